@@ -1,0 +1,84 @@
+#include "freelist/bit_tree.hpp"
+
+#include <bit>
+
+#include "freelist/run.hpp"
+
+namespace besom::detail {
+
+bool BitTree::grow(std::uint32_t count) noexcept {
+  std::uint64_t words = count;
+  for (auto& level : levels_) {
+    words = (words + 63) / 64;
+    if (!level.grow(words)) return false;
+  }
+  return true;
+}
+
+void BitTree::insert(std::uint32_t member) noexcept {
+  for (auto& level : levels_) {
+    std::uint64_t& word = level[member >> 6];
+    const bool was_empty = word == 0;
+    word |= bit(member);
+    if (!was_empty) return;
+    member >>= 6;
+  }
+}
+
+void BitTree::erase(std::uint32_t member) noexcept {
+  for (auto& level : levels_) {
+    std::uint64_t& word = level[member >> 6];
+    word &= ~bit(member);
+    if (word != 0) return;
+    member >>= 6;
+  }
+}
+
+bool BitTree::contains(std::uint32_t member) const noexcept {
+  return (levels_[0][member >> 6] & bit(member)) != 0;
+}
+
+std::uint32_t BitTree::first_from(std::uint32_t from) const noexcept {
+  std::uint64_t position = from;
+  for (int level = 0; level < kLevels; ++level) {
+    if (position >> 6 >= levels_[level].size()) return kNone;
+    const std::uint64_t at_or_after =
+        levels_[level][position >> 6] & (~std::uint64_t{0} << (position & 63));
+    if (at_or_after == 0) {
+      position = (position >> 6) + 1;
+      continue;
+    }
+    position = (position & ~std::uint64_t{63}) | std::countr_zero(at_or_after);
+    while (level-- > 0) position = (position << 6) | std::countr_zero(levels_[level][position]);
+    return static_cast<std::uint32_t>(position);
+  }
+  return kNone;
+}
+
+std::uint32_t BitTree::last_before(std::uint32_t before) const noexcept {
+  std::uint64_t position = before;
+  for (int level = 0; level < kLevels; ++level) {
+    const std::uint64_t below =
+        position % 64 == 0 || position >> 6 >= levels_[level].size()
+            ? 0
+            : levels_[level][position >> 6] & (bit(static_cast<std::uint32_t>(position)) - 1);
+    if (below == 0) {
+      position >>= 6;
+      if (position == 0) return kNone;
+      continue;
+    }
+    position = (position & ~std::uint64_t{63}) | (63 - std::countl_zero(below));
+    while (level-- > 0)
+      position = (position << 6) | (63 - std::countl_zero(levels_[level][position]));
+    return static_cast<std::uint32_t>(position);
+  }
+  return kNone;
+}
+
+std::size_t BitTree::table_bytes() const noexcept {
+  std::size_t bytes = 0;
+  for (const auto& level : levels_) bytes += level.size_bytes();
+  return bytes;
+}
+
+}  // namespace besom::detail

@@ -1,0 +1,85 @@
+#include "freelist/boundary_map.hpp"
+
+namespace besom::detail {
+namespace {
+
+std::uint32_t lowest_start(const Line& line, std::uint32_t number) {
+  return (number << kLineShift) | static_cast<std::uint32_t>(std::countr_zero(line.starts));
+}
+
+/// The bits of granules [first, end) that lie in line `number`.
+std::uint64_t mask_in_line(std::uint32_t number, std::uint32_t first, std::uint32_t end) {
+  const std::uint32_t base = number << kLineShift;
+  std::uint64_t mask = ~std::uint64_t{0};
+  if (first > base) mask <<= first - base;
+  if (end - base < kLineGranules) mask &= bit(end) - 1;
+  return mask;
+}
+
+}  // namespace
+
+bool BoundaryMap::grow(std::uint32_t end) noexcept {
+  // One line more than the sentinel needs: readers of a 128-bit window look at two.
+  const std::uint32_t lines = (end >> kLineShift) + 2;
+  return used_lines_.grow(lines) && lines_.grow(lines);
+}
+
+std::uint32_t BoundaryMap::next_start_beyond(std::uint32_t line) const noexcept {
+  const std::uint32_t next = used_lines_.first_from(line + 1);
+  BESOM_ASSERT(next != kNone);
+  return lowest_start(lines_[next], next);
+}
+
+std::uint32_t BoundaryMap::prev_start_before(std::uint32_t line) const noexcept {
+  const std::uint32_t prev = used_lines_.last_before(line);
+  if (prev == kNone) return kNone;
+  return (prev << kLineShift) |
+         (63u - static_cast<std::uint32_t>(std::countl_zero(lines_[prev].starts)));
+}
+
+void BoundaryMap::set_starts(std::uint32_t first, std::uint32_t end, std::uint32_t step) noexcept {
+  if (step >= kLineGranules) {
+    for (std::uint32_t granule = first; granule < end; granule += step) set_start(granule);
+    return;
+  }
+  std::uint64_t comb = 0;  // bits 0, step, 2 * step, ...
+  for (std::uint32_t i = 0; i < kLineGranules; i += step) comb |= bit(i);
+  for (std::uint32_t granule = first; granule < end;) {
+    const std::uint32_t number = granule >> kLineShift;
+    const std::uint32_t line_end = (number + 1) << kLineShift;
+    std::uint64_t starts = comb << (granule & 63u);
+    if (end < line_end) starts &= bit(end) - 1;
+    Line& line = lines_[number];
+    if (line.starts == 0) used_lines_.insert(number);
+    line.starts |= starts;
+    granule += (line_end - granule + step - 1) / step * step;
+  }
+}
+
+void BoundaryMap::clear_blocks(std::uint32_t first, std::uint32_t end) noexcept {
+  if (first >= end) return;
+  std::uint32_t number = first >> kLineShift;
+  while (number != kNone && number << kLineShift < end) {
+    Line& line = lines_[number];
+    const std::uint64_t mask = mask_in_line(number, first, end);
+    BESOM_CHECK((line.holes & mask) == 0, "a run of blocks contains a hole: run, line",
+                to_bytes(first), to_bytes(number << kLineShift));
+    if ((line.starts & mask) != 0) {
+      line.starts &= ~mask;
+      if (line.starts == 0) used_lines_.erase(number);
+    }
+    number = lines_[number + 1].starts != 0 ? number + 1 : used_lines_.first_from(number + 1);
+  }
+}
+
+void BoundaryMap::verify(std::uint32_t end) const {
+  for (std::uint32_t number = 0; number <= end >> kLineShift; ++number) {
+    const Line& line = lines_[number];
+    BESOM_CHECK((line.starts != 0) == used_lines_.contains(number),
+                "line's starts disagree with the tree: line, starts", number, line.starts);
+    BESOM_CHECK((line.holes & ~line.starts) == 0, "hole without a start: line, holes", number,
+                line.holes);
+  }
+}
+
+}  // namespace besom::detail

@@ -1,0 +1,118 @@
+#pragma once
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+
+#include "freelist/bit_tree.hpp"
+#include "freelist/check.hpp"
+#include "freelist/run.hpp"
+#include "freelist/zeroed_array.hpp"
+
+namespace besom::detail {
+
+/// The table words of one line. Bit i of `starts`: a block or a hole starts at the line's granule
+/// i. Bit i of `holes`: what starts there is a hole. `holes` is a subset of `starts`.
+struct Line {
+  std::uint64_t starts = 0;
+  std::uint64_t holes = 0;
+};
+static_assert(sizeof(Line) == 16, "1/64 of the arena");
+
+/// Where blocks and holes begin, for every granule of the index space.
+///
+///   granules   0   1   2   3   4   5   6   7   8
+///             |nil|block  |hole   |block          |end
+///   starts      .   1   .   1   .   1   .   .   1        (bit `end` is a sentinel, always set)
+///   holes       .   .   .   1   .   .   .   .   .
+///
+/// A run extends up to the next start, so an operation writes two bits however large its run is,
+/// and `is_block(i) && next_start(i) == i + n` holds for exactly the live blocks: that one test
+/// tells a right free from every wrong one. A tree over the lines that have any start keeps the
+/// search for the next one at O(1) across large runs.
+///
+/// All arguments and results are granule numbers. Not thread-safe.
+class BoundaryMap {
+ public:
+  static constexpr std::uint32_t kNone = BitTree::kNone;
+
+  /// Makes room for granules up to and including `end`; false when the host has no memory.
+  [[nodiscard]] bool grow(std::uint32_t end) noexcept;
+
+  [[nodiscard]] bool is_start(std::uint32_t granule) const noexcept {
+    return (lines_[granule >> kLineShift].starts & bit(granule)) != 0;
+  }
+  [[nodiscard]] bool is_hole(std::uint32_t granule) const noexcept {
+    return (lines_[granule >> kLineShift].holes & bit(granule)) != 0;
+  }
+  [[nodiscard]] bool is_block(std::uint32_t granule) const noexcept {
+    const Line& line = lines_[granule >> kLineShift];
+    return (line.starts & ~line.holes & bit(granule)) != 0;
+  }
+
+  void set_start(std::uint32_t granule) noexcept {
+    std::uint64_t& starts = lines_[granule >> kLineShift].starts;
+    const bool was_empty = starts == 0;
+    starts |= bit(granule);
+    if (was_empty) [[unlikely]]
+      used_lines_.insert(granule >> kLineShift);
+  }
+  void set_hole(std::uint32_t granule) noexcept {
+    set_start(granule);
+    lines_[granule >> kLineShift].holes |= bit(granule);
+  }
+  /// The hole at `granule` becomes a block; its start stays.
+  void hole_to_block(std::uint32_t granule) noexcept {
+    lines_[granule >> kLineShift].holes &= ~bit(granule);
+  }
+  void clear(std::uint32_t granule) noexcept {
+    Line& line = lines_[granule >> kLineShift];
+    line.holes &= ~bit(granule);
+    line.starts &= ~bit(granule);
+    if (line.starts == 0) [[unlikely]]
+      used_lines_.erase(granule >> kLineShift);
+  }
+
+  /// Sets starts at first, first + step, ... below `end`.
+  void set_starts(std::uint32_t first, std::uint32_t end, std::uint32_t step) noexcept;
+  /// Clears every start in [first, end), all of which must be blocks; aborts on a hole.
+  void clear_blocks(std::uint32_t first, std::uint32_t end) noexcept;
+
+  /// The least start > `granule`; the sentinel bounds the search.
+  [[nodiscard]] std::uint32_t next_start(std::uint32_t granule) const noexcept {
+    const std::uint32_t line = granule >> kLineShift;
+    const std::uint64_t after = lines_[line].starts & (~std::uint64_t{1} << (granule & 63u));
+    if (after != 0) [[likely]]
+      return (line << kLineShift) | static_cast<std::uint32_t>(std::countr_zero(after));
+    return next_start_beyond(line);
+  }
+  /// The greatest start < `granule`, or kNone.
+  [[nodiscard]] std::uint32_t prev_start(std::uint32_t granule) const noexcept {
+    const std::uint32_t line = granule >> kLineShift;
+    const std::uint64_t below = lines_[line].starts & (bit(granule) - 1);
+    if (below != 0) [[likely]]
+      return (line << kLineShift) | (63u - static_cast<std::uint32_t>(std::countl_zero(below)));
+    return prev_start_before(line);
+  }
+
+  [[nodiscard]] const Line& line(std::uint32_t number) const noexcept { return lines_[number]; }
+  [[nodiscard]] const Line* lines() const noexcept { return lines_.data(); }
+  /// Lines with a start, in address order from `line` on; kNone after the last.
+  [[nodiscard]] std::uint32_t next_used_line(std::uint32_t line) const noexcept {
+    return used_lines_.first_from(line);
+  }
+  [[nodiscard]] std::size_t table_bytes() const noexcept {
+    return lines_.size_bytes() + used_lines_.table_bytes();
+  }
+  /// Aborts unless the tree names exactly the lines that have a start. O(lines).
+  void verify(std::uint32_t end) const;
+
+ private:
+  [[nodiscard]] std::uint32_t next_start_beyond(std::uint32_t line) const noexcept;
+  [[nodiscard]] std::uint32_t prev_start_before(std::uint32_t line) const noexcept;
+
+  ZeroedArray<Line> lines_;
+  BitTree used_lines_;
+};
+
+}  // namespace besom::detail

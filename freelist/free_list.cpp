@@ -1,0 +1,394 @@
+#include "freelist/free_list.hpp"
+
+#include <algorithm>
+#include <limits>
+
+namespace besom {
+
+using detail::to_bytes;
+using detail::to_granules;
+
+namespace {
+
+constexpr std::uint32_t kMaxEndGranule = to_granules(FreeList::kMaxEnd);
+
+std::uint32_t end_of(std::uint64_t capacity) {
+  const auto end = static_cast<std::uint32_t>(
+      std::min<std::uint64_t>(capacity >> kGranuleShift, kMaxEndGranule));
+  return std::max(end, 1u);
+}
+
+bool is_small(std::uint32_t size) { return size < detail::HoleTree::kMinGranules; }
+
+}  // namespace
+
+FreeList::FreeList(std::uint64_t capacity, LogSink log) : log_(log) {
+  log_.log(LogLevel::debug, "FreeList::FreeList(0x%" PRIx64 ")", capacity);
+  const bool has_tables = grow_tables(end_of(capacity), end_of(capacity));
+  BESOM_CHECK(has_tables, "out of host memory for the free list's tables: capacity", capacity, 0);
+  capacity_ = capacity;
+  end_ = end_of(capacity);
+  map_.set_start(end_);
+  open_bump(1, end_);
+}
+
+bool FreeList::grow_tables(std::uint32_t end, std::uint32_t at_least) noexcept {
+  if (at_least <= tables_end_) return true;
+  if (!map_.grow(end) || !small_.grow(end) || !large_.grow(end)) return false;
+  tables_end_ = end;
+  return true;
+}
+
+bool FreeList::reserve(std::uint64_t capacity) noexcept {
+  return grow_tables(end_of(capacity), end_of(capacity));
+}
+
+void FreeList::add_capacity(std::uint64_t additional) {
+  const bool has_tables = try_add_capacity(additional);
+  BESOM_CHECK(has_tables, "out of host memory for the free list's tables: capacity, additional",
+              capacity_, additional);
+}
+
+bool FreeList::try_add_capacity(std::uint64_t additional) noexcept {
+  const std::uint64_t grown = additional > std::numeric_limits<std::uint64_t>::max() - capacity_
+                                  ? std::numeric_limits<std::uint64_t>::max()
+                                  : capacity_ + additional;
+  const std::uint32_t end = end_of(grown);
+  // An eighth ahead, so that growing in small steps copies each table entry some eight times.
+  const std::uint32_t ahead = std::min(end + end / 8, kMaxEndGranule);
+  if (!grow_tables(ahead, end)) return false;
+  log_.log(LogLevel::debug,
+           "FreeList::add_capacity(0x%" PRIx64 "): growing from 0x%" PRIx64 " to 0x%" PRIx64,
+           additional, capacity_, grown);
+  capacity_ = grown;
+  if (end == end_) return true;
+  // The old sentinel turns into the start of a block, which is then given back.
+  const std::uint32_t old_end = end_;
+  end_ = end;
+  map_.set_start(end_);
+  release(old_end, end_ - old_end);
+  return true;
+}
+
+AllocError FreeList::check_layout(Layout layout) noexcept {
+  if (!can_align_to(layout.align)) return AllocError::align_too_large;
+  if (layout.size == 0) return AllocError::size_zero;
+  if (layout.size > kMaxEnd) return AllocError::size_too_large;
+  return AllocError::none;
+}
+
+AllocResult FreeList::alloc(Layout layout) noexcept {
+  const AllocError error = check_layout(layout);
+  if (error != AllocError::none) return {error, 0};
+  return {AllocError::none, alloc_fast(*aligned_size(static_cast<std::uint32_t>(layout.size)))};
+}
+
+__attribute__((noinline)) std::uint32_t FreeList::alloc_slow(std::uint32_t size) noexcept {
+  BESOM_CHECK(size != 0 && size <= kMaxEndGranule, "allocation of no multiple of 16: granules",
+              size, 0);
+  const std::uint32_t granule = is_small(size) ? alloc_small(size) : alloc_large(size);
+  BESOM_TRACE(log_, "FreeList::alloc -> 0x%x", to_bytes(granule));
+  if constexpr (kVerifyAlways) verify();
+  return to_bytes(granule);
+}
+
+/// An exact hole first, even while the bump run has room further up: splitting a larger one would
+/// leave a remainder that nothing may ever ask for.
+std::uint32_t FreeList::alloc_small(std::uint32_t size) noexcept {
+  if (small_.has(size)) {
+    const std::uint32_t granule = small_.pop_lowest(map_, size);
+    map_.hole_to_block(granule);
+    --indexed_holes_;
+    indexed_granules_ -= size;
+    return granule;
+  }
+  const Hole hole = best_indexed(size);
+  if (!bump_fits_better(size, hole)) {
+    if (hole.size == 0) return 0;
+    unindex_hole(hole);
+    close_bump();
+    open_bump(hole.granule, hole.end());
+  }
+  return bump_alloc(size);
+}
+
+/// Large blocks are cut beside the bump run, unless it is the better fit itself.
+std::uint32_t FreeList::alloc_large(std::uint32_t size) noexcept {
+  const Hole hole = best_indexed(size);
+  if (bump_fits_better(size, hole)) return bump_alloc(size);
+  if (hole.size == 0) return 0;
+  unindex_hole(hole);
+  if (hole.size > size) index_hole({hole.granule + size, hole.size - size});
+  map_.set_start(hole.granule);
+  return hole.granule;
+}
+
+FreeList::Hole FreeList::best_indexed(std::uint32_t size) const noexcept {
+  const std::uint32_t small_class = small_.class_from(size);
+  if (small_class != 0) return {small_.lowest(map_, small_class), small_class};
+  const auto hole = large_.best_fit(map_, size);
+  return {hole.granule, hole.size};
+}
+
+bool FreeList::bump_fits_better(std::uint32_t size, const Hole& hole) const noexcept {
+  const std::uint32_t bump_size = bump_end_ - bump_begin_;
+  return bump_size >= size && (hole.size == 0 || bump_size <= hole.size);
+}
+
+std::uint32_t FreeList::bump_alloc(std::uint32_t size) noexcept {
+  const std::uint32_t granule = bump_begin_;
+  bump_begin_ += size;
+  limit_bump();
+  map_.set_start(granule);
+  return granule;
+}
+
+Run FreeList::take_run(std::uint32_t least, std::uint32_t most) noexcept {
+  BESOM_CHECK(least % kAlign == 0 && most % kAlign == 0 && 0 < least && least <= most,
+              "take_run: least, most", least, most);
+  close_bump();
+  Hole hole = best_indexed(to_granules(most));
+  if (hole.size == 0) {
+    const auto largest = large_.largest(map_);
+    hole = {largest.granule, largest.size};
+    if (hole.size == 0 && small_.greatest() != 0) {
+      hole = {small_.lowest(map_, small_.greatest()), small_.greatest()};
+    }
+  }
+  if (hole.size < to_granules(least)) return {};
+  const std::uint32_t taken = std::min(hole.size, to_granules(most));
+  unindex_hole(hole);
+  if (hole.size > taken) index_hole({hole.granule + taken, hole.size - taken});
+  map_.set_start(hole.granule);
+  return {to_bytes(hole.granule), to_bytes(taken)};
+}
+
+void FreeList::dealloc(std::uint32_t index, Layout layout) noexcept {
+  const AllocError error = check_layout(layout);
+  BESOM_CHECK(error == AllocError::none, "free with a size that no block has: index, size", index,
+              layout.size);
+  dealloc_fast(index, *aligned_size(static_cast<std::uint32_t>(layout.size)));
+}
+
+void FreeList::dealloc_fast(std::uint32_t index, std::uint32_t alloc_size) noexcept {
+  const std::uint32_t granule = to_granules(index);
+  const std::uint32_t size = to_granules(alloc_size);
+  BESOM_TRACE(log_, "FreeList::dealloc(0x%x, 0x%x)", index, alloc_size);
+  check_block(granule, size);
+  release(granule, size);
+  if constexpr (kVerifyAlways) verify();
+}
+
+void FreeList::check_block(std::uint32_t granule, std::uint32_t size) const noexcept {
+  BESOM_CHECK(granule - 1 < end_ - 1 && size - 1 < end_ - granule,
+              "free outside the capacity or misaligned: index, size",
+              std::rotl(granule, kGranuleShift), std::rotl(size, kGranuleShift));
+  BESOM_CHECK(map_.is_block(granule), "free where no live block starts: index, size",
+              to_bytes(granule), to_bytes(size));
+  BESOM_CHECK(block_end(granule) == granule + size, "free with the wrong size: given, block's",
+              to_bytes(size), to_bytes(block_end(granule) - granule));
+}
+
+std::uint32_t FreeList::block_end(std::uint32_t granule) const noexcept {
+  const std::uint32_t next = map_.next_start(granule);
+  const bool bump_between = bump_begin_ < bump_end_ && granule < bump_begin_ && bump_begin_ < next;
+  return bump_between ? bump_begin_ : next;
+}
+
+/// Turns a checked block into free space: with its neighbours one hole, or part of the bump run
+/// where that is a neighbour.
+void FreeList::release(std::uint32_t granule, std::uint32_t size) noexcept {
+  Hole merged{granule, size};
+  const bool has_bump = bump_begin_ < bump_end_;
+  const bool bump_below = has_bump && bump_end_ == granule;
+  const bool bump_above = has_bump && bump_begin_ == merged.end();
+  const Hole below = bump_below ? Hole{} : indexed_hole_before(granule);
+  const Hole above = bump_above ? Hole{} : indexed_hole_at(merged.end());
+  map_.clear(granule);
+  if (below.size != 0) {
+    unindex_hole(below);
+    merged = {below.granule, below.size + merged.size};
+  }
+  if (above.size != 0) {
+    unindex_hole(above);
+    merged.size += above.size;
+  }
+  if (bump_below || bump_above) {
+    bump_begin_ = std::min(bump_begin_, merged.granule);
+    bump_end_ = std::max(bump_end_, merged.end());
+    limit_bump();
+  } else {
+    index_hole(merged);
+  }
+}
+
+FreeList::Hole FreeList::indexed_hole_before(std::uint32_t granule) const noexcept {
+  const std::uint32_t start = map_.prev_start(granule);
+  if (start == detail::BoundaryMap::kNone || !map_.is_hole(start)) return {};
+  return {start, granule - start};
+}
+
+FreeList::Hole FreeList::indexed_hole_at(std::uint32_t granule) const noexcept {
+  if (!map_.is_hole(granule)) return {};
+  return {granule, map_.next_start(granule) - granule};
+}
+
+void FreeList::index_hole(const Hole& hole) noexcept {
+  map_.set_hole(hole.granule);
+  if (is_small(hole.size)) {
+    small_.insert(hole.granule, hole.size);
+  } else {
+    large_.insert(hole.granule, hole.size);
+  }
+  ++indexed_holes_;
+  indexed_granules_ += hole.size;
+}
+
+void FreeList::unindex_hole(const Hole& hole) noexcept {
+  if (is_small(hole.size)) {
+    small_.erase(map_, hole.granule, hole.size);
+  } else {
+    large_.erase(hole.granule, hole.size);
+  }
+  map_.clear(hole.granule);
+  --indexed_holes_;
+  indexed_granules_ -= hole.size;
+}
+
+void FreeList::close_bump() noexcept {
+  if (bump_begin_ < bump_end_) index_hole({bump_begin_, bump_end_ - bump_begin_});
+  bump_begin_ = bump_limit_ = bump_end_;
+}
+
+void FreeList::open_bump(std::uint32_t begin, std::uint32_t end) noexcept {
+  bump_begin_ = begin;
+  bump_end_ = end;
+  limit_bump();
+}
+
+void FreeList::limit_bump() noexcept {
+  bump_limit_ = bump_begin_ + std::min(bump_end_ - bump_begin_, kBumpGranules);
+}
+
+void FreeList::cut_block(std::uint32_t index, std::uint32_t piece_bytes,
+                         std::uint32_t covered_bytes) noexcept {
+  const std::uint32_t granule = to_granules(index);
+  const std::uint32_t piece = to_granules(piece_bytes);
+  const std::uint32_t covered_end = granule + to_granules(covered_bytes);
+  BESOM_CHECK(granule - 1 < end_ - 1 && map_.is_block(granule), "cut of no block: index, piece",
+              index, piece_bytes);
+  const std::uint32_t end = block_end(granule);
+  BESOM_CHECK(piece - 1 < end - granule && covered_end <= end && covered_bytes % piece_bytes == 0,
+              "cut outside the block: piece, covered", piece_bytes, covered_bytes);
+  if (covered_bytes == 0) return;
+  map_.set_starts(granule, covered_end, piece);
+  if (covered_end < end) map_.set_start(covered_end);
+}
+
+void FreeList::join_blocks(std::uint32_t index, std::uint32_t size_bytes) noexcept {
+  const std::uint32_t granule = to_granules(index);
+  const std::uint32_t size = to_granules(size_bytes);
+  BESOM_CHECK(granule - 1 < end_ - 1 && size - 1 < end_ - granule,
+              "join outside the capacity: index, size", index, size_bytes);
+  const std::uint32_t end = granule + size;
+  const bool has_bump = bump_begin_ < bump_end_;
+  BESOM_CHECK(!has_bump || bump_end_ <= granule || end <= bump_begin_,
+              "join across free space: index, size", index, size_bytes);
+  BESOM_CHECK(map_.is_block(granule) && (map_.is_start(end) || (has_bump && end == bump_begin_)),
+              "join of parts of blocks: index, size", index, size_bytes);
+  map_.clear_blocks(granule + 1, end);
+}
+
+std::uint32_t FreeList::largest_free_block() const noexcept {
+  const std::uint32_t indexed = large_.count() != 0 ? large_.largest(map_).size : small_.greatest();
+  return to_bytes(std::max(indexed, bump_end_ - bump_begin_));
+}
+
+bool FreeList::is_block(std::uint32_t index) const noexcept {
+  const std::uint32_t granule = to_granules(index);
+  return granule - 1 < end_ - 1 && map_.is_block(granule);
+}
+
+Run FreeList::run_at(std::uint32_t index) const noexcept {
+  const std::uint32_t granule = index >> kGranuleShift;
+  BESOM_CHECK(granule - 1 < end_ - 1, "index outside the capacity: index, end", index,
+              to_bytes(end_));
+  if (bump_begin_ <= granule && granule < bump_end_) return bump_run();
+  const std::uint32_t start = map_.is_start(granule) ? granule : map_.prev_start(granule);
+  return {to_bytes(start), to_bytes(block_end(start) - start)};
+}
+
+std::size_t FreeList::table_bytes() const noexcept {
+  return map_.table_bytes() + small_.table_bytes() + large_.table_bytes();
+}
+
+void FreeList::verify() const {
+  BESOM_CHECK(bump_begin_ <= bump_limit_ && bump_limit_ <= bump_end_,
+              "bump run out of order: begin, end", to_bytes(bump_begin_), to_bytes(bump_end_));
+  map_.verify(end_);
+  small_.verify(map_, end_);
+  std::uint32_t holes = 0;
+  std::uint32_t granules = 0;
+  std::uint32_t large = 0;
+  bool after_hole = false;
+  for (std::uint32_t granule = 1; granule < end_;) {
+    const bool is_bump = bump_begin_ < bump_end_ && granule == bump_begin_;
+    BESOM_CHECK(is_bump || map_.is_start(granule), "no run starts where one ends: index",
+                to_bytes(granule), 0);
+    const std::uint32_t end = is_bump ? bump_end_ : block_end(granule);
+    BESOM_CHECK(end <= end_, "run past the capacity: index, end", to_bytes(granule),
+                to_bytes(end_));
+    const bool is_hole = is_bump || map_.is_hole(granule);
+    BESOM_CHECK(!(is_hole && after_hole), "holes left unmerged: second, end", to_bytes(granule),
+                to_bytes(end));
+    if (is_hole && !is_bump) {
+      ++holes;
+      granules += end - granule;
+      if (!is_small(end - granule)) {
+        ++large;
+        BESOM_CHECK(large_.contains(granule, end - granule), "large hole not in the tree: index",
+                    to_bytes(granule), to_bytes(end));
+      }
+    }
+    after_hole = is_hole;
+    granule = end;
+  }
+  BESOM_CHECK(holes == indexed_holes_, "holes: walked, counted", holes, indexed_holes_);
+  BESOM_CHECK(granules == indexed_granules_, "free granules: walked, counted", granules,
+              indexed_granules_);
+  BESOM_CHECK(large == large_.count(), "large holes: walked, counted", large, large_.count());
+}
+
+FreeList::HoleIterator::HoleIterator(const FreeList* list) noexcept : list_(list) {
+  seek_indexed(1);
+}
+
+FreeList::HoleIterator& FreeList::HoleIterator::operator++() noexcept {
+  if (run_.index == to_bytes(list_->bump_begin_) && run_ == list_->bump_run()) {
+    run_ = {};
+  } else {
+    seek_indexed(to_granules(run_.end()));
+  }
+  return *this;
+}
+
+/// To the first indexed hole from `granule` on; after the last, to the bump run.
+void FreeList::HoleIterator::seek_indexed(std::uint32_t granule) noexcept {
+  using namespace detail;
+  const BoundaryMap& map = list_->map_;
+  std::uint64_t wanted = ~std::uint64_t{0} << (granule & 63u);
+  for (std::uint32_t line = granule >> kLineShift; line != BoundaryMap::kNone;
+       line = map.next_used_line(line + 1)) {
+    const std::uint64_t holes = map.line(line).holes & wanted;
+    if (holes != 0) {
+      const auto start = (line << kLineShift) | static_cast<std::uint32_t>(std::countr_zero(holes));
+      run_ = {to_bytes(start), to_bytes(map.next_start(start) - start)};
+      return;
+    }
+    wanted = ~std::uint64_t{0};
+  }
+  run_ = list_->bump_run();
+  if (run_.size_bytes == 0) run_ = {};
+}
+
+}  // namespace besom

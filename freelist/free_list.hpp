@@ -1,0 +1,259 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <optional>
+
+#include "freelist/boundary_map.hpp"
+#include "freelist/check.hpp"
+#include "freelist/class_index.hpp"
+#include "freelist/hole_tree.hpp"
+#include "freelist/log.hpp"
+#include "freelist/run.hpp"
+
+namespace besom {
+
+/// Size and alignment of a request, in bytes.
+struct Layout {
+  std::size_t size = 0;
+  std::size_t align = kGranuleBytes;
+};
+
+/// Why a request was refused before the list was searched.
+enum class AllocError : std::uint8_t {
+  none,
+  align_too_large,  ///< More than FreeList::kAlign.
+  size_too_large,   ///< Rounded up it is no 32-bit number.
+  size_zero,
+};
+
+/// What a checked allocation gives. Without an error, index 0 says that no hole fits: collect or
+/// grow, then ask again.
+struct AllocResult {
+  AllocError error = AllocError::none;
+  std::uint32_t index = 0;
+};
+
+/// The holes of one arena of up to 4 GiB, as 32-bit byte indices.
+///
+/// Holds numbers, never reads arena memory: testable without a mapping, and safe from stray writes
+/// into objects. Its tables know where every block starts as well, so that in every build a free
+/// of anything but one whole live block aborts.
+///
+/// Invariants (numbered as in verify()):
+///   1. every run, hole or block, lies inside [kAlign, kAlign + max_size());
+///   2. holes are never adjacent, the bump run included;
+///   3. free_bytes() is the sum of the sizes of all holes;
+///   4. the class index and the tree hold every hole but the bump run, under its size, once.
+///
+/// The bump run is the hole that small requests are cut from by adding; it is held in registers,
+/// has no bits in the map, and at most kBumpBytes of it are handed out before the search for a
+/// better hole resumes: docs/design.md#fit.
+///
+/// Memory: 3.6 % of the capacity, zero pages until used. Not thread-safe.
+/// Source of the contract: Wasmtime 45, runtime/vm/gc/enabled/free_list.rs (see NOTICE).
+class FreeList {
+ public:
+  /// Alignment of every block, and its least size.
+  static constexpr std::uint32_t kAlign = kGranuleBytes;
+  /// Where the last block may end: the greatest multiple of kAlign below 2^32, so that an end is
+  /// always a 32-bit number. Capacity beyond it is counted but cannot be handed out.
+  static constexpr std::uint32_t kMaxEnd = 0xfffffff0;
+  /// How much of one hole is bump-allocated before a better fit is looked for, in bytes.
+  static constexpr std::uint32_t kBumpBytes = 64 << 10;
+
+  /// A list of `capacity` free bytes, the first kAlign of which are never handed out, so that index
+  /// 0 can mean "none". Aborts when the host has no memory for the tables.
+  explicit FreeList(std::uint64_t capacity, LogSink log = {});
+
+  FreeList(FreeList&&) noexcept = default;
+  FreeList& operator=(FreeList&&) noexcept = default;
+
+  /// All bytes ever given, unrounded, so that growing by less than kAlign adds up.
+  [[nodiscard]] std::uint64_t current_capacity() const noexcept { return capacity_; }
+  /// What one block could take in an empty list.
+  [[nodiscard]] std::uint32_t max_size() const noexcept { return detail::to_bytes(end_ - 1); }
+
+  /// Grows the capacity, saturating; new space joins a hole at the old end. Aborts when the host
+  /// has no memory for the tables.
+  void add_capacity(std::uint64_t additional);
+  /// The same, but returns false and changes nothing when the host has no memory.
+  [[nodiscard]] bool try_add_capacity(std::uint64_t additional) noexcept;
+  /// Takes the host memory for a later capacity now: growing up to it then cannot fail.
+  [[nodiscard]] bool reserve(std::uint64_t capacity) noexcept;
+
+  /// Precondition: `align` is a power of two.
+  [[nodiscard]] static constexpr bool can_align_to(std::size_t align) noexcept {
+    return align <= kAlign;
+  }
+  /// `size` rounded up to kAlign; nothing for 0 and for what would not fit in 32 bits.
+  [[nodiscard]] static constexpr std::optional<std::uint32_t> aligned_size(
+      std::uint32_t size) noexcept {
+    if (size == 0 || size > kMaxEnd) return std::nullopt;
+    return (size + (kAlign - 1)) & ~(kAlign - 1);
+  }
+  [[nodiscard]] static constexpr Layout layout(std::size_t size) noexcept { return {size, kAlign}; }
+  /// The error that alloc() would return for `layout`.
+  [[nodiscard]] static AllocError check_layout(Layout layout) noexcept;
+
+  /// Takes a block for `layout`, its size rounded up. Amortised O(1).
+  [[nodiscard]] AllocResult alloc(Layout layout) noexcept;
+
+  /// Takes `alloc_size` bytes, a result of aligned_size(); any other value aborts.
+  /// Returns 0 when no hole is large enough. Bump: O(1), inline. Otherwise O(1) for less than
+  /// 1 KiB, O(log holes) from there.
+  [[nodiscard]] std::uint32_t alloc_fast(std::uint32_t alloc_size) noexcept {
+    const std::uint32_t size = detail::to_granules(alloc_size);
+    if (size - 1 < bump_limit_ - bump_begin_) [[likely]] {
+      const std::uint32_t granule = bump_begin_;
+      bump_begin_ += size;
+      map_.set_start(granule);
+      BESOM_TRACE(log_, "FreeList::alloc -> 0x%x", detail::to_bytes(granule));
+      if constexpr (kVerifyAlways) verify();
+      return detail::to_bytes(granule);
+    }
+    return alloc_slow(size);
+  }
+
+  /// Takes a run to allocate in by the caller's own means: from the smallest hole of at least
+  /// `most` bytes, or else the largest hole, if it has at least `least`; otherwise size 0. It is
+  /// one block until cut_block() divides it. O(log holes).
+  [[nodiscard]] Run take_run(std::uint32_t least, std::uint32_t most) noexcept;
+
+  /// Gives back the block `[index, index + size)`, size as it was asked for or rounded up. Checked
+  /// like dealloc_fast().
+  void dealloc(std::uint32_t index, Layout layout) noexcept;
+
+  /// Gives back the block `[index, index + alloc_size)`; joins the holes on both sides.
+  /// Checked in every build: anything but exactly one live block aborts with both operands.
+  /// Never allocates: a sweep must not fail. O(1), O(log holes) for holes of 1 KiB and more.
+  void dealloc_fast(std::uint32_t index, std::uint32_t alloc_size) noexcept;
+
+  /// Divides the block at `index` into pieces of `piece_bytes`; `covered_bytes` of it, a multiple
+  /// of `piece_bytes` and at most the block, become pieces and the rest stays one block. Each is
+  /// freed on its own. O(covered / 1 KiB).
+  void cut_block(std::uint32_t index, std::uint32_t piece_bytes,
+                 std::uint32_t covered_bytes) noexcept;
+  /// Makes one block of the neighbouring blocks in `[index, index + size_bytes)`, so that a sweep
+  /// gives a run of dead objects back at once. Aborts when the span holds a hole or an end cuts a
+  /// block. O(size / 1 KiB) where there are blocks.
+  void join_blocks(std::uint32_t index, std::uint32_t size_bytes) noexcept;
+
+  /// Every hole once, in address order except that the bump run comes last.
+  class HoleIterator;
+  struct HoleRange;
+  [[nodiscard]] HoleRange free_blocks() const noexcept;
+  /// O(1).
+  [[nodiscard]] std::size_t num_free_blocks() const noexcept {
+    return indexed_holes_ + (bump_begin_ < bump_end_ ? 1 : 0);
+  }
+  [[nodiscard]] std::uint64_t free_bytes() const noexcept {
+    return std::uint64_t{indexed_granules_ + (bump_end_ - bump_begin_)} << kGranuleShift;
+  }
+  /// The size of the largest hole, 0 when there is none. O(log holes).
+  [[nodiscard]] std::uint32_t largest_free_block() const noexcept;
+  /// The hole that alloc_fast() cuts from; size 0 when there is none.
+  [[nodiscard]] Run bump_run() const noexcept {
+    return {detail::to_bytes(bump_begin_), detail::to_bytes(bump_end_ - bump_begin_)};
+  }
+
+  /// Whether exactly one live block starts at `index`.
+  [[nodiscard]] bool is_block(std::uint32_t index) const noexcept;
+  /// The block or hole that contains `index`, which must lie in [kAlign, kAlign + max_size()).
+  [[nodiscard]] Run run_at(std::uint32_t index) const noexcept;
+  /// Read access for a collector that marks and sweeps by these tables. Invalidated by growth.
+  [[nodiscard]] const detail::BoundaryMap& map() const noexcept { return map_; }
+
+  /// Host memory held by the tables, in bytes, used or not.
+  [[nodiscard]] std::size_t table_bytes() const noexcept;
+
+  /// Aborts on a violation of invariants 1-4. O(capacity / 1 KiB).
+  void verify() const;
+
+ private:
+#ifdef BESOM_ZEAL
+  static constexpr bool kVerifyAlways = true;
+#else
+  static constexpr bool kVerifyAlways = false;
+#endif
+  static constexpr std::uint32_t kBumpGranules = kBumpBytes / kAlign;
+
+  struct Hole {
+    std::uint32_t granule = 0;
+    std::uint32_t size = 0;
+    [[nodiscard]] std::uint32_t end() const noexcept { return granule + size; }
+  };
+
+  [[nodiscard]] bool grow_tables(std::uint32_t end, std::uint32_t at_least) noexcept;
+  [[nodiscard]] std::uint32_t alloc_slow(std::uint32_t size) noexcept;
+  [[nodiscard]] std::uint32_t alloc_small(std::uint32_t size) noexcept;
+  [[nodiscard]] std::uint32_t alloc_large(std::uint32_t size) noexcept;
+  [[nodiscard]] Hole best_indexed(std::uint32_t size) const noexcept;
+  [[nodiscard]] bool bump_fits_better(std::uint32_t size, const Hole& hole) const noexcept;
+  [[nodiscard]] std::uint32_t bump_alloc(std::uint32_t size) noexcept;
+
+  void index_hole(const Hole& hole) noexcept;
+  void unindex_hole(const Hole& hole) noexcept;
+  [[nodiscard]] Hole indexed_hole_before(std::uint32_t granule) const noexcept;
+  [[nodiscard]] Hole indexed_hole_at(std::uint32_t granule) const noexcept;
+  void close_bump() noexcept;
+  void open_bump(std::uint32_t begin, std::uint32_t end) noexcept;
+  void limit_bump() noexcept;
+  [[nodiscard]] std::uint32_t block_end(std::uint32_t granule) const noexcept;
+  void check_block(std::uint32_t granule, std::uint32_t size) const noexcept;
+  void release(std::uint32_t granule, std::uint32_t size) noexcept;
+
+  // The hot fields first; all positions are granule numbers.
+  std::uint32_t bump_begin_ = 1;
+  std::uint32_t bump_limit_ = 1;  ///< bump_begin_ <= bump_limit_ <= bump_end_
+  std::uint32_t bump_end_ = 1;
+  std::uint32_t end_ = 1;  ///< One past the last usable granule.
+  detail::BoundaryMap map_;
+  detail::ClassIndex small_;
+  detail::HoleTree large_;
+  std::uint32_t indexed_holes_ = 0;
+  std::uint32_t indexed_granules_ = 0;
+  std::uint32_t tables_end_ = 0;  ///< What end_ the tables have room for.
+  std::uint64_t capacity_ = 0;
+  LogSink log_;
+
+  friend class FreeListTestPeer;
+};
+
+class FreeList::HoleIterator {
+ public:
+  using value_type = Run;
+  using difference_type = std::ptrdiff_t;
+  using iterator_concept = std::forward_iterator_tag;
+
+  HoleIterator() = default;
+  [[nodiscard]] Run operator*() const noexcept { return run_; }
+  HoleIterator& operator++() noexcept;
+  HoleIterator operator++(int) noexcept {
+    HoleIterator before = *this;
+    ++*this;
+    return before;
+  }
+  friend bool operator==(const HoleIterator& a, const HoleIterator& b) noexcept {
+    return a.run_ == b.run_;
+  }
+
+ private:
+  friend class FreeList;
+  explicit HoleIterator(const FreeList* list) noexcept;
+  void seek_indexed(std::uint32_t granule) noexcept;
+
+  const FreeList* list_ = nullptr;
+  Run run_;  ///< Size 0 at the end.
+};
+
+struct FreeList::HoleRange {
+  HoleIterator first;
+  [[nodiscard]] HoleIterator begin() const noexcept { return first; }
+  [[nodiscard]] HoleIterator end() const noexcept { return {}; }
+};
+
+inline FreeList::HoleRange FreeList::free_blocks() const noexcept { return {HoleIterator(this)}; }
+
+}  // namespace besom

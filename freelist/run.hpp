@@ -1,0 +1,42 @@
+#pragma once
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+
+namespace besom {
+
+/// The unit of allocation. Every block and hole starts at, and spans, a multiple of it.
+inline constexpr std::uint32_t kGranuleBytes = 16;
+inline constexpr unsigned kGranuleShift = 4;
+
+/// A half-open span of bytes `[index, index + size_bytes)` in the 32-bit index space, both
+/// multiples of kGranuleBytes.
+struct Run {
+  std::uint32_t index = 0;
+  std::uint32_t size_bytes = 0;
+
+  [[nodiscard]] std::uint32_t end() const noexcept { return index + size_bytes; }
+  friend bool operator==(const Run&, const Run&) = default;
+};
+
+namespace detail {
+
+/// Sixty-four granules, 1 KiB of arena: what one table word describes.
+inline constexpr unsigned kLineShift = 6;
+inline constexpr std::uint32_t kLineGranules = 1u << kLineShift;
+
+/// Bytes to granules by rotation: a size or index that is no multiple of 16 comes out above 2^28,
+/// larger than any arena, so that one range comparison also refuses it.
+[[nodiscard]] constexpr std::uint32_t to_granules(std::uint32_t bytes) noexcept {
+  return std::rotr(bytes, kGranuleShift);
+}
+[[nodiscard]] constexpr std::uint32_t to_bytes(std::uint32_t granules) noexcept {
+  return granules << kGranuleShift;
+}
+[[nodiscard]] constexpr std::uint64_t bit(std::uint32_t i) noexcept {
+  return std::uint64_t{1} << (i & 63u);
+}
+
+}  // namespace detail
+}  // namespace besom
