@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "freelist/export.hpp"
 #include "freelist/zeroed_array.hpp"
 
 namespace besom::detail {
@@ -17,7 +18,7 @@ namespace besom::detail {
 ///   level 0  [..1...........11.......................................]    bit = member
 ///
 /// Insert, erase and neighbour search are O(levels). Not thread-safe.
-class BitTree {
+class BESOM_API BitTree {
  public:
   static constexpr std::uint32_t kNone = ~std::uint32_t{0};
   static constexpr int kLevels = 4;

@@ -6,6 +6,7 @@
 
 #include "freelist/bit_tree.hpp"
 #include "freelist/check.hpp"
+#include "freelist/export.hpp"
 #include "freelist/run.hpp"
 #include "freelist/zeroed_array.hpp"
 
@@ -32,7 +33,7 @@ static_assert(sizeof(Line) == 16, "1/64 of the arena");
 /// search for the next one at O(1) across large runs.
 ///
 /// All arguments and results are granule numbers. Not thread-safe.
-class BoundaryMap {
+class BESOM_API BoundaryMap {
  public:
   static constexpr std::uint32_t kNone = BitTree::kNone;
 

@@ -3,6 +3,8 @@
 #include <cinttypes>
 #include <cstdint>
 
+#include "freelist/export.hpp"
+
 /// Checks that survive into release builds, and assertions that do not.
 ///
 /// BESOM_CHECK guards against misuse or damage that would spread. It takes the two operands that
@@ -12,8 +14,8 @@
 namespace besom::detail {
 
 /// Prints `what`, both operands in hex and the place, then aborts. Allocates nothing.
-[[noreturn]] void check_failed(const char* file, int line, const char* what, std::uint64_t left,
-                               std::uint64_t right) noexcept;
+[[noreturn]] BESOM_API void check_failed(const char* file, int line, const char* what,
+                                         std::uint64_t left, std::uint64_t right) noexcept;
 
 }  // namespace besom::detail
 

@@ -20,7 +20,7 @@ bool ClassIndex::grow(std::uint32_t end) noexcept {
 
 std::uint64_t ClassIndex::holes_of_size(const BoundaryMap& map, std::uint32_t line,
                                         std::uint32_t size) noexcept {
-  using Window = unsigned __int128;
+  __extension__ typedef unsigned __int128 Window;
   const std::uint64_t holes = map.line(line).holes;
   if (holes == 0) return 0;
   const Window starts = (Window{map.line(line + 1).starts} << 64) | map.line(line).starts;

@@ -24,7 +24,7 @@ namespace besom::detail {
 ///
 /// Bits are exact, never stale: a hole that leaves looks whether its line has another of its size.
 /// Granule numbers throughout. Not thread-safe.
-class ClassIndex {
+class BESOM_API ClassIndex {
  public:
   static constexpr std::uint32_t kClasses = 64;  ///< Class 0 stays empty.
 

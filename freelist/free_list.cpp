@@ -304,6 +304,21 @@ std::uint32_t FreeList::largest_free_block() const noexcept {
   return to_bytes(std::max(indexed, bump_end_ - bump_begin_));
 }
 
+std::uint32_t FreeList::used_end() const noexcept {
+  if (bump_begin_ < bump_end_ && bump_end_ == end_) return to_bytes(bump_begin_);
+  const std::uint32_t last = map_.prev_start(end_);
+  const bool ends_in_hole = last != detail::BoundaryMap::kNone && map_.is_hole(last);
+  return to_bytes(ends_in_hole ? last : end_);
+}
+
+void FreeList::reset() noexcept {
+  for (std::uint32_t granule = 1; granule < end_;) {
+    const Run run = run_at(to_bytes(granule));
+    granule = to_granules(run.end());
+    if (map_.is_block(to_granules(run.index))) release(to_granules(run.index), granule - to_granules(run.index));
+  }
+}
+
 bool FreeList::is_block(std::uint32_t index) const noexcept {
   const std::uint32_t granule = to_granules(index);
   return granule - 1 < end_ - 1 && map_.is_block(granule);

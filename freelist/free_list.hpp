@@ -8,6 +8,7 @@
 #include "freelist/boundary_map.hpp"
 #include "freelist/check.hpp"
 #include "freelist/class_index.hpp"
+#include "freelist/export.hpp"
 #include "freelist/hole_tree.hpp"
 #include "freelist/log.hpp"
 #include "freelist/run.hpp"
@@ -53,7 +54,7 @@ struct AllocResult {
 ///
 /// Memory: 3.6 % of the capacity, zero pages until used. Not thread-safe.
 /// Source of the contract: Wasmtime 45, runtime/vm/gc/enabled/free_list.rs (see NOTICE).
-class FreeList {
+class BESOM_API FreeList {
  public:
   /// Alignment of every block, and its least size.
   static constexpr std::uint32_t kAlign = kGranuleBytes;
@@ -158,6 +159,13 @@ class FreeList {
     return {detail::to_bytes(bump_begin_), detail::to_bytes(bump_end_ - bump_begin_)};
   }
 
+  /// Puts the bump run among the other holes, so that the map shows every hole. O(log holes).
+  void settle() noexcept { close_bump(); }
+  /// Above the last block: everything from here to the capacity's end is one hole, or nothing. O(1).
+  [[nodiscard]] std::uint32_t used_end() const noexcept;
+  /// Frees every block. O(blocks), and like all freeing without host memory.
+  void reset() noexcept;
+
   /// Whether exactly one live block starts at `index`.
   [[nodiscard]] bool is_block(std::uint32_t index) const noexcept;
   /// The block or hole that contains `index`, which must lie in [kAlign, kAlign + max_size()).
@@ -221,7 +229,7 @@ class FreeList {
   friend class FreeListTestPeer;
 };
 
-class FreeList::HoleIterator {
+class BESOM_API FreeList::HoleIterator {
  public:
   using value_type = Run;
   using difference_type = std::ptrdiff_t;

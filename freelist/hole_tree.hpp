@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "freelist/boundary_map.hpp"
+#include "freelist/export.hpp"
 #include "freelist/run.hpp"
 #include "freelist/zeroed_array.hpp"
 
@@ -16,7 +17,7 @@ namespace besom::detail {
 /// and inserting needs no memory. Priorities are a hash of the line, so that the same operations
 /// give the same tree. Insert, erase and lookup take O(log holes) expected, without recursion.
 /// Granule numbers throughout. Not thread-safe.
-class HoleTree {
+class BESOM_API HoleTree {
  public:
   static constexpr std::uint32_t kMinGranules = kLineGranules;
 

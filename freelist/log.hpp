@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "freelist/export.hpp"
+
 namespace besom {
 
 enum class LogLevel : std::uint8_t { trace, debug, info, warn, error, off };
@@ -9,7 +11,7 @@ enum class LogLevel : std::uint8_t { trace, debug, info, warn, error, off };
 /// Where log lines go: a plain callback, so that no logging library shows in a public header.
 /// `write` receives a null-terminated line without newline, valid during the call only. It must not
 /// call back into the object that logs. A default-constructed sink drops everything.
-struct LogSink {
+struct BESOM_API LogSink {
   using Write = void (*)(void* user, LogLevel level, const char* line) noexcept;
 
   Write write = nullptr;

@@ -1,0 +1,10 @@
+#pragma once
+
+/// Besom, a garbage-collected heap for language runtimes: the one header to include.
+
+#include "freelist/version.hpp"
+#include "gc/handle.hpp"
+#include "gc/heap.hpp"
+#include "heap/options.hpp"
+#include "heap/ref.hpp"
+#include "heap/type.hpp"

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <cstdint>
+
+#include "gc/heap.hpp"
+#include "gc/marker.hpp"
+#include "gc/pacer.hpp"
+#include "gc/stats.hpp"
+#include "gc/sweeper.hpp"
+
+namespace besom::detail {
+
+/// The part of a heap that works between the mutator's steps: makes room for allocations that the
+/// windows could not serve, and runs collections.
+class Collector {
+ public:
+  [[nodiscard]] static Result<std::unique_ptr<Collector>> create(Heap& heap, LogSink log);
+
+  /// Memory for an object: from windows and holes, else by collecting, else by growing. On failure
+  /// nullptr, with the reason in `error`.
+  [[nodiscard]] char* allocate(std::uint32_t granules, Error& error) noexcept;
+  void collect(Cause cause) noexcept;
+  [[nodiscard]] VerifyReport verify();
+  /// The mapped capacity and the accounts as after creation.
+  void reset() noexcept;
+
+  [[nodiscard]] bool is_collecting() const noexcept { return collecting_; }
+  [[nodiscard]] bool is_own_thread() const noexcept;
+  void attach_thread() noexcept;
+  void set_listener(CollectionListener listener, void* user) noexcept {
+    listener_ = listener;
+    listener_user_ = user;
+  }
+
+  [[nodiscard]] TypeTable& types() noexcept { return types_; }
+  [[nodiscard]] const CollectionStats& last() const noexcept { return last_; }
+  [[nodiscard]] HeapStats stats() const noexcept;
+
+ private:
+  Collector(Heap& heap, Marker marker, LogSink log) noexcept
+      : heap_(heap), marker_(std::move(marker)), pacer_(heap.options_), log_(log) {
+    attach_thread();
+  }
+
+  [[nodiscard]] char* allocate_by_growing(std::uint32_t granules, std::uint64_t limit,
+                                          Error& error) noexcept;
+  [[nodiscard]] std::uint64_t allocated_since_collection() const noexcept;
+  void mark(CollectionStats& stats) noexcept;
+  void finish(CollectionStats& stats) noexcept;
+  void verify_or_abort(const char* when);
+
+  Heap& heap_;
+  Marker marker_;
+  Pacer pacer_;
+  TypeTable types_;
+  LogSink log_;
+  CollectionStats last_;
+  HeapStats totals_;
+  std::uint64_t used_after_collection_ = 0;
+  std::uint32_t until_zeal_ = 0;
+  bool collecting_ = false;
+  const void* thread_ = nullptr;
+  CollectionListener listener_ = nullptr;
+  void* listener_user_ = nullptr;
+};
+
+}  // namespace besom::detail

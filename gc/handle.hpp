@@ -1,0 +1,191 @@
+#pragma once
+
+#include <cstdint>
+#include <utility>
+
+#include "gc/root_table.hpp"
+#include "heap/error.hpp"
+#include "heap/ref.hpp"
+
+namespace besom {
+
+namespace detail {
+
+/// What the handle classes need of a heap, so that they need not see it whole.
+[[nodiscard]] RootTable& roots_of(Heap& heap) noexcept;
+/// The new object `ref` now has a root; the heap need not keep it any longer.
+void note_rooted(Heap& heap, std::uint32_t ref) noexcept;
+/// Records why a root could not be added.
+void note_root_failure(Heap& heap) noexcept;
+[[nodiscard]] char* base_of(const Heap& heap) noexcept;
+
+}  // namespace detail
+
+/// An owned root: its object, and all that is reachable from it, lives as long as the handle.
+/// Movable, not copyable. An empty handle roots nothing. Outliving its heap is harmless: it is
+/// stale then. Every use checks that in release builds too.
+template <class T>
+class Handle {
+ public:
+  Handle() noexcept = default;
+  /// Roots `object`, which lies in `heap` or is nullptr. `label` is static text that reports show.
+  /// When the host has no memory the handle is empty and heap.error() says so.
+  Handle(Heap& heap, T* object, const char* label = "handle") noexcept
+      : table_(&detail::roots_of(heap)) {
+    const std::uint32_t index = Ref<T>(object).index();
+    slot_ = table_->add(index, label);
+    if (slot_ == nullptr) {
+      detail::note_root_failure(heap);
+      table_ = nullptr;
+      return;
+    }
+    serial_ = slot_->serial;
+    table_->retain();
+    detail::note_rooted(heap, index);
+  }
+  Handle(Handle&& other) noexcept
+      : table_(std::exchange(other.table_, nullptr)),
+        slot_(std::exchange(other.slot_, nullptr)),
+        serial_(std::exchange(other.serial_, 0)) {}
+  Handle& operator=(Handle&& other) noexcept {
+    std::swap(table_, other.table_);
+    std::swap(slot_, other.slot_);
+    std::swap(serial_, other.serial_);
+    return *this;
+  }
+  ~Handle() { reset(); }
+
+  /// Gives the root up.
+  void reset() noexcept {
+    if (table_ == nullptr) return;
+    if (!is_stale()) table_->remove(slot_);
+    std::exchange(table_, nullptr)->release();
+    slot_ = nullptr;
+  }
+
+  /// Whether there is a root, of an object that is not null. A stale handle has none.
+  explicit operator bool() const noexcept {
+    return table_ != nullptr && !is_stale() && slot_->ref != 0;
+  }
+  /// The heap is gone, or was reset.
+  [[nodiscard]] bool is_stale() const noexcept {
+    return table_ != nullptr && slot_->serial != serial_;
+  }
+
+  /// The object, or nullptr. Aborts when stale.
+  [[nodiscard]] T* get() const noexcept {
+    const std::uint32_t index = ref().index();
+    return index == 0 ? nullptr : reinterpret_cast<T*>(detail::base_of(*table_->heap()) + index);
+  }
+  [[nodiscard]] Ref<T> ref() const noexcept {
+    if (table_ == nullptr) return {};
+    BESOM_CHECK(!is_stale(), "stale handle: its serial, the slot's", serial_, slot_->serial);
+    return Ref<T>(slot_->ref);
+  }
+  /// For those who do not trust the handle: the ref, or stale_handle, or wrong_heap when it roots
+  /// in another heap than `heap`.
+  [[nodiscard]] Result<Ref<T>> check(const Heap& heap) const noexcept {
+    if (table_ == nullptr) return Ref<T>();
+    if (is_stale()) return Error{.code = Errc::stale_handle};
+    if (table_->heap() != &heap) return Error{.code = Errc::wrong_heap};
+    return Ref<T>(slot_->ref);
+  }
+  /// Roots another object of the same heap instead. Aborts when stale or empty.
+  void set(T* object) noexcept {
+    BESOM_CHECK(table_ != nullptr && !is_stale(), "stale or empty handle set: serial", serial_, 0);
+    slot_->ref = Ref<T>(object).index();
+    detail::note_rooted(*table_->heap(), slot_->ref);
+  }
+  T* operator->() const noexcept { return get(); }
+  T& operator*() const noexcept { return *get(); }
+
+ private:
+  detail::RootTable* table_ = nullptr;
+  detail::HandleSlot* slot_ = nullptr;
+  std::uint64_t serial_ = 0;
+};
+
+/// A root that lasts as long as the scope it was made in. Copyable, cheap; using it after its scope
+/// has ended aborts. It must not be used after its heap is destroyed.
+template <class T>
+class Local {
+ public:
+  Local() noexcept = default;
+
+  /// The object, or nullptr. Aborts when stale.
+  [[nodiscard]] T* get() const noexcept {
+    const std::uint32_t index = ref().index();
+    return index == 0 ? nullptr : reinterpret_cast<T*>(detail::base_of(*table_->heap()) + index);
+  }
+  [[nodiscard]] Ref<T> ref() const noexcept {
+    if (slot_ == nullptr) return {};
+    BESOM_CHECK(!is_stale(), "stale local: its serial, the slot's", serial_, slot_->serial);
+    return Ref<T>(slot_->ref);
+  }
+  [[nodiscard]] bool is_stale() const noexcept {
+    return slot_ != nullptr && slot_->serial != serial_;
+  }
+  /// The ref, or stale_handle, or wrong_heap.
+  [[nodiscard]] Result<Ref<T>> check(const Heap& heap) const noexcept {
+    if (slot_ == nullptr) return Ref<T>();
+    if (is_stale()) return Error{.code = Errc::stale_handle};
+    if (table_->heap() != &heap) return Error{.code = Errc::wrong_heap};
+    return Ref<T>(slot_->ref);
+  }
+  /// Roots another object of the same heap instead.
+  void set(T* object) noexcept {
+    BESOM_CHECK(slot_ != nullptr && !is_stale(), "stale or empty local set: serial", serial_, 0);
+    slot_->ref = Ref<T>(object).index();
+  }
+  explicit operator bool() const noexcept { return slot_ != nullptr && ref().index() != 0; }
+  T* operator->() const noexcept { return get(); }
+  T& operator*() const noexcept { return *get(); }
+
+ private:
+  friend class HandleScope;
+  Local(detail::RootTable* table, detail::LocalSlot* slot) noexcept
+      : table_(table), slot_(slot), serial_(slot->serial) {}
+
+  detail::RootTable* table_ = nullptr;
+  detail::LocalSlot* slot_ = nullptr;
+  std::uint64_t serial_ = 0;
+};
+
+/// A stretch of code whose local roots are dropped together at its end. Scopes nest like blocks:
+/// ending an outer one first aborts. Opening, rooting and closing cost a few instructions each.
+class HandleScope {
+ public:
+  explicit HandleScope(Heap& heap) noexcept
+      : heap_(heap),
+        table_(detail::roots_of(heap)),
+        mark_(table_.open_scope()),
+        depth_(table_.open_scopes()) {
+    table_.retain();
+  }
+  HandleScope(const HandleScope&) = delete;
+  HandleScope& operator=(const HandleScope&) = delete;
+  ~HandleScope() {
+    table_.close_scope(mark_, depth_);
+    table_.release();
+  }
+
+  /// Roots `object`, which lies in the scope's heap or is nullptr. When the host has no memory the
+  /// local is empty and heap.error() says so.
+  template <class T>
+  [[nodiscard]] Local<T> root(T* object) noexcept {
+    detail::LocalSlot* slot = table_.push(Ref<T>(object).index());
+    if (slot == nullptr) [[unlikely]] {
+      detail::note_root_failure(heap_);
+      return {};
+    }
+    return Local<T>(&table_, slot);
+  }
+
+ private:
+  Heap& heap_;
+  detail::RootTable& table_;
+  detail::RootTable::ScopeMark mark_;
+  std::uint32_t depth_;
+};
+
+}  // namespace besom

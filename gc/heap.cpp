@@ -1,0 +1,207 @@
+#include "gc/heap.hpp"
+
+#include <cstdlib>
+#include <new>
+
+#include "gc/collector.hpp"
+#include "gc/default_sink.hpp"
+
+namespace besom {
+
+using detail::Collector;
+using detail::Space;
+using detail::TypeInfo;
+
+Heap::Heap(Space space, const HeapOptions& options) noexcept
+    : space_(std::move(space)), options_(options) {}
+
+Result<std::unique_ptr<Heap>> Heap::create(const HeapOptions& requested) {
+  HeapOptions options = requested;
+  const char* environment = options.read_environment ? std::getenv("BESOM_OPTIONS") : nullptr;
+  if (environment != nullptr) {
+    Result<HeapOptions> parsed = parse_options(environment, options);
+    if (!parsed) return parsed.error();
+    options = *parsed;
+  }
+  if (Error error = check_options(options)) return error;
+  LogSink log = options.sink;
+  log.level = options.log;
+  if (log.write == nullptr) log = detail::default_sink(options.log);
+
+  Result<Space> space = Space::create(options, log);
+  if (!space) return space.error();
+  std::unique_ptr<Heap> heap(new (std::nothrow) Heap(std::move(*space), options));
+  if (heap != nullptr) heap->roots_ = detail::RootTable::create(heap.get());
+  if (heap == nullptr || heap->roots_ == nullptr) {
+    return Error{.code = Errc::out_of_host_memory, .detail = "heap"};
+  }
+  Result<std::unique_ptr<Collector>> collector = Collector::create(*heap, log);
+  if (!collector) return collector.error();
+  heap->collector_ = std::move(*collector);
+  return heap;
+}
+
+Heap::~Heap() {
+  if (roots_ == nullptr) return;
+  roots_->detach();
+  roots_->release();
+}
+
+Result<TypeId> Heap::define(const TypeDescriptor& descriptor) {
+  if (!may_enter()) return error_;
+  return collector_->types().define(descriptor);
+}
+
+const TypeDescriptor* Heap::descriptor(TypeId type) const noexcept {
+  const detail::TypeTable& types = collector_->types();
+  return types.contains(type) ? types[type].descriptor : nullptr;
+}
+
+void* Heap::fail(const Error& error) noexcept {
+  error_ = error;
+  return nullptr;
+}
+
+bool Heap::may_enter() noexcept {
+  if (!collector_->is_own_thread()) {
+    fail({.code = Errc::wrong_thread, .detail = "call attach_thread() to hand a heap over"});
+    return false;
+  }
+  if (collector_->is_collecting()) {
+    fail({.code = Errc::reentrant, .detail = "called from inside a collection"});
+    return false;
+  }
+  return true;
+}
+
+void* Heap::allocate(TypeId type, std::uint32_t length) noexcept {
+  const detail::TypeTable& types = collector_->types();
+  if (!types.contains(type)) [[unlikely]]
+    return allocate_slow(type, length);
+  const std::uint64_t bytes = types[type].size_bytes(length) + kGranuleBytes - 1;
+  const std::uint64_t granules = bytes >> kGranuleShift;
+  if (granules <= Space::kWindowClasses) [[likely]] {
+    detail::Window& window = space_.window(static_cast<std::uint32_t>(granules));
+    const std::size_t rounded = granules << kGranuleShift;
+    if (window.room() >= rounded) [[likely]] {
+      char* object = window.cursor;
+      window.cursor += rounded;
+      std::memset(object, 0, rounded);
+      return begin_object(object, type, length);
+    }
+  }
+  return allocate_slow(type, length);
+}
+
+__attribute__((noinline)) void* Heap::allocate_slow(TypeId type, std::uint32_t length) noexcept {
+  if (!may_enter()) return nullptr;
+  const detail::TypeTable& types = collector_->types();
+  if (!types.contains(type)) {
+    return fail({.code = Errc::bad_type, .bytes = type, .detail = "no type of this heap"});
+  }
+  const std::uint64_t bytes = types[type].size_bytes(length);
+  const std::uint64_t rounded = (bytes + kGranuleBytes - 1) / kGranuleBytes * kGranuleBytes;
+  const std::uint64_t greatest = std::min<std::uint64_t>(options_.heap_max, FreeList::kMaxEnd);
+  if (rounded > greatest / kGranuleBytes * kGranuleBytes - FreeList::kAlign) {
+    return fail(
+        {.code = Errc::object_too_large, .bytes = bytes, .limit = greatest, .detail = "heap_max"});
+  }
+  Error error;
+  char* object = collector_->allocate(static_cast<std::uint32_t>(rounded >> kGranuleShift), error);
+  if (object == nullptr) return fail(error);
+  space_.clear(object, rounded);
+  return begin_object(object, type, length);
+}
+
+Result<Header*> Heap::check(Ref<void> ref, TypeId type) noexcept {
+  const Error bad_ref{.code = Errc::bad_ref, .bytes = ref.index()};
+  if (!space_.is_object(ref.index())) return bad_ref;
+  const Run run = space_.object_at(ref.index());
+  auto* header = reinterpret_cast<Header*>(space_.base() + ref.index());
+  const TypeInfo* info = detail::checked_type(collector_->types(), *header, run.size_bytes);
+  if (info == nullptr || (type != 0 && header->type != type)) return bad_ref;
+  return header;
+}
+
+bool Heap::contains(const void* address) const noexcept {
+  const auto offset = static_cast<std::uint64_t>(static_cast<const char*>(address) - space_.base());
+  return offset < space_.capacity();
+}
+
+Header* Heap::object_start(const void* address) noexcept {
+  if (!contains(address)) return nullptr;
+  const Run run = space_.object_at(detail::index_of(address));
+  return run.size_bytes == 0 ? nullptr : reinterpret_cast<Header*>(space_.base() + run.index);
+}
+
+Error Heap::collect() noexcept {
+  if (!may_enter()) return error_;
+  collector_->collect(Cause::requested);
+  return {};
+}
+
+VerifyReport Heap::verify() { return collector_->verify(); }
+
+void Heap::reset() noexcept {
+  roots_->clear();
+  newest_ = 0;
+  collector_->reset();
+}
+
+const CollectionStats& Heap::last_collection() const noexcept { return collector_->last(); }
+HeapStats Heap::stats() const noexcept { return collector_->stats(); }
+
+void Heap::set_listener(CollectionListener listener, void* user) noexcept {
+  collector_->set_listener(listener, user);
+}
+
+RootRegistration Heap::add_roots(RootCallback callback, void* user, const char* label) {
+  const std::uint64_t serial = roots_->add_source({.callback = callback,
+                                                   .user = user,
+                                                   .slots = nullptr,
+                                                   .count = 0,
+                                                   .label = label,
+                                                   .serial = 0});
+  if (serial == 0) {
+    detail::note_root_failure(*this);
+    return {};
+  }
+  return {roots_, serial};
+}
+
+RootRegistration Heap::add_root_range(std::uint32_t* slots, std::uint64_t count,
+                                      const char* label) {
+  const std::uint64_t serial = roots_->add_source({.callback = nullptr,
+                                                   .user = nullptr,
+                                                   .slots = slots,
+                                                   .count = count,
+                                                   .label = label,
+                                                   .serial = 0});
+  if (serial == 0) {
+    detail::note_root_failure(*this);
+    return {};
+  }
+  return {roots_, serial};
+}
+
+Error RootRegistration::remove() noexcept {
+  if (table_ == nullptr || !table_->remove_source(std::exchange(serial_, 0))) {
+    return {.code = Errc::stale_handle, .detail = "root registration"};
+  }
+  return {};
+}
+
+void Heap::attach_thread() noexcept { collector_->attach_thread(); }
+
+const FreeList& Heap::free_list() noexcept {
+  space_.retire_windows();
+  return space_.free_list();
+}
+
+void detail::note_root_failure(Heap& heap) noexcept {
+  heap.fail(heap.roots_->is_locked()
+                ? Error{.code = Errc::reentrant, .detail = "root added during a collection"}
+                : Error{.code = Errc::out_of_host_memory, .detail = "roots"});
+}
+
+}  // namespace besom

@@ -1,0 +1,215 @@
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <memory>
+
+#include "gc/handle.hpp"
+#include "gc/root_table.hpp"
+#include "gc/stats.hpp"
+#include "gc/verifier.hpp"
+#include "heap/error.hpp"
+#include "heap/options.hpp"
+#include "heap/ref.hpp"
+#include "heap/space.hpp"
+#include "heap/type.hpp"
+
+namespace besom {
+
+namespace detail {
+class Collector;
+}
+
+/// Unregisters a root callback or range when it goes. Movable; outliving its heap is harmless.
+class RootRegistration;
+
+/// A garbage-collected heap: one arena of up to 4 GiB with all objects, and beside it the tables
+/// that say where objects start, what is free and what is marked. Any number of heaps live in a
+/// process; nothing is shared between them. One thread at a time: see attach_thread().
+///
+/// Objects never move: a raw pointer is good while its object is reachable from a root. A
+/// collection happens inside allocate() and collect() only. The object that allocate() returned
+/// last is safe without a root until the next allocation or until it is given to a handle, local or
+/// set().
+///
+/// Nothing here throws. What can run out returns nullptr or an Error and leaves the heap as it was.
+class Heap {
+ public:
+  /// Fails with bad_option, reserve_failed, commit_failed or out_of_host_memory.
+  [[nodiscard]] static Result<std::unique_ptr<Heap>> create(const HeapOptions& options = {});
+  /// Frees everything in one munmap. Handles become stale.
+  ~Heap();
+  Heap(const Heap&) = delete;
+  Heap& operator=(const Heap&) = delete;
+
+  /// Defines the type of `T` by `T::type()`. For a T without trailing array the descriptor's size
+  /// has to be sizeof(T). Fails with bad_type or out_of_host_memory.
+  template <class T>
+  [[nodiscard]] Result<Type<T>> define() {
+    const TypeDescriptor descriptor = T::type();
+    if (descriptor.size != sizeof(T)) {
+      return Error{.code = Errc::bad_type,
+                   .bytes = descriptor.size,
+                   .limit = sizeof(T),
+                   .detail = "size differs from the C++ type's"};
+    }
+    const Result<TypeId> id = define(descriptor);
+    if (!id) return id.error();
+    return Type<T>{*id};
+  }
+  [[nodiscard]] Result<TypeId> define(const TypeDescriptor& descriptor);
+  /// The descriptor of a type of this heap, or nullptr.
+  [[nodiscard]] const TypeDescriptor* descriptor(TypeId type) const noexcept;
+
+  /// A new object of `T`, all its fields zero; nullptr when the heap is exhausted, and error() says
+  /// why. Inline: some ten instructions. O(1), a collection or growth now and then apart.
+  template <class T>
+  [[nodiscard]] T* allocate(Type<T> type) noexcept {
+    constexpr std::uint32_t kGranules = (sizeof(T) + kGranuleBytes - 1) / kGranuleBytes;
+    if constexpr (kGranules <= detail::Space::kWindowClasses) {
+      constexpr std::size_t kBytes = std::size_t{kGranules} * kGranuleBytes;
+      detail::Window& window = space_.window(kGranules);
+      if (window.room() >= kBytes) [[likely]] {
+        char* object = window.cursor;
+        window.cursor += kBytes;
+        std::memset(object, 0, kBytes);
+        return static_cast<T*>(begin_object(object, type.id, 0));
+      }
+    }
+    return static_cast<T*>(allocate_slow(type.id, 0));
+  }
+  /// The same for a type with a trailing array of `length` elements.
+  template <class T>
+  [[nodiscard]] T* allocate(Type<T> type, std::uint32_t length) noexcept {
+    return static_cast<T*>(allocate(type.id, length));
+  }
+  /// The same for a type known only at run time.
+  [[nodiscard]] void* allocate(TypeId type, std::uint32_t length = 0) noexcept;
+
+  /// A new object in a handle; an empty handle when the heap is exhausted.
+  template <class T>
+  [[nodiscard]] Handle<T> make(Type<T> type, std::uint32_t length = 0,
+                               const char* label = "handle") noexcept {
+    T* object = length == 0 ? allocate(type) : allocate(type, length);
+    return object != nullptr ? Handle<T>(*this, object, label) : Handle<T>();
+  }
+
+  /// Why the last allocation or rooting that failed did so.
+  [[nodiscard]] const Error& error() const noexcept { return error_; }
+
+  /// The object of a ref that is known to be good, or nullptr. Unchecked: with the full reservation
+  /// a wrong ref reads wrong bytes of this heap or faults in the guard, nothing else.
+  template <class T>
+  [[nodiscard]] T* get(Ref<T> ref) const noexcept {
+    return ref ? reinterpret_cast<T*>(space_.base() + ref.index()) : nullptr;
+  }
+  /// The object of a ref that may be anything: bad_ref unless an object starts there whose type is
+  /// `type` (0: any) and whose header agrees with the tables. O(1).
+  [[nodiscard]] Result<Header*> check(Ref<void> ref, TypeId type = 0) noexcept;
+  template <class T>
+  [[nodiscard]] Result<T*> check(Ref<T> ref, Type<T> type) noexcept {
+    const Result<Header*> header = check(Ref<void>(ref), type.id);
+    if (!header) return header.error();
+    return reinterpret_cast<T*>(*header);
+  }
+  /// Whether `address` lies in this heap's arena.
+  [[nodiscard]] bool contains(const void* address) const noexcept;
+  /// The object that the address points to or into, or nullptr. O(1).
+  [[nodiscard]] Header* object_start(const void* address) noexcept;
+
+  /// Collects now. Fails with reentrant from inside a collection, with wrong_thread, and with
+  /// nothing else: a collection cannot run out of anything.
+  Error collect() noexcept;
+  /// Walks the whole heap and reports all that is wrong.
+  [[nodiscard]] VerifyReport verify();
+  /// Drops all roots and objects: as after create(), but with the types kept. Handles become stale.
+  /// Restores service after the arena's contents were damaged.
+  void reset() noexcept;
+
+  [[nodiscard]] const CollectionStats& last_collection() const noexcept;
+  [[nodiscard]] HeapStats stats() const noexcept;
+  void set_listener(CollectionListener listener, void* user) noexcept;
+
+  /// `callback` names roots of the embedder's own at each collection. Empty when the host has no
+  /// memory. `label` is static text.
+  [[nodiscard]] RootRegistration add_roots(RootCallback callback, void* user, const char* label);
+  /// `count` slots at `slots`, refs or values, are roots until the registration goes. The embedder
+  /// keeps them in place.
+  [[nodiscard]] RootRegistration add_root_range(std::uint32_t* slots, std::uint64_t count,
+                                                const char* label);
+
+  /// The calling thread takes the heap over from the one that used it. The embedder makes sure that
+  /// the other has stopped. Slow paths refuse any other thread.
+  void attach_thread() noexcept;
+
+  [[nodiscard]] const HeapOptions& options() const noexcept { return options_; }
+  /// For tools that draw the heap: which parts of it are free.
+  [[nodiscard]] const FreeList& free_list() noexcept;
+
+ private:
+  friend class detail::Collector;
+  friend char* detail::base_of(const Heap& heap) noexcept;
+  friend detail::RootTable& detail::roots_of(Heap& heap) noexcept;
+  friend void detail::note_rooted(Heap& heap, std::uint32_t ref) noexcept;
+  friend void detail::note_root_failure(Heap& heap) noexcept;
+
+  Heap(detail::Space space, const HeapOptions& options) noexcept;
+
+  void* begin_object(char* object, TypeId type, std::uint32_t length) noexcept {
+    const Header header{type, length};
+    std::memcpy(object, &header, sizeof header);
+    newest_ = detail::index_of(object);
+    return object;
+  }
+  [[nodiscard]] void* allocate_slow(TypeId type, std::uint32_t length) noexcept;
+  [[nodiscard]] bool may_enter() noexcept;
+  void* fail(const Error& error) noexcept;
+
+  detail::Space space_;
+  std::uint32_t newest_ = 0;  ///< The last new object without a root; itself a root.
+  detail::RootTable* roots_ = nullptr;
+  Error error_;
+  HeapOptions options_;
+  std::unique_ptr<detail::Collector> collector_;
+};
+
+class RootRegistration {
+ public:
+  RootRegistration() noexcept = default;
+  RootRegistration(RootRegistration&& other) noexcept
+      : table_(std::exchange(other.table_, nullptr)), serial_(std::exchange(other.serial_, 0)) {}
+  RootRegistration& operator=(RootRegistration&& other) noexcept {
+    std::swap(table_, other.table_);
+    std::swap(serial_, other.serial_);
+    return *this;
+  }
+  ~RootRegistration() {
+    if (table_ == nullptr) return;
+    static_cast<void>(remove());
+    table_->release();
+  }
+  explicit operator bool() const noexcept { return serial_ != 0; }
+  /// Unregisters now; stale_handle when that was done before, or the heap is gone.
+  Error remove() noexcept;
+
+ private:
+  friend class Heap;
+  RootRegistration(detail::RootTable* table, std::uint64_t serial) noexcept
+      : table_(table), serial_(serial) {
+    table_->retain();
+  }
+
+  detail::RootTable* table_ = nullptr;
+  std::uint64_t serial_ = 0;
+};
+
+namespace detail {
+
+inline RootTable& roots_of(Heap& heap) noexcept { return *heap.roots_; }
+inline char* base_of(const Heap& heap) noexcept { return heap.space_.base(); }
+inline void note_rooted(Heap& heap, std::uint32_t ref) noexcept {
+  if (heap.newest_ == ref) heap.newest_ = 0;
+}
+
+}  // namespace detail
+}  // namespace besom

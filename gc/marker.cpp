@@ -1,0 +1,210 @@
+#include "gc/marker.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace besom::detail {
+
+Result<MarkBits> MarkBits::create(std::uint64_t heap_max, const System& system) {
+  // A line beyond the last: the sweep marks the sentinel behind the last granule.
+  const std::uint64_t lines = (heap_max >> (kGranuleShift + kLineShift)) + 2;
+  Result<SideTable> table = SideTable::map(lines * sizeof(std::uint64_t), "besom marks", system);
+  if (!table) return table.error();
+  MarkBits marks;
+  marks.table_ = std::move(*table);
+  return marks;
+}
+
+void MarkBits::clear_below(std::uint32_t end) noexcept {
+  std::memset(words(), 0, ((std::size_t{end} >> kLineShift) + 1) * sizeof(std::uint64_t));
+}
+
+Result<Marker> Marker::create(std::uint64_t heap_max, std::uint32_t stack_entries,
+                              const System& system) {
+  Result<MarkBits> marks = MarkBits::create(heap_max, system);
+  if (!marks) return marks.error();
+  Marker marker;
+  marker.marks_ = std::move(*marks);
+  // One entry for 64 bytes of arena: a 1/16 that only a wide graph of small objects comes to use.
+  const std::uint64_t by_size = std::max<std::uint64_t>(heap_max / 64, kMinStack);
+  const std::uint64_t entries = stack_entries != 0 ? stack_entries : by_size;
+  if (entries <= kMinStack) {
+    marker.stack_capacity_ = static_cast<std::uint32_t>(entries);
+    return marker;
+  }
+  Result<SideTable> stack =
+      SideTable::map(entries * sizeof(std::uint32_t), "besom mark stack", system);
+  if (stack) {
+    marker.stack_table_ = std::move(*stack);
+    marker.stack_capacity_ = static_cast<std::uint32_t>(entries);
+  }
+  return marker;
+}
+
+void Marker::begin(const Space& space, const TypeTable& types) noexcept {
+  base_ = space.base();
+  map_ = &space.free_list().map();
+  lines_ = map_->lines();
+  types_ = &types;
+  mark_words_ = marks_.words();
+  stack_ = stack_table_.data() != nullptr ? static_cast<std::uint32_t*>(stack_table_.data())
+                                          : small_stack_;
+  end_ = to_granules(space.free_list().used_end());
+  findings_ = {};
+  stack_size_ = stack_peak_ = slice_count_ = 0;
+  overflow_begin_ = ~std::uint32_t{0};
+  overflow_end_ = 0;
+  marks_.clear_below(end_);
+}
+
+void Marker::push(std::uint32_t index) noexcept {
+  if (stack_size_ == stack_capacity_) [[unlikely]] {
+    const std::uint32_t line = to_granules(index) >> kLineShift;
+    overflow_begin_ = std::min(overflow_begin_, line);
+    overflow_end_ = std::max(overflow_end_, line + 1);
+    return;
+  }
+  stack_[stack_size_++] = index;
+}
+
+/// Refs and values share their bit patterns, but in a ref slot an integer is damage.
+template <SlotKind kind>
+inline void Marker::visit(std::uint32_t bits) noexcept {
+  if (bits == 0 || (kind == SlotKind::value && (bits & 1) != 0)) return;
+  const std::uint32_t granule = to_granules(bits);
+  if (granule >= end_) [[unlikely]] {
+    ++findings_.bad_refs;
+    return;
+  }
+  std::uint64_t& word = mark_words_[granule >> kLineShift];
+  const std::uint64_t mask = bit(granule);
+  if ((word & mask) != 0) return;
+  word |= mask;
+  push(bits);
+}
+
+void Marker::mark_root(std::uint32_t bits) noexcept { visit<SlotKind::value>(bits); }
+
+template <SlotKind kind>
+inline void Marker::visit_slots(const char* first, std::uint32_t count) noexcept {
+  for (std::uint32_t i = 0; i < count; ++i) {
+    std::uint32_t bits;
+    std::memcpy(&bits, first + std::size_t{i} * sizeof bits, sizeof bits);
+    visit<kind>(bits);
+  }
+}
+
+inline void Marker::visit_slots(SlotKind kind, const char* first, std::uint32_t count) noexcept {
+  if (kind == SlotKind::ref) {
+    visit_slots<SlotKind::ref>(first, count);
+  } else {
+    visit_slots<SlotKind::value>(first, count);
+  }
+}
+
+/// Visits the slots of a marked object. Only here is the index held against the tables, when their
+/// words have arrived: what turns out to be no object's start loses its mark again.
+inline void Marker::trace(std::uint32_t index) noexcept {
+  const std::uint32_t granule = index >> kGranuleShift;
+  const Line& line = lines_[granule >> kLineShift];
+  if ((line.starts & ~line.holes & bit(granule)) == 0) [[unlikely]] {
+    ++findings_.bad_refs;
+    marks_.clear(granule);
+    return;
+  }
+  const char* object = base_ + index;
+  Header header;
+  std::memcpy(&header, object, sizeof header);
+  const std::uint64_t extent = std::uint64_t{map_->next_start(granule) - granule} << kGranuleShift;
+  const TypeInfo* type = checked_type(*types_, header, extent);
+  if (type == nullptr) [[unlikely]] {
+    ++findings_.bad_headers;
+    return;
+  }
+  for (std::uint32_t i = 0; i < type->run_count; ++i) {
+    const SlotRun& run = type->runs[i];
+    visit_slots(run.kind, object + run.offset, run.count);
+  }
+  if (type->trace != nullptr) {
+    TraceVisitor visitor(*this);
+    type->trace(object, static_cast<std::uint32_t>(extent), visitor);
+  } else if (type->element_bytes == sizeof(std::uint32_t)) {
+    trace_trailing(index, *type, header.length);
+  }
+}
+
+void Marker::trace_trailing(std::uint32_t index, const TypeInfo& type,
+                            std::uint32_t length) noexcept {
+  if (length > kSliceSlots && slice_count_ < kMaxSlices) {
+    slices_[slice_count_++] = {index, 0};
+    return;
+  }
+  const SlotKind kind = type.trailing == Trailing::refs ? SlotKind::ref : SlotKind::value;
+  visit_slots(kind, base_ + index + type.fixed_bytes, length);
+}
+
+/// The array's header was checked when the slice was pushed, and nothing runs in between.
+void Marker::trace_next_slice() noexcept {
+  Slice& slice = slices_[slice_count_ - 1];
+  const char* object = base_ + slice.object;
+  Header header;
+  std::memcpy(&header, object, sizeof header);
+  const TypeInfo& type = (*types_)[header.type];
+  const SlotKind kind = type.trailing == Trailing::refs ? SlotKind::ref : SlotKind::value;
+  const std::uint32_t first = slice.next;
+  const std::uint32_t count = std::min(header.length - first, kSliceSlots);
+  slice.next += count;
+  if (slice.next == header.length) --slice_count_;
+  visit_slots(kind, object + type.fixed_bytes + std::size_t{first} * sizeof(std::uint32_t), count);
+}
+
+void Marker::drain_stack() noexcept {
+  std::uint32_t queue[kPrefetchQueue];
+  std::uint32_t queued = 0;   // counts objects ever queued
+  std::uint32_t visited = 0;  // and taken out again
+  while (true) {
+    stack_peak_ = std::max(stack_peak_, stack_size_);
+    while (stack_size_ != 0 && queued - visited < kPrefetchQueue) {
+      const std::uint32_t index = stack_[--stack_size_];
+      __builtin_prefetch(base_ + index);
+      __builtin_prefetch(&lines_[index >> (kGranuleShift + kLineShift)]);
+      queue[queued++ % kPrefetchQueue] = index;
+    }
+    if (queued != visited) {
+      trace(queue[visited++ % kPrefetchQueue]);
+    } else if (slice_count_ != 0) {
+      trace_next_slice();
+    } else {
+      return;
+    }
+  }
+}
+
+void Marker::drain() noexcept {
+  drain_stack();
+  while (overflow_begin_ < overflow_end_) rescan();
+}
+
+/// Visits again all marked objects in the lines where some could not be pushed. Each walk visits
+/// at least those, so that the marked ones become more until none is left out.
+void Marker::rescan() noexcept {
+  ++findings_.rescans;
+  const std::uint32_t begin = std::exchange(overflow_begin_, ~std::uint32_t{0});
+  const std::uint32_t end = std::exchange(overflow_end_, 0);
+  for (std::uint32_t number = begin; number < end; ++number) {
+    for (std::uint64_t marked = mark_words_[number]; marked != 0; marked &= marked - 1) {
+      trace(((number << kLineShift) | static_cast<std::uint32_t>(std::countr_zero(marked)))
+            << kGranuleShift);
+      drain_stack();
+    }
+  }
+}
+
+void Marker::trim() noexcept {
+  constexpr std::uint64_t kKeptBytes = 256 << 10;
+  if (std::uint64_t{stack_peak_} * sizeof(std::uint32_t) > kKeptBytes) {
+    stack_table_.discard_from(kKeptBytes);
+  }
+}
+
+}  // namespace besom::detail

@@ -1,0 +1,137 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "heap/arena.hpp"
+#include "heap/space.hpp"
+#include "heap/type_table.hpp"
+
+namespace besom::detail {
+
+/// One mark bit a granule, outside the arena; an object is marked at its first granule.
+class MarkBits {
+ public:
+  [[nodiscard]] static Result<MarkBits> create(std::uint64_t heap_max, const System& system);
+
+  [[nodiscard]] bool test(std::uint32_t granule) const noexcept {
+    return (words()[granule >> kLineShift] & bit(granule)) != 0;
+  }
+  void set(std::uint32_t granule) noexcept { words()[granule >> kLineShift] |= bit(granule); }
+  void clear(std::uint32_t granule) noexcept { words()[granule >> kLineShift] &= ~bit(granule); }
+  /// Clears the bits of all granules below `end`.
+  void clear_below(std::uint32_t end) noexcept;
+
+  [[nodiscard]] std::uint64_t* words() noexcept {
+    return static_cast<std::uint64_t*>(table_.data());
+  }
+  [[nodiscard]] const std::uint64_t* words() const noexcept {
+    return static_cast<const std::uint64_t*>(table_.data());
+  }
+  [[nodiscard]] std::uint64_t size_bytes() const noexcept { return table_.size_bytes(); }
+
+ private:
+  SideTable table_;
+};
+
+/// What marking met that it did not follow.
+struct MarkFindings {
+  std::uint64_t bad_refs = 0;
+  std::uint64_t bad_headers = 0;
+  std::uint64_t rescans = 0;
+};
+
+/// Marks what is reachable from the roots it is given.
+///
+/// An object is marked when the first ref to it is met and pushed once, so that the stack is
+/// bounded by objects, not edges. Between the stack and the visit lies a short queue of objects
+/// whose memory and table words are being prefetched: without it marking a random graph waits for
+/// memory at each object. Nothing recurses and nothing is allocated: where the stack is full the
+/// object stays marked, and when all else is done a walk over the mark bits visits what was left.
+///
+/// Nothing that is read from the arena is trusted: an index has to be the start of an object by the
+/// side tables, and an object's header may only claim less than its extent there.
+class Marker {
+ public:
+  /// `stack_entries` 0: sized by `heap_max`.
+  [[nodiscard]] static Result<Marker> create(std::uint64_t heap_max, std::uint32_t stack_entries,
+                                             const System& system);
+
+  /// Clears the marks; windows have to be retired.
+  void begin(const Space& space, const TypeTable& types) noexcept;
+  /// Marks the target of a root; `bits` is a ref or a value.
+  void mark_root(std::uint32_t bits) noexcept;
+  /// Marks all that is reachable from what was marked.
+  void drain() noexcept;
+
+  [[nodiscard]] const MarkFindings& findings() const noexcept { return findings_; }
+  [[nodiscard]] MarkBits& marks() noexcept { return marks_; }
+  /// The first granule above all objects and holes that marking looked at.
+  [[nodiscard]] std::uint32_t end() const noexcept { return end_; }
+  /// Gives the stack's memory back where a deep graph made it large.
+  void trim() noexcept;
+  [[nodiscard]] std::uint64_t table_bytes() const noexcept {
+    return marks_.size_bytes() + stack_table_.size_bytes();
+  }
+
+ private:
+  /// A large array is visited in slices, so that its refs do not flood the stack at once.
+  struct Slice {
+    std::uint32_t object;
+    std::uint32_t next;  ///< Slots visited so far.
+  };
+  static constexpr std::uint32_t kSliceSlots = 256;
+  static constexpr std::uint32_t kMaxSlices = 64;
+  static constexpr std::uint32_t kMinStack = 64;
+  static constexpr std::uint32_t kPrefetchQueue = 16;  ///< A power of two.
+
+  template <SlotKind kind>
+  void visit(std::uint32_t bits) noexcept;
+  template <SlotKind kind>
+  void visit_slots(const char* first, std::uint32_t count) noexcept;
+  void visit_slots(SlotKind kind, const char* first, std::uint32_t count) noexcept;
+  void push(std::uint32_t index) noexcept;
+  void trace(std::uint32_t index) noexcept;
+  void trace_trailing(std::uint32_t index, const TypeInfo& type, std::uint32_t length) noexcept;
+  void trace_next_slice() noexcept;
+  void drain_stack() noexcept;
+  void rescan() noexcept;
+
+  MarkBits marks_;
+  SideTable stack_table_;
+  std::uint32_t small_stack_[kMinStack];  ///< Where the table was refused.
+  std::uint32_t stack_capacity_ = kMinStack;
+
+  // Valid from begin() to the end of the collection.
+  char* base_ = nullptr;
+  const Line* lines_ = nullptr;
+  const BoundaryMap* map_ = nullptr;
+  const TypeTable* types_ = nullptr;
+  std::uint64_t* mark_words_ = nullptr;
+  std::uint32_t* stack_ = nullptr;
+  std::uint32_t end_ = 0;
+  std::uint32_t stack_size_ = 0;
+  std::uint32_t stack_peak_ = 0;
+  std::uint32_t slice_count_ = 0;
+  std::uint32_t overflow_begin_ = 0;  ///< Lines whose objects were marked but not pushed.
+  std::uint32_t overflow_end_ = 0;
+  Slice slices_[kMaxSlices];
+  MarkFindings findings_;
+
+  friend class TraceVisitor;
+};
+
+/// Hands the slots that a root or trace callback names to the marker.
+class TraceVisitor : public Tracer {
+ public:
+  explicit TraceVisitor(Marker& marker) noexcept
+      : Tracer([](Tracer& self, const std::uint32_t& slot) {
+          static_cast<TraceVisitor&>(self).marker_.mark_root(slot);
+        }),
+        marker_(marker) {}
+
+ private:
+  Marker& marker_;
+};
+
+}  // namespace besom::detail

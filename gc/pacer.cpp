@@ -1,0 +1,41 @@
+#include "gc/pacer.hpp"
+
+#include <algorithm>
+
+#include "heap/arena.hpp"
+
+namespace besom::detail {
+
+Pacer::Pacer(const HeapOptions& options) noexcept
+    : growth_(options.growth),
+      initial_(options.heap_initial != 0 ? options.heap_initial
+                                         : std::min(kDefaultInitial, options.heap_max)),
+      max_(options.heap_max),
+      budget_(growth_.factor == 0 ? max_ : initial_) {}
+
+void Pacer::note_collection(std::uint64_t live_bytes) noexcept {
+  live_ = live_bytes;
+  last_budget_ = budget_;
+  pace_ = kPaceBytes + kPaceFactor * live_bytes;
+  if (growth_.factor == 0) return;
+  const double target = static_cast<double>(live_bytes) * growth_.factor;
+  const auto wanted =
+      target >= static_cast<double>(max_) ? max_ : static_cast<std::uint64_t>(target);
+  budget_ = std::clamp(wanted, initial_, max_);
+}
+
+std::uint64_t Pacer::kept_bytes(bool requested) const noexcept {
+  constexpr std::uint64_t kSlack = 1 << 20;
+  return requested ? live_ + live_ / 8 + kSlack : std::max(budget_, last_budget_);
+}
+
+std::uint64_t Pacer::next_capacity(std::uint64_t capacity, std::uint64_t needed,
+                                   std::uint64_t limit) noexcept {
+  constexpr std::uint64_t kLeastStep = 256 << 10;
+  const std::uint64_t step = std::max({needed, capacity / 8, kLeastStep});
+  const std::uint64_t rounding = capacity < 8 * Arena::kHugePage ? kLeastStep : Arena::kHugePage;
+  const std::uint64_t wanted = (capacity + step + rounding - 1) / rounding * rounding;
+  return std::max(capacity, std::min(wanted, limit));
+}
+
+}  // namespace besom::detail

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <cstdint>
+
+#include "heap/options.hpp"
+
+namespace besom::detail {
+
+/// Decides when to collect and how far the heap may grow. Counts bytes, never time, so that the
+/// same program collects at the same places each run.
+///
+/// The heap collects
+///   - when it is full: no hole fits and the capacity has reached the budget. The budget is
+///     heap_initial at first, after each collection `factor` times the live bytes; with fixed
+///     growth it is heap_max. A collection that does not free enough lets the heap grow up to
+///     heap_max, whatever the budget;
+///   - at the pace: after kPaceBytes + kPaceFactor x live bytes of allocation. While little is live
+///     this keeps the whole heap in the cache, at the price of marking that little more often.
+class Pacer {
+ public:
+  static constexpr std::uint64_t kPaceBytes = 2 << 20;
+  static constexpr std::uint64_t kPaceFactor = 16;
+  static constexpr std::uint64_t kDefaultInitial = 1 << 20;
+
+  explicit Pacer(const HeapOptions& options) noexcept;
+
+  /// Up to here the heap grows without collecting.
+  [[nodiscard]] std::uint64_t budget() const noexcept { return budget_; }
+  [[nodiscard]] std::uint64_t initial() const noexcept { return initial_; }
+  /// Bytes to allocate after a collection before the next is due, however much is free.
+  [[nodiscard]] std::uint64_t pace() const noexcept { return pace_; }
+
+  /// How much memory stays with the heap after a collection. As a rule what it may use before the
+  /// next two, since giving that back would only cost page faults; when the embedder asked for the
+  /// collection, little more than what is live.
+  [[nodiscard]] std::uint64_t kept_bytes(bool requested) const noexcept;
+
+  void note_collection(std::uint64_t live_bytes) noexcept;
+
+  /// The capacity to grow to so that `needed` more bytes fit, at most `limit`: a step of an eighth,
+  /// so that system calls stay rare and the footprint close to what is used.
+  [[nodiscard]] static std::uint64_t next_capacity(std::uint64_t capacity, std::uint64_t needed,
+                                                   std::uint64_t limit) noexcept;
+
+ private:
+  Growth growth_;
+  std::uint64_t initial_;
+  std::uint64_t max_;
+  std::uint64_t budget_;
+  std::uint64_t pace_ = kPaceBytes;
+  std::uint64_t live_ = 0;
+  std::uint64_t last_budget_ = 0;
+};
+
+}  // namespace besom::detail

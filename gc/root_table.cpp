@@ -1,0 +1,125 @@
+#include "gc/root_table.hpp"
+
+#include <algorithm>
+#include <new>
+
+#include "freelist/check.hpp"
+
+namespace besom::detail {
+namespace {
+
+template <class T>
+[[nodiscard]] bool add_chunk(ZeroedArray<T*>& chunks, std::uint32_t at) {
+  if (at >= chunks.size() && !chunks.grow(chunks.size() * 2 + 8)) return false;
+  chunks[at] = static_cast<T*>(std::calloc(RootTable::kChunkSlots, sizeof(T)));
+  return chunks[at] != nullptr;
+}
+
+}  // namespace
+
+RootTable* RootTable::create(Heap* heap) noexcept {
+  auto* table = new (std::nothrow) RootTable;
+  if (table != nullptr) table->heap_ = heap;
+  return table;
+}
+
+RootTable::~RootTable() {
+  for (std::uint32_t i = 0; i < local_count_; ++i) std::free(local_chunks_[i]);
+  for (std::uint32_t i = 0; i * kChunkSlots < handle_limit_; ++i) std::free(handle_chunks_[i]);
+}
+
+void RootTable::release() noexcept {
+  if (--owners_ == 0) delete this;
+}
+
+void RootTable::clear() noexcept {
+  for (std::uint32_t i = 0; i < handle_limit_; ++i) {
+    HandleSlot& slot = handle_chunks_[i / kChunkSlots][i % kChunkSlots];
+    if (slot.serial != 0) remove(&slot);
+  }
+  for (std::uint32_t i = 0; i < local_count_; ++i) {
+    std::fill_n(local_chunks_[i], kChunkSlots, LocalSlot{});
+  }
+  source_count_ = 0;
+}
+
+void RootTable::detach() noexcept {
+  clear();
+  heap_ = nullptr;
+}
+
+HandleSlot* RootTable::add(std::uint32_t ref, const char* label) noexcept {
+  if (locked_) return nullptr;
+  std::uint32_t number = first_free_ - 1;
+  if (first_free_ == 0) {
+    number = handle_limit_;
+    if (number % kChunkSlots == 0 && !add_chunk(handle_chunks_, number / kChunkSlots)) {
+      return nullptr;
+    }
+    ++handle_limit_;
+  }
+  HandleSlot& slot = handle_chunks_[number / kChunkSlots][number % kChunkSlots];
+  if (first_free_ != 0) first_free_ = slot.next_free;
+  slot = {++serial_, label, ref, number + 1};
+  ++handle_count_;
+  return &slot;
+}
+
+void RootTable::remove(HandleSlot* slot) noexcept {
+  BESOM_CHECK(!locked_, "root removed during a collection: ref, serial", slot->ref, slot->serial);
+  // While in use, next_free holds the slot's own number.
+  const std::uint32_t own_number = slot->next_free;
+  *slot = {0, nullptr, 0, first_free_};
+  first_free_ = own_number;
+  --handle_count_;
+}
+
+bool RootTable::next_local_chunk() noexcept {
+  const std::uint32_t next = local_count_ == 0 ? 0 : local_chunk_ + 1;
+  if (next == local_count_) {
+    if (!add_chunk(local_chunks_, next)) return false;
+    ++local_count_;
+  }
+  local_chunk_ = next;
+  top_ = local_chunks_[next];
+  chunk_end_ = top_ + kChunkSlots;
+  return true;
+}
+
+void RootTable::close_scope(ScopeMark mark, std::uint32_t depth) noexcept {
+  BESOM_CHECK(depth == open_scopes_, "handle scope closed before an inner one: depth, open", depth,
+              open_scopes_);
+  --open_scopes_;
+  if (local_count_ == 0) return;
+  // A scope opened before the first chunk was there starts at its beginning.
+  LocalSlot* top = mark.top != nullptr ? mark.top : local_chunks_[0];
+  while (local_chunk_ != mark.chunk) {
+    for (LocalSlot* slot = local_chunks_[local_chunk_]; slot != top_; ++slot) *slot = {};
+    --local_chunk_;
+    top_ = chunk_end_ = local_chunks_[local_chunk_] + kChunkSlots;
+  }
+  while (top_ != top) *--top_ = {};
+}
+
+std::uint64_t RootTable::add_source(const RootSource& source) noexcept {
+  if (locked_) return 0;
+  std::size_t place = 0;
+  while (place < source_count_ && sources_[place].serial != 0) ++place;
+  if (place == sources_.size() && !sources_.grow(sources_.size() * 2 + 8)) return 0;
+  sources_[place] = source;
+  sources_[place].serial = ++serial_;
+  source_count_ = std::max(source_count_, place + 1);
+  return sources_[place].serial;
+}
+
+bool RootTable::remove_source(std::uint64_t serial) noexcept {
+  if (locked_ || serial == 0) return false;
+  for (std::size_t i = 0; i < source_count_; ++i) {
+    if (sources_[i].serial != serial) continue;
+    sources_[i] = {};
+    return true;
+  }
+  return false;
+}
+
+}  // namespace besom::detail

@@ -1,0 +1,150 @@
+#pragma once
+
+#include <cstdint>
+
+#include "freelist/zeroed_array.hpp"
+#include "heap/type.hpp"
+
+namespace besom {
+
+class Heap;
+
+/// Enumerates the embedder's own roots by visiting each. May not allocate or change roots.
+using RootCallback = void (*)(void* user, Tracer& tracer);
+
+namespace detail {
+
+/// One persistent root. The serial changes at each use of the slot and never repeats, so that a
+/// handle that outlived its root is told from one that owns the slot now.
+struct HandleSlot {
+  std::uint64_t serial;
+  const char* label;
+  std::uint32_t ref;
+  std::uint32_t next_free;  ///< Slot number + 1.
+};
+
+/// One root of a handle scope.
+struct LocalSlot {
+  std::uint64_t serial;  ///< Of the scope's push; 0 when the scope has ended.
+  std::uint32_t ref;
+};
+
+/// Where roots that are no handles come from.
+struct RootSource {
+  RootCallback callback;  ///< nullptr: a range of slots.
+  void* user;
+  std::uint32_t* slots;
+  std::uint64_t count;
+  const char* label;
+  std::uint64_t serial;  ///< 0: free.
+};
+
+/// All roots of one heap. It outlives the heap while handles to it remain, so that a handle can
+/// learn that its heap is gone.
+///
+/// Handle slots lie in chunks that never move; so do local slots, which form a stack over chunks.
+/// Not thread-safe.
+class RootTable {
+ public:
+  static constexpr std::uint32_t kChunkSlots = 1024;
+
+  /// nullptr when the host has no memory.
+  [[nodiscard]] static RootTable* create(Heap* heap) noexcept;
+  void retain() noexcept { ++owners_; }
+  /// The last owner's release destroys the table.
+  void release() noexcept;
+
+  [[nodiscard]] Heap* heap() const noexcept { return heap_; }
+  /// The heap is gone, and all roots with it.
+  void detach() noexcept;
+  /// Drops every root; handles and locals become stale.
+  void clear() noexcept;
+
+  /// A new root, or nullptr when the host has no memory or `is_locked()`.
+  [[nodiscard]] HandleSlot* add(std::uint32_t ref, const char* label) noexcept;
+  void remove(HandleSlot* slot) noexcept;
+  [[nodiscard]] std::uint64_t handle_count() const noexcept { return handle_count_; }
+
+  [[nodiscard]] LocalSlot* push(std::uint32_t ref) noexcept {
+    if (top_ == chunk_end_) [[unlikely]] {
+      if (!next_local_chunk()) return nullptr;
+    }
+    *top_ = {++serial_, ref};
+    return top_++;
+  }
+
+  struct ScopeMark {
+    LocalSlot* top;
+    std::uint32_t chunk;
+  };
+  [[nodiscard]] ScopeMark open_scope() noexcept {
+    ++open_scopes_;
+    return {top_, local_chunk_};
+  }
+  /// `depth`: open_scopes() right after this scope was opened.
+  void close_scope(ScopeMark mark, std::uint32_t depth) noexcept;
+  [[nodiscard]] std::uint32_t open_scopes() const noexcept { return open_scopes_; }
+
+  /// The serial that names the source, or 0 when the host has no memory.
+  [[nodiscard]] std::uint64_t add_source(const RootSource& source) noexcept;
+  /// False when there is no such source: removed already, or another heap's.
+  [[nodiscard]] bool remove_source(std::uint64_t serial) noexcept;
+
+  /// Adding and removing roots is refused while they are enumerated.
+  void set_locked(bool locked) noexcept { locked_ = locked; }
+  [[nodiscard]] bool is_locked() const noexcept { return locked_; }
+
+  /// Visits every root; `visit(bits, label)` for handles, locals and ranges. Callbacks get
+  /// `tracer`.
+  template <class Visit>
+  void each(Tracer& tracer, Visit visit) const {
+    for (std::uint32_t i = 0; i < handle_limit_; ++i) {
+      const HandleSlot& slot = handle_chunks_[i / kChunkSlots][i % kChunkSlots];
+      if (slot.ref != 0) visit(slot.ref, slot.label);
+    }
+    for (std::uint32_t chunk = 0; chunk <= local_chunk_ && local_count_ != 0; ++chunk) {
+      const LocalSlot* slot = local_chunks_[chunk];
+      const LocalSlot* end = chunk == local_chunk_ ? top_ : slot + kChunkSlots;
+      for (; slot != end; ++slot) {
+        if (slot->ref != 0) visit(slot->ref, "local");
+      }
+    }
+    for (std::size_t i = 0; i < source_count_; ++i) {
+      const RootSource& source = sources_[i];
+      if (source.serial == 0) continue;
+      if (source.callback != nullptr) {
+        source.callback(source.user, tracer);
+        continue;
+      }
+      for (std::uint64_t k = 0; k < source.count; ++k) visit(source.slots[k], source.label);
+    }
+  }
+
+ private:
+  RootTable() = default;
+  ~RootTable();
+  [[nodiscard]] bool next_local_chunk() noexcept;
+
+  Heap* heap_ = nullptr;
+  std::uint32_t owners_ = 1;
+  bool locked_ = false;
+  std::uint64_t serial_ = 0;
+
+  LocalSlot* top_ = nullptr;
+  LocalSlot* chunk_end_ = nullptr;
+  std::uint32_t local_chunk_ = 0;  ///< The chunk that `top_` lies in.
+  std::uint32_t local_count_ = 0;  ///< Chunks there are.
+  std::uint32_t open_scopes_ = 0;
+  ZeroedArray<LocalSlot*> local_chunks_;
+
+  std::uint32_t handle_limit_ = 0;  ///< Slots ever used.
+  std::uint32_t first_free_ = 0;    ///< Slot number + 1.
+  std::uint64_t handle_count_ = 0;
+  ZeroedArray<HandleSlot*> handle_chunks_;
+
+  ZeroedArray<RootSource> sources_;
+  std::size_t source_count_ = 0;
+};
+
+}  // namespace detail
+}  // namespace besom

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstdint>
+
+namespace besom {
+
+/// Why a collection ran.
+enum class Cause : std::uint8_t {
+  requested,  ///< Heap::collect().
+  full,       ///< No hole was large enough.
+  pace,       ///< Little is live: collecting early keeps the heap in the cache.
+  zeal,
+};
+
+/// The name as it stands in the enumeration.
+[[nodiscard]] const char* name_of(Cause cause) noexcept;
+
+/// One collection. Sizes in bytes, times in nanoseconds of wall clock.
+struct CollectionStats {
+  std::uint64_t number = 0;  ///< Counts from 1.
+  Cause cause = Cause::requested;
+  std::uint64_t live_bytes = 0;    ///< After it; rounded up to granules, headers included.
+  std::uint64_t live_objects = 0;  ///< After it.
+  std::uint64_t freed_bytes = 0;
+  std::uint64_t freed_objects = 0;
+  std::uint64_t roots_ns = 0;
+  std::uint64_t mark_ns = 0;
+  std::uint64_t sweep_ns = 0;
+  std::uint64_t pause_ns = 0;  ///< The whole of it, verification under zeal excepted.
+  std::uint64_t holes = 0;     ///< After it.
+  std::uint64_t largest_hole = 0;
+  std::uint64_t committed = 0;
+  std::uint64_t reserved = 0;
+  std::uint64_t returned = 0;      ///< Given back to the system by this collection.
+  std::uint64_t bad_refs = 0;      ///< Slots that held no object's index; not followed.
+  std::uint64_t bad_headers = 0;   ///< Objects whose header contradicts the tables; not traced.
+  std::uint64_t mark_rescans = 0;  ///< Walks of the mark bitmap because the mark stack was full.
+};
+
+/// The heap now.
+struct HeapStats {
+  std::uint64_t collections = 0;
+  std::uint64_t capacity = 0;  ///< Bytes that objects may take before the heap grows.
+  std::uint64_t used = 0;      ///< In objects, dead ones and unused window parts included.
+  std::uint64_t committed = 0;
+  std::uint64_t reserved = 0;
+  std::uint64_t table_bytes = 0;  ///< Side tables, used or not.
+  std::uint64_t allocated = 0;    ///< Bytes handed out since creation.
+  std::uint64_t pause_ns = 0;     ///< Sum over all collections.
+  std::uint64_t pause_max_ns = 0;
+  std::uint64_t freed_bytes = 0;  ///< Sum over all collections.
+  std::uint64_t freed_objects = 0;
+};
+
+/// Called after each collection. May not allocate, collect or change roots.
+using CollectionListener = void (*)(void* user, const CollectionStats& stats);
+
+}  // namespace besom

@@ -1,0 +1,55 @@
+#include "gc/sweeper.hpp"
+
+#include <bit>
+
+namespace besom::detail {
+namespace {
+
+std::uint32_t lowest(std::uint64_t bits, std::uint32_t line) {
+  return (line << kLineShift) | static_cast<std::uint32_t>(std::countr_zero(bits));
+}
+
+std::uint64_t above(std::uint32_t granule) { return ~std::uint64_t{1} << (granule & 63u); }
+
+}  // namespace
+
+SweepResult sweep(Space& space, const MarkBits& marks, std::uint32_t end, bool poison) noexcept {
+  SweepResult result;
+  const BoundaryMap& map = space.free_list().map();
+  std::uint32_t dead_begin = 0;  // granule 0 is never an object: no run is open
+  const auto close = [&](std::uint32_t dead_end) {
+    const Run run{to_bytes(dead_begin), to_bytes(dead_end - dead_begin)};
+    if (poison) space.poison_run(run);
+    space.release(run);
+    result.freed_bytes += run.size_bytes;
+    dead_begin = 0;
+  };
+  for (std::uint32_t number = map.next_used_line(0);
+       number != BoundaryMap::kNone && number << kLineShift <= end;
+       number = map.next_used_line(number + 1)) {
+    const Line line = map.line(number);
+    // What starts at `end`, a hole or the sentinel behind the capacity, only ends the last run.
+    const std::uint64_t below_end = number == end >> kLineShift ? bit(end) - 1 : ~std::uint64_t{0};
+    const std::uint64_t blocks = line.starts & ~line.holes & below_end;
+    const std::uint64_t marked = marks.words()[number];
+    std::uint64_t dead = blocks & ~marked;
+    std::uint64_t kept = line.starts & ~dead;
+    result.live_objects += static_cast<unsigned>(std::popcount(blocks & marked));
+    result.freed_objects += static_cast<unsigned>(std::popcount(dead));
+    while (true) {
+      if (dead_begin == 0) {
+        if (dead == 0) break;
+        dead_begin = lowest(dead, number);
+        kept &= above(dead_begin);
+      }
+      if (kept == 0) break;
+      const std::uint32_t dead_end = lowest(kept, number);
+      dead &= above(dead_end);
+      kept &= above(dead_end);
+      close(dead_end);
+    }
+  }
+  return result;
+}
+
+}  // namespace besom::detail

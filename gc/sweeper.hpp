@@ -1,0 +1,22 @@
+#pragma once
+
+#include <cstdint>
+
+#include "gc/marker.hpp"
+#include "heap/space.hpp"
+
+namespace besom::detail {
+
+struct SweepResult {
+  std::uint64_t live_objects = 0;
+  std::uint64_t freed_objects = 0;
+  std::uint64_t freed_bytes = 0;
+};
+
+/// Turns every unmarked object below `end` into free space: neighbours go together, in address
+/// order, as one run through FreeList::dealloc_fast. Reads side tables only, never an object, so
+/// that dead memory stays out of the cache. Windows have to be retired. O(end / 1 KiB).
+[[nodiscard]] SweepResult sweep(Space& space, const MarkBits& marks, std::uint32_t end,
+                                bool poison) noexcept;
+
+}  // namespace besom::detail

@@ -1,0 +1,158 @@
+#include "gc/verifier.hpp"
+
+#include <cinttypes>
+#include <cstdio>
+#include <cstring>
+
+#include "gc/root_table.hpp"
+#include "heap/space.hpp"
+#include "heap/type_table.hpp"
+
+namespace besom {
+
+std::string Defect::message() const {
+  char text[96];
+  switch (kind) {
+    case Kind::bad_header:
+      std::snprintf(text, sizeof text, "bad_header: object 0x%" PRIx32 " claims type %" PRIu32,
+                    holder, target);
+      return text;
+    case Kind::bad_root:
+      std::snprintf(text, sizeof text, "' holds 0x%" PRIx32 ": no object starts there", target);
+      return "bad_root: '" + holder_name + text;
+    case Kind::bad_ref:
+      break;
+  }
+  std::snprintf(text, sizeof text, " (at +%" PRIu32 ") holds 0x%" PRIx32 ": no object starts there",
+                offset, target);
+  char place[32];
+  std::snprintf(place, sizeof place, " 0x%" PRIx32 " ", holder);
+  return "bad_ref: " + holder_name + place + slot_name + text;
+}
+
+namespace detail {
+namespace {
+
+/// One walk: visits slots and collects what is wrong with them.
+class Verifier {
+ public:
+  Verifier(const Space& space, const TypeTable& types) : space_(space), types_(types) {}
+
+  void check_object(Run run) {
+    ++report_.objects;
+    Header header;
+    std::memcpy(&header, space_.base() + run.index, sizeof header);
+    const TypeInfo* type = checked_type(types_, header, run.size_bytes);
+    if (type == nullptr) {
+      report_.defects.push_back({.kind = Defect::Kind::bad_header,
+                                 .holder = run.index,
+                                 .target = header.type,
+                                 .holder_name = {},
+                                 .slot_name = {}});
+      return;
+    }
+    holder_ = run.index;
+    holder_type_ = type;
+    for (const FieldDescriptor& field : type->descriptor->fields) {
+      check_slot(field.offset, field.kind, &field, 0);
+    }
+    if (type->trace != nullptr) {
+      CallbackVisitor visitor(*this);
+      type->trace(space_.base() + run.index, run.size_bytes, visitor);
+    } else if (type->element_bytes == sizeof(std::uint32_t)) {
+      const SlotKind kind = type->trailing == Trailing::refs ? SlotKind::ref : SlotKind::value;
+      for (std::uint32_t i = 0; i < header.length; ++i) {
+        check_slot(type->fixed_bytes + i * 4, kind, nullptr, i);
+      }
+    }
+  }
+
+  void check_root(std::uint32_t bits, const char* label) {
+    ++report_.slots;
+    if (is_sound(bits, SlotKind::value)) return;
+    report_.defects.push_back({.kind = Defect::Kind::bad_root,
+                               .target = bits,
+                               .holder_name = label != nullptr ? label : "",
+                               .slot_name = {}});
+  }
+
+  [[nodiscard]] VerifyReport take_report() { return std::move(report_); }
+
+  /// Receives what the embedder's callbacks visit.
+  class CallbackVisitor : public Tracer {
+   public:
+    explicit CallbackVisitor(Verifier& verifier)
+        : Tracer([](Tracer& self, const std::uint32_t& slot) {
+            static_cast<CallbackVisitor&>(self).verifier_.check_callback_slot(slot);
+          }),
+          verifier_(verifier) {}
+
+   private:
+    Verifier& verifier_;
+  };
+
+  void enter_roots() { holder_type_ = nullptr; }
+
+ private:
+  [[nodiscard]] bool is_sound(std::uint32_t bits, SlotKind kind) const {
+    if (bits == 0 || (kind == SlotKind::value && (bits & 1) != 0)) return true;
+    return space_.free_list().is_block(bits);
+  }
+
+  void check_slot(std::uint32_t offset, SlotKind kind, const FieldDescriptor* field,
+                  std::uint32_t element) {
+    ++report_.slots;
+    std::uint32_t bits;
+    std::memcpy(&bits, space_.base() + holder_ + offset, sizeof bits);
+    if (is_sound(bits, kind)) return;
+    report_.defects.push_back(
+        {.kind = Defect::Kind::bad_ref,
+         .holder = holder_,
+         .offset = offset,
+         .target = bits,
+         .holder_name = holder_type_->descriptor->name,
+         .slot_name = field != nullptr ? field->name : std::to_string(element)});
+  }
+
+  void check_callback_slot(const std::uint32_t& slot) {
+    if (holder_type_ == nullptr) {
+      check_root(slot, "callback");
+      return;
+    }
+    ++report_.slots;
+    if (is_sound(slot, SlotKind::value)) return;
+    report_.defects.push_back({.kind = Defect::Kind::bad_ref,
+                               .holder = holder_,
+                               .target = slot,
+                               .holder_name = holder_type_->descriptor->name,
+                               .slot_name = "callback"});
+  }
+
+  const Space& space_;
+  const TypeTable& types_;
+  VerifyReport report_;
+  std::uint32_t holder_ = 0;
+  const TypeInfo* holder_type_ = nullptr;  ///< nullptr while roots are visited.
+};
+
+}  // namespace
+
+VerifyReport verify_heap(const Space& space, const TypeTable& types, const RootTable& roots) {
+  const FreeList& free_list = space.free_list();
+  free_list.verify();
+  Verifier verifier(space, types);
+  const BoundaryMap& map = free_list.map();
+  const std::uint32_t end = to_granules(free_list.used_end());
+  for (std::uint32_t granule = 1; granule < end; granule = map.next_start(granule)) {
+    if (!map.is_block(granule)) continue;
+    verifier.check_object({to_bytes(granule), to_bytes(map.next_start(granule) - granule)});
+  }
+  verifier.enter_roots();
+  Verifier::CallbackVisitor visitor(verifier);
+  roots.each(visitor,
+             [&](std::uint32_t bits, const char* label) { verifier.check_root(bits, label); });
+  return verifier.take_report();
+}
+
+}  // namespace detail
+}  // namespace besom

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace besom {
+
+/// One thing that verification found wrong.
+struct Defect {
+  enum class Kind : std::uint8_t {
+    bad_ref,     ///< A slot holds an index where no object starts.
+    bad_header,  ///< An object's header names no type, or claims more than its extent.
+    bad_root,    ///< A root holds an index where no object starts.
+  };
+  Kind kind = Kind::bad_ref;
+  std::uint32_t holder = 0;  ///< Index of the object with the slot; 0 for a root.
+  std::uint32_t offset = 0;  ///< Of the slot in the holder, in bytes.
+  std::uint32_t target = 0;  ///< What the slot holds; for a bad header, the type it names.
+  std::string holder_name;   ///< Type of the holder, or label of the root.
+  std::string slot_name;     ///< Field, or number in the trailing array.
+
+  /// E.g. "bad_ref: Node 0x40 left (at +8) holds 0x1230: no object starts there".
+  [[nodiscard]] std::string message() const;
+};
+
+/// All that one walk over the heap found.
+struct VerifyReport {
+  std::uint64_t objects = 0;
+  std::uint64_t slots = 0;  ///< Refs and values visited, roots included.
+  std::vector<Defect> defects;
+
+  [[nodiscard]] bool ok() const noexcept { return defects.empty(); }
+};
+
+namespace detail {
+
+class RootTable;
+class Space;
+class TypeTable;
+
+/// Walks every object and root, whether reachable or not. The free list's own tables are checked
+/// first; a contradiction there aborts, as nothing else could be trusted. Windows have to be
+/// retired. Allocates host memory. O(capacity).
+[[nodiscard]] VerifyReport verify_heap(const Space& space, const TypeTable& types,
+                                       const RootTable& roots);
+
+}  // namespace detail
+}  // namespace besom

@@ -1,0 +1,161 @@
+#include "heap/arena.hpp"
+
+#include <sys/mman.h>
+#include <sys/prctl.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+// Named by newer kernel headers only.
+#ifndef PR_SET_VMA
+#define PR_SET_VMA 0x53564d41
+#define PR_SET_VMA_ANON_NAME 0
+#endif
+
+namespace besom {
+namespace {
+
+void* checked(void* address) { return address == MAP_FAILED ? nullptr : address; }
+
+constexpr System kOperatingSystem{
+    .reserve =
+        [](void* hint, std::size_t bytes) {
+          const int placement = hint != nullptr ? MAP_FIXED_NOREPLACE : 0;
+          return checked(mmap(hint, bytes, PROT_NONE,
+                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | placement, -1, 0));
+        },
+    .map =
+        [](std::size_t bytes) {
+          return checked(mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
+        },
+    .unmap = [](void* address, std::size_t bytes) { return munmap(address, bytes); },
+    .commit = [](void* address,
+                 std::size_t bytes) { return mprotect(address, bytes, PROT_READ | PROT_WRITE); },
+    .discard = [](void* address,
+                  std::size_t bytes) { return madvise(address, bytes, MADV_DONTNEED); },
+    .advise_huge = [](void* address,
+                      std::size_t bytes) { return madvise(address, bytes, MADV_HUGEPAGE); },
+    .name =
+        [](void* address, std::size_t bytes, const char* name) {
+          return prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, address, bytes, name);
+        },
+};
+
+/// Address space at a multiple of 4 GiB. Reserving twice as much and cutting would be simpler, but
+/// fails where address space is limited; so ask where the system would put it, and then, from the
+/// multiple below, for exact places further and further down.
+void* reserve_aligned(std::size_t bytes, const System& system) {
+  constexpr int kTries = 1024;
+  void* anywhere = system.reserve(nullptr, bytes);
+  if (anywhere == nullptr) return nullptr;
+  auto address = reinterpret_cast<std::uintptr_t>(anywhere);
+  if (address % Arena::kAlignment == 0) return anywhere;
+  system.unmap(anywhere, bytes);
+  address -= address % Arena::kAlignment;
+  for (int i = 0; i < kTries && address > Arena::kAlignment; ++i) {
+    void* wanted = reinterpret_cast<void*>(address);
+    void* found = system.reserve(wanted, bytes);
+    if (found == wanted) return found;
+    // A kernel that does not know the exact placement flag takes the address for a hint.
+    if (found != nullptr) system.unmap(found, bytes);
+    if (found == nullptr && errno != EEXIST && errno != EINVAL) return nullptr;
+    address -= Arena::kAlignment;
+  }
+  errno = ENOMEM;
+  return nullptr;
+}
+
+}  // namespace
+
+const System& operating_system() noexcept { return kOperatingSystem; }
+
+Result<Arena> Arena::reserve(std::uint64_t max_bytes, std::uint64_t reserve_bytes,
+                             const System& system) {
+  const std::uint64_t wanted = std::max(max_bytes, reserve_bytes);
+  const std::uint64_t bytes =
+      reserve_bytes == 0 ? kFullReservation : (wanted + kPage - 1) / kPage * kPage + kSmallGuard;
+  void* base = reserve_aligned(bytes, system);
+  if (base == nullptr) {
+    return Error{.code = Errc::reserve_failed,
+                 .system_errno = errno,
+                 .bytes = bytes,
+                 .detail = "address space of the arena; set `reserve` to ask for less"};
+  }
+  system.name(base, bytes, "besom arena");
+  return Arena(static_cast<char*>(base), bytes, system);
+}
+
+Arena::Arena(Arena&& other) noexcept
+    : base_(std::exchange(other.base_, nullptr)),
+      committed_(std::exchange(other.committed_, 0)),
+      reserved_(std::exchange(other.reserved_, 0)),
+      system_(other.system_) {}
+
+Arena::~Arena() {
+  if (base_ != nullptr) system_->unmap(base_, reserved_);
+}
+
+Error Arena::commit(std::uint64_t bytes) noexcept {
+  if (bytes <= committed_) return {};
+  char* from = base_ + committed_;
+  const std::uint64_t added = bytes - committed_;
+  if (system_->commit(from, added) != 0) {
+    return {.code = Errc::commit_failed,
+            .system_errno = errno,
+            .bytes = added,
+            .detail = "memory to grow the arena"};
+  }
+  // Huge pages only where whole ones will be filled: a small heap would pay with its footprint.
+  const std::uint64_t first_huge = (committed_ + kHugePage - 1) / kHugePage * kHugePage;
+  const std::uint64_t end_huge = bytes / kHugePage * kHugePage;
+  if (first_huge < end_huge) system_->advise_huge(base_ + first_huge, end_huge - first_huge);
+  committed_ = bytes;
+  return {};
+}
+
+std::uint64_t Arena::discard(std::uint64_t index, std::uint64_t bytes) noexcept {
+  const std::uint64_t first = (index + kPage - 1) / kPage * kPage;
+  const std::uint64_t end = (index + bytes) / kPage * kPage;
+  if (first >= end || system_->discard(base_ + first, end - first) != 0) return 0;
+  return end - first;
+}
+
+Result<SideTable> SideTable::map(std::uint64_t bytes, const char* name, const System& system) {
+  SideTable table;
+  table.data_ = system.map(bytes);
+  if (table.data_ == nullptr) {
+    return Error{.code = Errc::out_of_host_memory,
+                 .system_errno = errno,
+                 .bytes = bytes,
+                 .detail = "side table of the heap"};
+  }
+  table.bytes_ = bytes;
+  table.system_ = &system;
+  system.name(table.data_, bytes, name);
+  return table;
+}
+
+SideTable::SideTable(SideTable&& other) noexcept
+    : data_(std::exchange(other.data_, nullptr)),
+      bytes_(std::exchange(other.bytes_, 0)),
+      system_(other.system_) {}
+
+SideTable& SideTable::operator=(SideTable&& other) noexcept {
+  std::swap(data_, other.data_);
+  std::swap(bytes_, other.bytes_);
+  std::swap(system_, other.system_);
+  return *this;
+}
+
+SideTable::~SideTable() {
+  if (data_ != nullptr) system_->unmap(data_, bytes_);
+}
+
+void SideTable::discard_from(std::uint64_t offset) noexcept {
+  const std::uint64_t first = (offset + Arena::kPage - 1) / Arena::kPage * Arena::kPage;
+  if (first < bytes_) system_->discard(static_cast<char*>(data_) + first, bytes_ - first);
+}
+
+}  // namespace besom

@@ -1,0 +1,71 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "freelist/check.hpp"
+
+namespace besom {
+
+enum class Errc : std::uint8_t {
+  ok,
+  reserve_failed,      ///< The system refused address space; nothing was created.
+  commit_failed,       ///< The system refused memory while growing; a later try may succeed.
+  heap_limit,          ///< HeapOptions::heap_max is full of live objects.
+  object_too_large,    ///< No heap of these options could ever hold the object.
+  out_of_host_memory,  ///< malloc or a side table's mapping failed.
+  bad_ref,             ///< Not the start of a live object, or of another type.
+  bad_type,            ///< A descriptor that contradicts itself, or an id of no type here.
+  bad_option,          ///< A setting that makes no sense; `detail` names it.
+  stale_handle,        ///< Used after its scope, after release, or after its heap.
+  wrong_heap,          ///< A handle of another heap.
+  wrong_thread,        ///< A second thread uses the heap.
+  reentrant,           ///< Called from inside a collection.
+};
+
+/// The name of the code as it stands in the enumeration, e.g. "heap_limit".
+[[nodiscard]] const char* name_of(Errc code) noexcept;
+
+/// What failed, with the figures that a message needs. Unused figures are 0.
+struct Error {
+  Errc code = Errc::ok;
+  int system_errno = 0;          ///< errno of the refused system call.
+  std::uint64_t bytes = 0;       ///< Bytes asked for.
+  std::uint64_t limit = 0;       ///< The limit that was met, in bytes.
+  const char* detail = nullptr;  ///< Static text: which setting, which limit.
+
+  explicit operator bool() const noexcept { return code != Errc::ok; }
+  /// One line without newline, e.g. "heap_limit: 32 bytes needed, heap_max is 67108864 bytes".
+  [[nodiscard]] std::string message() const;
+};
+
+/// A value or the error that stands in its place. Taking the value of a failed result aborts.
+template <class T>
+class [[nodiscard]] Result {
+ public:
+  Result(T value) : value_(std::move(value)) {}
+  Result(const Error& error) : error_(error) {}
+
+  [[nodiscard]] explicit operator bool() const noexcept { return value_.has_value(); }
+  [[nodiscard]] const Error& error() const noexcept { return error_; }
+  [[nodiscard]] T& operator*() & { return checked(*this); }
+  [[nodiscard]] const T& operator*() const& { return checked(*this); }
+  [[nodiscard]] T&& operator*() && { return std::move(checked(*this)); }
+  [[nodiscard]] T* operator->() { return &checked(*this); }
+  [[nodiscard]] const T* operator->() const { return &checked(*this); }
+
+ private:
+  template <class Self>
+  [[nodiscard]] static auto& checked(Self& self) {
+    BESOM_CHECK(self.value_.has_value(), "value of a failed result: code, bytes", self.error_.code,
+                self.error_.bytes);
+    return *self.value_;
+  }
+
+  std::optional<T> value_;
+  Error error_;
+};
+
+}  // namespace besom

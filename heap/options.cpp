@@ -1,0 +1,147 @@
+#include "heap/options.hpp"
+
+#include <charconv>
+#include <cstdlib>
+#include <limits>
+#include <string>
+
+namespace besom {
+namespace {
+
+Error bad(const char* detail) { return {.code = Errc::bad_option, .detail = detail}; }
+
+template <class Number>
+bool parse_number(std::string_view text, Number& number) {
+  const char* end = text.data() + text.size();
+  const auto parsed = std::from_chars(text.data(), end, number);
+  return parsed.ec == std::errc{} && parsed.ptr == end;
+}
+
+bool parse_size(std::string_view text, std::uint64_t& bytes) {
+  unsigned shift = 0;
+  if (!text.empty()) {
+    switch (text.back()) {
+      case 'k':
+      case 'K':
+        shift = 10;
+        break;
+      case 'm':
+      case 'M':
+        shift = 20;
+        break;
+      case 'g':
+      case 'G':
+        shift = 30;
+        break;
+      default:
+        break;
+    }
+    if (shift != 0) text.remove_suffix(1);
+  }
+  if (!parse_number(text, bytes) || bytes > std::numeric_limits<std::uint64_t>::max() >> shift) {
+    return false;
+  }
+  bytes <<= shift;
+  return true;
+}
+
+bool parse_growth(std::string_view text, Growth& growth) {
+  if (text == "fixed") {
+    growth = Growth::fixed();
+    return true;
+  }
+  return parse_number(text, growth.factor) && growth.factor != 0;
+}
+
+bool parse_zeal(std::string_view text, Zeal& zeal) {
+  zeal = {};
+  if (text == "off") return true;
+  bool only_alloc = true;
+  while (true) {
+    const std::size_t plus = text.find('+');
+    const std::string_view mode = text.substr(0, plus);
+    if (mode.starts_with("alloc:")) {
+      if (!parse_number(mode.substr(6), zeal.collect_every) || zeal.collect_every == 0)
+        return false;
+    } else if (mode == "verify") {
+      zeal.verify = true;
+      only_alloc = false;
+    } else if (mode == "poison") {
+      zeal.poison = true;
+      only_alloc = false;
+    } else {
+      return false;
+    }
+    if (plus == std::string_view::npos) break;
+    text.remove_prefix(plus + 1);
+  }
+  if (only_alloc) zeal = Zeal::every(zeal.collect_every);
+  return true;
+}
+
+bool parse_log(std::string_view text, LogLevel& level) {
+  constexpr std::string_view kNames[] = {"trace", "debug", "info", "warn", "error", "off"};
+  for (std::size_t i = 0; i < std::size(kNames); ++i) {
+    if (text != kNames[i]) continue;
+    level = static_cast<LogLevel>(i);
+    return true;
+  }
+  return false;
+}
+
+/// nullptr, or the message for the pair.
+const char* apply(std::string_view key, std::string_view value, HeapOptions& options) {
+  const auto unless = [](bool ok, const char* message) { return ok ? nullptr : message; };
+  if (key == "heap_initial") {
+    return unless(parse_size(value, options.heap_initial), "heap_initial: not a size");
+  }
+  if (key == "heap_max") return unless(parse_size(value, options.heap_max), "heap_max: not a size");
+  if (key == "reserve") return unless(parse_size(value, options.reserve), "reserve: not a size");
+  if (key == "growth") {
+    return unless(parse_growth(value, options.growth), "growth: neither `fixed` nor a factor");
+  }
+  if (key == "zeal") {
+    return unless(parse_zeal(value, options.zeal),
+                  "zeal: neither `off` nor a sum of alloc:N, verify, poison");
+  }
+  if (key == "mark_stack") {
+    return unless(parse_number(value, options.mark_stack), "mark_stack: not a number of entries");
+  }
+  if (key == "log") {
+    return unless(parse_log(value, options.log),
+                  "log: none of trace, debug, info, warn, error, off");
+  }
+  return "unknown key; known: heap_initial, heap_max, reserve, growth, zeal, mark_stack, log";
+}
+
+}  // namespace
+
+Result<HeapOptions> parse_options(std::string_view text, HeapOptions base) {
+  while (!text.empty()) {
+    const std::size_t comma = text.find(',');
+    const std::string_view pair = text.substr(0, comma);
+    const std::size_t equals = pair.find('=');
+    if (equals == std::string_view::npos) return bad("a setting is no key=value pair");
+    const char* message = apply(pair.substr(0, equals), pair.substr(equals + 1), base);
+    if (message != nullptr) return bad(message);
+    text = comma == std::string_view::npos ? std::string_view{} : text.substr(comma + 1);
+  }
+  return base;
+}
+
+Error check_options(const HeapOptions& options) noexcept {
+  if (options.heap_max < (64 << 10)) return bad("heap_max: less than 64 KiB");
+  if (options.heap_max > HeapOptions::kMaxHeap) return bad("heap_max: more than 4 GiB");
+  if (options.heap_initial > options.heap_max) return bad("heap_initial: more than heap_max");
+  if (options.reserve != 0 && options.reserve < options.heap_max) {
+    return bad("reserve: less than heap_max");
+  }
+  if (options.reserve > HeapOptions::kMaxHeap * 2) return bad("reserve: more than 8 GiB");
+  const double factor = options.growth.factor;
+  if (!(factor == 0 || (factor > 1 && factor <= 1000))) {
+    return bad("growth: a factor has to be above 1, at most 1000");
+  }
+  return {};
+}
+
+}  // namespace besom

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "freelist/log.hpp"
+#include "heap/error.hpp"
+#include "heap/system.hpp"
+
+namespace besom {
+
+/// When the arena may grow before memory that was freed is all used again.
+struct Growth {
+  /// The heap may reach `factor` times what the last collection found live. 0: it may take all of
+  /// heap_max before it collects.
+  double factor = 2.0;
+
+  [[nodiscard]] static constexpr Growth fixed() noexcept { return {0}; }
+  [[nodiscard]] static constexpr Growth of_live(double factor) noexcept { return {factor}; }
+};
+
+/// Slow modes that make a mistake show where it is made.
+struct Zeal {
+  std::uint32_t collect_every = 0;  ///< Collect at every Nth allocation; 0: off.
+  bool verify = false;              ///< Walk the whole heap before and after each collection.
+  bool poison = false;              ///< Overwrite freed memory; under ASan make it inaccessible.
+
+  /// All of it, collecting at every `n`th allocation.
+  [[nodiscard]] static constexpr Zeal every(std::uint32_t n) noexcept { return {n, true, true}; }
+};
+
+/// All sizes in bytes.
+struct HeapOptions {
+  static constexpr std::uint64_t kMaxHeap = std::uint64_t{4} << 30;
+
+  /// Used before the first collection is considered; 0: 1 MiB, or heap_max if that is less.
+  std::uint64_t heap_initial = 0;
+  std::uint64_t heap_max = kMaxHeap;  ///< The arena never grows beyond; at most 4 GiB.
+  /// Address space to reserve. 0: all that any 32-bit index plus any 32-bit offset can reach, 8
+  /// GiB, which contains every stray access by layout. A smaller value, at least heap_max, is kept
+  /// safe by range checks instead.
+  std::uint64_t reserve = 0;
+  Growth growth;
+  Zeal zeal;
+  /// Entries of the mark stack; 0: sized by the heap. A full stack costs time, not correctness.
+  std::uint32_t mark_stack = 0;
+  LogLevel log = LogLevel::warn;   ///< Least level that reaches the sink.
+  LogSink sink;                    ///< Without a `write`, lines go to spdlog, if built with it.
+  bool read_environment = true;    ///< BESOM_OPTIONS overrides what is set here.
+  const System* system = nullptr;  ///< nullptr: the operating system itself.
+};
+
+/// `base` with the settings of `text` on top: "key=value" pairs separated by commas, the keys
+/// heap_initial, heap_max, reserve, growth, zeal, mark_stack, log. Sizes take K, M, G; growth is
+/// "fixed" or a factor; zeal is "off" or a sum of alloc:N, verify, poison, where alloc:N alone
+/// means all three. An unknown key or a senseless value is a bad_option that names it.
+[[nodiscard]] Result<HeapOptions> parse_options(std::string_view text, HeapOptions base = {});
+
+/// The error for options that contradict themselves; otherwise an ok Error.
+[[nodiscard]] Error check_options(const HeapOptions& options) noexcept;
+
+}  // namespace besom

@@ -1,0 +1,126 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "freelist/free_list.hpp"
+#include "heap/arena.hpp"
+#include "heap/error.hpp"
+#include "heap/options.hpp"
+#include "heap/type_table.hpp"
+
+namespace besom::detail {
+
+/// A run that objects of one size are bump-allocated in. Their starts are written into the side
+/// tables when the window is published, as one pattern: a bit per allocation would cost a quarter
+/// of the allocation's time.
+///
+///   first        cursor                 limit
+///   |obj|obj|obj |       free           |
+///
+/// [first, limit) is one block of the free list until then.
+struct Window {
+  char* cursor = nullptr;
+  char* limit = nullptr;
+  char* first = nullptr;
+
+  [[nodiscard]] std::size_t room() const noexcept {
+    return static_cast<std::size_t>(limit - cursor);
+  }
+};
+
+/// The arena with what is known about it outside: which granules are free, where objects start,
+/// what their types are. Hands out zeroed objects and takes back runs of dead ones; when to collect
+/// and to grow is decided above it.
+///
+/// Invariants:
+///   1. every run below capacity() is a hole, an object, or the unused part of a window;
+///   2. a window's unused part is smaller than the window, and windows are disjoint;
+///   3. capacity() <= the arena's committed prefix.
+/// Not thread-safe.
+class Space {
+ public:
+  /// Objects of up to this many granules, 512 bytes, get windows.
+  static constexpr std::uint32_t kWindowClasses = 32;
+  static constexpr std::uint32_t kMaxWindowBytes = 32 << 10;
+  static constexpr std::uint32_t kMinWindowBytes = 4 << 10;
+  static_assert(kMinWindowBytes >= kWindowClasses * kGranuleBytes);
+
+  /// `options` have passed check_options(). Takes all host memory that the side tables can ever
+  /// need.
+  [[nodiscard]] static Result<Space> create(const HeapOptions& options, const LogSink& log);
+
+  [[nodiscard]] char* base() const noexcept { return arena_.base(); }
+  [[nodiscard]] const FreeList& free_list() const noexcept { return free_list_; }
+  [[nodiscard]] const Arena& arena() const noexcept { return arena_; }
+  [[nodiscard]] std::uint64_t capacity() const noexcept { return free_list_.current_capacity(); }
+  [[nodiscard]] std::size_t table_bytes() const noexcept { return free_list_.table_bytes(); }
+
+  /// Bytes in objects, dead or alive, and in windows.
+  [[nodiscard]] std::uint64_t used_bytes() const noexcept {
+    return free_list_.max_size() - free_list_.free_bytes();
+  }
+  /// About how much of the arena holds memory of the system's.
+  [[nodiscard]] std::uint64_t resident_bytes() const noexcept { return resident_; }
+  /// `bytes` were handed out since the last call: that much more may have become resident.
+  void note_allocated(std::uint64_t bytes) noexcept;
+
+  /// The window for objects of `granules`, in 1..kWindowClasses. Without room, or with windows
+  /// switched off, call allocate().
+  [[nodiscard]] Window& window(std::uint32_t granules) noexcept { return windows_[granules]; }
+
+  /// Memory for one object of `granules`, not yet zeroed; nullptr when no hole is large enough.
+  [[nodiscard]] char* allocate(std::uint32_t granules) noexcept;
+  /// Zeroes a new object; of memory that was never used, nothing has to be written.
+  void clear(char* object, std::uint64_t bytes) noexcept;
+
+  /// Gives every window's unused part back: the free list's map then shows every object and hole.
+  void retire_windows() noexcept;
+  /// Lets no more windows be opened: each allocation then comes through allocate().
+  void disable_windows() noexcept { windows_enabled_ = false; }
+
+  /// Raises the capacity. Fails with commit_failed and changes nothing.
+  [[nodiscard]] Error grow(std::uint64_t capacity) noexcept;
+
+  /// Makes a hole of the neighbouring dead objects in `run`.
+  void release(Run run) noexcept {
+    free_list_.join_blocks(run.index, run.size_bytes);
+    free_list_.dealloc_fast(run.index, run.size_bytes);
+  }
+  /// Makes holes unreadable from now on, until they are handed out.
+  void set_poison(bool on) noexcept { poison_ = on; }
+  void poison_run(Run run) noexcept;
+
+  /// Gives the pages of holes back to the system where a hole spans at least `least` bytes, until
+  /// `most` bytes have gone. Returns the bytes given back.
+  std::uint64_t discard_holes(std::uint64_t least, std::uint64_t most) noexcept;
+
+  /// Whether `index` is where an object starts. Publishes the windows. O(1).
+  [[nodiscard]] bool is_object(std::uint32_t index) noexcept;
+  /// The object that contains `index`, or size 0 for a hole or an index outside.
+  [[nodiscard]] Run object_at(std::uint32_t index) noexcept;
+  /// Writes the starts of all objects in windows into the tables; windows stay open.
+  void publish_windows() noexcept;
+
+  /// Forgets all objects: everything is one hole.
+  void reset() noexcept;
+
+ private:
+  Space(Arena arena, FreeList free_list) noexcept
+      : arena_(std::move(arena)), free_list_(std::move(free_list)) {}
+
+  [[nodiscard]] std::uint32_t window_bytes() const noexcept;
+  void publish(Window& window, std::uint32_t granules) noexcept;
+  void retire(Window& window, std::uint32_t granules) noexcept;
+  [[nodiscard]] bool is_window_rest(std::uint32_t index) const noexcept;
+
+  Window windows_[kWindowClasses + 1];
+  Arena arena_;
+  FreeList free_list_;
+  std::uint64_t untouched_ = 0;  ///< Memory from this index on was never handed out: zero.
+  std::uint64_t resident_ = 0;
+  bool windows_enabled_ = true;
+  bool poison_ = false;
+};
+
+}  // namespace besom::detail

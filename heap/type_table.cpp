@@ -1,0 +1,77 @@
+#include "heap/type_table.hpp"
+
+#include <algorithm>
+#include <memory>
+#include <new>
+
+namespace besom::detail {
+namespace {
+
+const char* fault_of(const TypeDescriptor& type) {
+  if (type.size < sizeof(Header)) return "size: smaller than the header";
+  if (type.size > (std::uint32_t{1} << 30)) return "size: more than 1 GiB";
+  if (type.trace != nullptr && !type.fields.empty()) return "trace: replaces fields, so give none";
+  if (type.trailing != Trailing::none && type.trailing != Trailing::bytes && type.size % 4 != 0) {
+    return "size: trailing slots need a multiple of 4";
+  }
+  for (const FieldDescriptor& field : type.fields) {
+    if (field.offset % 4 != 0) return "field: offset is no multiple of 4";
+    if (field.offset < sizeof(Header)) return "field: lies in the header";
+    if (std::uint64_t{field.offset} + 4 > type.size) return "field: lies outside the object";
+  }
+  return nullptr;
+}
+
+/// Fields in address order, neighbours of one kind put together; how many runs came out.
+std::uint32_t gather_runs(const TypeDescriptor& type, SlotRun* runs) {
+  std::uint32_t count = 0;
+  for (const FieldDescriptor& field : type.fields) {
+    runs[count++] = {field.offset, 1, field.kind};
+  }
+  std::sort(runs, runs + count,
+            [](const SlotRun& a, const SlotRun& b) { return a.offset < b.offset; });
+  std::uint32_t gathered = 0;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    SlotRun& last = runs[gathered == 0 ? 0 : gathered - 1];
+    if (gathered != 0 && last.kind == runs[i].kind &&
+        last.offset + last.count * 4 == runs[i].offset) {
+      ++last.count;
+    } else {
+      runs[gathered++] = runs[i];
+    }
+  }
+  return gathered;
+}
+
+}  // namespace
+
+TypeTable::~TypeTable() {
+  for (std::uint32_t i = 0; i < count_; ++i) {
+    delete[] types_[i].runs;
+    delete types_[i].descriptor;
+  }
+}
+
+Result<TypeId> TypeTable::define(const TypeDescriptor& descriptor) {
+  if (const char* fault = fault_of(descriptor)) {
+    return Error{.code = Errc::bad_type, .detail = fault};
+  }
+  std::unique_ptr<SlotRun[]> runs(new (std::nothrow) SlotRun[descriptor.fields.size() + 1]);
+  std::unique_ptr<TypeDescriptor> copy(new (std::nothrow) TypeDescriptor(descriptor));
+  if (runs == nullptr || copy == nullptr ||
+      (count_ == types_.size() && !types_.grow(types_.size() * 2 + 16))) {
+    return Error{.code = Errc::out_of_host_memory, .detail = "table of types"};
+  }
+  TypeInfo& type = types_[count_];
+  type.fixed_bytes = descriptor.size;
+  type.element_bytes =
+      static_cast<std::uint8_t>(TypeDescriptor::element_bytes(descriptor.trailing));
+  type.trailing = descriptor.trailing;
+  type.run_count = gather_runs(descriptor, runs.get());
+  type.runs = runs.release();
+  type.trace = descriptor.trace;
+  type.descriptor = copy.release();
+  return ++count_;
+}
+
+}  // namespace besom::detail

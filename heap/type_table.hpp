@@ -1,0 +1,63 @@
+#pragma once
+
+#include <cstdint>
+
+#include "freelist/zeroed_array.hpp"
+#include "heap/type.hpp"
+
+namespace besom::detail {
+
+/// Neighbouring slots of one kind.
+struct SlotRun {
+  std::uint32_t offset;  ///< Bytes from the start of the object.
+  std::uint32_t count;
+  SlotKind kind;
+};
+
+/// A descriptor made ready for tracing. Plain data, so that the table can grow by copying.
+struct TypeInfo {
+  std::uint32_t fixed_bytes;
+  std::uint8_t element_bytes;
+  Trailing trailing;
+  std::uint32_t run_count;
+  const SlotRun* runs;  ///< Owned by the table.
+  TraceCallback trace;
+  const TypeDescriptor* descriptor;  ///< Owned by the table.
+
+  /// In 64 bits, where no length can wrap.
+  [[nodiscard]] std::uint64_t size_bytes(std::uint32_t length) const noexcept {
+    return fixed_bytes + std::uint64_t{element_bytes} * length;
+  }
+};
+
+/// The types of one heap. Ids count from 1 in the order of definition.
+class TypeTable {
+ public:
+  TypeTable() = default;
+  TypeTable(const TypeTable&) = delete;
+  TypeTable& operator=(const TypeTable&) = delete;
+  ~TypeTable();
+
+  /// Copies the descriptor. Fails with bad_type or out_of_host_memory.
+  [[nodiscard]] Result<TypeId> define(const TypeDescriptor& descriptor);
+
+  [[nodiscard]] bool contains(TypeId id) const noexcept { return id - 1 < count_; }
+  /// Precondition: contains(id).
+  [[nodiscard]] const TypeInfo& operator[](TypeId id) const noexcept { return types_[id - 1]; }
+  [[nodiscard]] std::uint32_t count() const noexcept { return count_; }
+
+ private:
+  ZeroedArray<TypeInfo> types_;
+  std::uint32_t count_ = 0;
+};
+
+/// The type of an object whose extent the side tables give as `extent_bytes`, or nullptr when its
+/// header, which anybody may have overwritten, names no type or claims more than the extent.
+[[nodiscard]] inline const TypeInfo* checked_type(const TypeTable& types, const Header& header,
+                                                  std::uint64_t extent_bytes) noexcept {
+  if (!types.contains(header.type)) return nullptr;
+  const TypeInfo& type = types[header.type];
+  return type.size_bytes(header.length) <= extent_bytes ? &type : nullptr;
+}
+
+}  // namespace besom::detail
