@@ -1,7 +1,5 @@
 #include "freelist/bit_tree.hpp"
 
-#include <bit>
-
 #include "freelist/run.hpp"
 
 namespace besom::detail {
@@ -48,8 +46,8 @@ std::uint32_t BitTree::first_from(std::uint32_t from) const noexcept {
       position = (position >> 6) + 1;
       continue;
     }
-    position = (position & ~std::uint64_t{63}) | std::countr_zero(at_or_after);
-    while (level-- > 0) position = (position << 6) | std::countr_zero(levels_[level][position]);
+    position = (position & ~std::uint64_t{63}) | lowest_bit(at_or_after);
+    while (level-- > 0) position = (position << 6) | lowest_bit(levels_[level][position]);
     return static_cast<std::uint32_t>(position);
   }
   return kNone;
@@ -67,9 +65,8 @@ std::uint32_t BitTree::last_before(std::uint32_t before) const noexcept {
       if (position == 0) return kNone;
       continue;
     }
-    position = (position & ~std::uint64_t{63}) | (63 - std::countl_zero(below));
-    while (level-- > 0)
-      position = (position << 6) | (63 - std::countl_zero(levels_[level][position]));
+    position = (position & ~std::uint64_t{63}) | highest_bit(below);
+    while (level-- > 0) position = (position << 6) | highest_bit(levels_[level][position]);
     return static_cast<std::uint32_t>(position);
   }
   return kNone;

@@ -88,7 +88,7 @@ __attribute__((noinline)) std::uint32_t FreeList::alloc_slow(std::uint32_t size)
               size, 0);
   const std::uint32_t granule = is_small(size) ? alloc_small(size) : alloc_large(size);
   BESOM_TRACE(log_, "FreeList::alloc -> 0x%x", to_bytes(granule));
-  if constexpr (kVerifyAlways) verify();
+  after_change();
   return to_bytes(granule);
 }
 
@@ -176,7 +176,7 @@ void FreeList::dealloc_fast(std::uint32_t index, std::uint32_t alloc_size) noexc
   BESOM_TRACE(log_, "FreeList::dealloc(0x%x, 0x%x)", index, alloc_size);
   check_block(granule, size);
   release(granule, size);
-  if constexpr (kVerifyAlways) verify();
+  after_change();
 }
 
 void FreeList::check_block(std::uint32_t granule, std::uint32_t size) const noexcept {

@@ -111,7 +111,7 @@ class BESOM_API FreeList {
       bump_begin_ += size;
       map_.set_start(granule);
       BESOM_TRACE(log_, "FreeList::alloc -> 0x%x", detail::to_bytes(granule));
-      if constexpr (kVerifyAlways) verify();
+      after_change();
       return detail::to_bytes(granule);
     }
     return alloc_slow(size);
@@ -181,10 +181,13 @@ class BESOM_API FreeList {
 
  private:
 #ifdef BESOM_ZEAL
-  static constexpr bool kVerifyAlways = true;
+  static constexpr bool kZeal = true;
 #else
-  static constexpr bool kVerifyAlways = false;
+  static constexpr bool kZeal = false;
 #endif
+  /// Zeal verifies a list of up to this many granules, 64 KiB, after each change and a larger one
+  /// after so many changes that each pays for about that much.
+  static constexpr std::uint32_t kVerifyGranules = 4096;
   static constexpr std::uint32_t kBumpGranules = kBumpBytes / kAlign;
 
   struct Hole {
@@ -193,6 +196,11 @@ class BESOM_API FreeList {
     [[nodiscard]] std::uint32_t end() const noexcept { return granule + size; }
   };
 
+  void after_change() noexcept {
+    if constexpr (kZeal) {
+      if (++changes_ % (end_ / kVerifyGranules + 1) == 0) verify();
+    }
+  }
   [[nodiscard]] bool grow_tables(std::uint32_t end, std::uint32_t at_least) noexcept;
   [[nodiscard]] std::uint32_t alloc_slow(std::uint32_t size) noexcept;
   [[nodiscard]] std::uint32_t alloc_small(std::uint32_t size) noexcept;
@@ -223,6 +231,7 @@ class BESOM_API FreeList {
   std::uint32_t indexed_holes_ = 0;
   std::uint32_t indexed_granules_ = 0;
   std::uint32_t tables_end_ = 0;  ///< What end_ the tables have room for.
+  std::uint32_t changes_ = 0;
   std::uint64_t capacity_ = 0;
   LogSink log_;
 

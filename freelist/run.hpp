@@ -34,6 +34,13 @@ inline constexpr std::uint32_t kLineGranules = 1u << kLineShift;
 [[nodiscard]] constexpr std::uint32_t to_bytes(std::uint32_t granules) noexcept {
   return granules << kGranuleShift;
 }
+/// The numbers of the lowest and highest bit set in `word`, which is not 0.
+[[nodiscard]] constexpr std::uint32_t lowest_bit(std::uint64_t word) noexcept {
+  return static_cast<std::uint32_t>(std::countr_zero(word));
+}
+[[nodiscard]] constexpr std::uint32_t highest_bit(std::uint64_t word) noexcept {
+  return 63u - static_cast<std::uint32_t>(std::countl_zero(word));
+}
 [[nodiscard]] constexpr std::uint64_t bit(std::uint32_t i) noexcept {
   return std::uint64_t{1} << (i & 63u);
 }

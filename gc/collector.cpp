@@ -33,12 +33,6 @@ std::uint64_t now_ns() {
                                         .count());
 }
 
-/// An address that no other living thread has: cheaper to compare than a thread id.
-const void* this_thread() {
-  static thread_local const char token = 0;
-  return &token;
-}
-
 }  // namespace
 
 Result<std::unique_ptr<Collector>> Collector::create(Heap& heap, LogSink log) {
@@ -58,7 +52,10 @@ Result<std::unique_ptr<Collector>> Collector::create(Heap& heap, LogSink log) {
 }
 
 bool Collector::is_own_thread() const noexcept { return thread_ == this_thread(); }
-void Collector::attach_thread() noexcept { thread_ = this_thread(); }
+void Collector::attach_thread() noexcept {
+  thread_ = this_thread();
+  heap_.roots_->set_thread(thread_);
+}
 
 std::uint64_t Collector::allocated_since_collection() const noexcept {
   const std::uint64_t used = heap_.space_.used_bytes();
@@ -125,7 +122,6 @@ void Collector::collect(Cause cause) noexcept {
   stats.sweep_ns = now_ns() - swept_from;
   finish(stats);
   stats.pause_ns = now_ns() - begun;
-  heap_.roots_->set_locked(false);
 
   last_ = stats;
   totals_.allocated += stats.live_bytes + stats.freed_bytes - used_after_collection_;
@@ -147,6 +143,7 @@ void Collector::collect(Cause cause) noexcept {
              stats.number, stats.bad_refs, stats.bad_headers);
   }
   if (listener_ != nullptr) listener_(listener_user_, last_);
+  heap_.roots_->set_locked(false);
   collecting_ = false;
   if (zeal.verify) verify_or_abort("after");
 }
@@ -155,6 +152,8 @@ void Collector::mark(CollectionStats& stats) noexcept {
   const std::uint64_t begun = now_ns();
   marker_.begin(heap_.space_, types_);
   TraceVisitor visitor(marker_);
+  // Who collects on purpose has rooted what is to stay.
+  if (stats.cause == Cause::requested) heap_.newest_ = 0;
   marker_.mark_root(heap_.newest_);
   heap_.roots_->each(visitor, [&](std::uint32_t bits, const char*) { marker_.mark_root(bits); });
   const std::uint64_t marking = now_ns();
@@ -173,8 +172,9 @@ void Collector::finish(CollectionStats& stats) noexcept {
   Space& space = heap_.space_;
   marker_.trim();
   stats.live_bytes = space.used_bytes();
-  pacer_.note_collection(stats.live_bytes);
-  space.note_allocated(stats.live_bytes + stats.freed_bytes - used_after_collection_);
+  const std::uint64_t used_before = stats.live_bytes + stats.freed_bytes;
+  pacer_.note_collection(stats.live_bytes, used_before);
+  space.note_allocated(used_before - used_after_collection_);
   constexpr std::uint64_t kWorthACall = 1 << 20;
   const std::uint64_t kept = pacer_.kept_bytes(stats.cause == Cause::requested);
   if (space.resident_bytes() > kept + kWorthACall) {

@@ -47,10 +47,12 @@ class Handle {
       : table_(std::exchange(other.table_, nullptr)),
         slot_(std::exchange(other.slot_, nullptr)),
         serial_(std::exchange(other.serial_, 0)) {}
+  /// The root held so far is given up now, not when `other` goes.
   Handle& operator=(Handle&& other) noexcept {
-    std::swap(table_, other.table_);
-    std::swap(slot_, other.slot_);
-    std::swap(serial_, other.serial_);
+    Handle taken(std::move(other));
+    std::swap(table_, taken.table_);
+    std::swap(slot_, taken.slot_);
+    std::swap(serial_, taken.serial_);
     return *this;
   }
   ~Handle() { reset(); }
@@ -90,9 +92,11 @@ class Handle {
     if (table_->heap() != &heap) return Error{.code = Errc::wrong_heap};
     return Ref<T>(slot_->ref);
   }
-  /// Roots another object of the same heap instead. Aborts when stale or empty.
+  /// Roots another object of the same heap instead. Aborts when stale or empty, and during a
+  /// collection.
   void set(T* object) noexcept {
     BESOM_CHECK(table_ != nullptr && !is_stale(), "stale or empty handle set: serial", serial_, 0);
+    BESOM_CHECK(!table_->is_locked(), "handle set during a collection: serial", serial_, 0);
     slot_->ref = Ref<T>(object).index();
     detail::note_rooted(*table_->heap(), slot_->ref);
   }
@@ -132,10 +136,13 @@ class Local {
     if (table_->heap() != &heap) return Error{.code = Errc::wrong_heap};
     return Ref<T>(slot_->ref);
   }
-  /// Roots another object of the same heap instead.
+  /// Roots another object of the same heap instead. Aborts when stale or empty, and during a
+  /// collection.
   void set(T* object) noexcept {
     BESOM_CHECK(slot_ != nullptr && !is_stale(), "stale or empty local set: serial", serial_, 0);
+    BESOM_CHECK(!table_->is_locked(), "local set during a collection: serial", serial_, 0);
     slot_->ref = Ref<T>(object).index();
+    detail::note_rooted(*table_->heap(), slot_->ref);
   }
   explicit operator bool() const noexcept { return slot_ != nullptr && ref().index() != 0; }
   T* operator->() const noexcept { return get(); }
@@ -156,10 +163,7 @@ class Local {
 class HandleScope {
  public:
   explicit HandleScope(Heap& heap) noexcept
-      : heap_(heap),
-        table_(detail::roots_of(heap)),
-        mark_(table_.open_scope()),
-        depth_(table_.open_scopes()) {
+      : table_(detail::roots_of(heap)), mark_(table_.open_scope()), depth_(table_.open_scopes()) {
     table_.retain();
   }
   HandleScope(const HandleScope&) = delete;
@@ -173,16 +177,17 @@ class HandleScope {
   /// local is empty and heap.error() says so.
   template <class T>
   [[nodiscard]] Local<T> root(T* object) noexcept {
-    detail::LocalSlot* slot = table_.push(Ref<T>(object).index());
+    const std::uint32_t index = Ref<T>(object).index();
+    detail::LocalSlot* slot = table_.push(index);
     if (slot == nullptr) [[unlikely]] {
-      detail::note_root_failure(heap_);
+      if (table_.heap() != nullptr) detail::note_root_failure(*table_.heap());
       return {};
     }
+    detail::note_rooted(*table_.heap(), index);
     return Local<T>(&table_, slot);
   }
 
  private:
-  Heap& heap_;
   detail::RootTable& table_;
   detail::RootTable::ScopeMark mark_;
   std::uint32_t depth_;

@@ -142,10 +142,12 @@ Error Heap::collect() noexcept {
 
 VerifyReport Heap::verify() { return collector_->verify(); }
 
-void Heap::reset() noexcept {
+Error Heap::reset() noexcept {
+  if (!may_enter()) return error_;
   roots_->clear();
   newest_ = 0;
   collector_->reset();
+  return {};
 }
 
 const CollectionStats& Heap::last_collection() const noexcept { return collector_->last(); }
@@ -185,10 +187,11 @@ RootRegistration Heap::add_root_range(std::uint32_t* slots, std::uint64_t count,
 }
 
 Error RootRegistration::remove() noexcept {
-  if (table_ == nullptr || !table_->remove_source(std::exchange(serial_, 0))) {
-    return {.code = Errc::stale_handle, .detail = "root registration"};
-  }
-  return {};
+  constexpr Error kStale{.code = Errc::stale_handle, .detail = "root registration"};
+  if (table_ == nullptr || table_->heap() == nullptr) return kStale;
+  const Errc refusal = table_->refusal();
+  if (refusal != Errc::ok) return {.code = refusal, .detail = "root registration"};
+  return table_->remove_source(std::exchange(serial_, 0)) ? Error{} : kStale;
 }
 
 void Heap::attach_thread() noexcept { collector_->attach_thread(); }
@@ -199,9 +202,9 @@ const FreeList& Heap::free_list() noexcept {
 }
 
 void detail::note_root_failure(Heap& heap) noexcept {
-  heap.fail(heap.roots_->is_locked()
-                ? Error{.code = Errc::reentrant, .detail = "root added during a collection"}
-                : Error{.code = Errc::out_of_host_memory, .detail = "roots"});
+  const Errc refusal = heap.roots_->refusal();
+  heap.fail({.code = refusal != Errc::ok ? refusal : Errc::out_of_host_memory,
+             .detail = refusal == Errc::reentrant ? "root added during a collection" : "roots"});
 }
 
 }  // namespace besom

@@ -123,8 +123,9 @@ class Heap {
   /// Walks the whole heap and reports all that is wrong.
   [[nodiscard]] VerifyReport verify();
   /// Drops all roots and objects: as after create(), but with the types kept. Handles become stale.
-  /// Restores service after the arena's contents were damaged.
-  void reset() noexcept;
+  /// Restores service after the arena's contents were damaged. Fails with reentrant and
+  /// wrong_thread.
+  Error reset() noexcept;
 
   [[nodiscard]] const CollectionStats& last_collection() const noexcept;
   [[nodiscard]] HeapStats stats() const noexcept;
@@ -166,7 +167,7 @@ class Heap {
   void* fail(const Error& error) noexcept;
 
   detail::Space space_;
-  std::uint32_t newest_ = 0;  ///< The last new object without a root; itself a root.
+  std::uint32_t newest_ = 0;  ///< The last new object, until it gets a root; itself a root.
   detail::RootTable* roots_ = nullptr;
   Error error_;
   HeapOptions options_;
@@ -179,17 +180,20 @@ class RootRegistration {
   RootRegistration(RootRegistration&& other) noexcept
       : table_(std::exchange(other.table_, nullptr)), serial_(std::exchange(other.serial_, 0)) {}
   RootRegistration& operator=(RootRegistration&& other) noexcept {
-    std::swap(table_, other.table_);
-    std::swap(serial_, other.serial_);
+    RootRegistration taken(std::move(other));
+    std::swap(table_, taken.table_);
+    std::swap(serial_, taken.serial_);
     return *this;
   }
+  /// Aborts during a collection and on another thread: the roots would stay registered for good.
   ~RootRegistration() {
     if (table_ == nullptr) return;
-    static_cast<void>(remove());
+    static_cast<void>(table_->remove_source(serial_));
     table_->release();
   }
   explicit operator bool() const noexcept { return serial_ != 0; }
-  /// Unregisters now; stale_handle when that was done before, or the heap is gone.
+  /// Unregisters now; stale_handle when that was done before, or the heap is gone. Fails with
+  /// reentrant and wrong_thread, and may then be called again.
   Error remove() noexcept;
 
  private:

@@ -83,7 +83,8 @@ class Marker {
   static constexpr std::uint32_t kSliceSlots = 256;
   static constexpr std::uint32_t kMaxSlices = 64;
   static constexpr std::uint32_t kMinStack = 64;
-  static constexpr std::uint32_t kPrefetchQueue = 16;  ///< A power of two.
+  static constexpr std::uint32_t kPrefetchQueue = 32;  ///< A power of two.
+  static constexpr std::uint32_t kPrefetchBatch = 16;
 
   template <SlotKind kind>
   void visit(std::uint32_t bits) noexcept;
@@ -94,6 +95,7 @@ class Marker {
   void trace(std::uint32_t index) noexcept;
   void trace_trailing(std::uint32_t index, const TypeInfo& type, std::uint32_t length) noexcept;
   void trace_next_slice() noexcept;
+  void prefetch(std::uint32_t index) const noexcept;
   void drain_stack() noexcept;
   void rescan() noexcept;
 

@@ -13,9 +13,9 @@ Pacer::Pacer(const HeapOptions& options) noexcept
       max_(options.heap_max),
       budget_(growth_.factor == 0 ? max_ : initial_) {}
 
-void Pacer::note_collection(std::uint64_t live_bytes) noexcept {
+void Pacer::note_collection(std::uint64_t live_bytes, std::uint64_t used_bytes) noexcept {
   live_ = live_bytes;
-  last_budget_ = budget_;
+  recent_peak_ = std::max(used_bytes, recent_peak_ - recent_peak_ / 8);
   pace_ = kPaceBytes + kPaceFactor * live_bytes;
   if (growth_.factor == 0) return;
   const double target = static_cast<double>(live_bytes) * growth_.factor;
@@ -26,7 +26,7 @@ void Pacer::note_collection(std::uint64_t live_bytes) noexcept {
 
 std::uint64_t Pacer::kept_bytes(bool requested) const noexcept {
   constexpr std::uint64_t kSlack = 1 << 20;
-  return requested ? live_ + live_ / 8 + kSlack : std::max(budget_, last_budget_);
+  return requested ? live_ + live_ / 8 + kSlack : std::max(budget_, recent_peak_);
 }
 
 std::uint64_t Pacer::next_capacity(std::uint64_t capacity, std::uint64_t needed,

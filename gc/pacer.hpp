@@ -30,12 +30,13 @@ class Pacer {
   /// Bytes to allocate after a collection before the next is due, however much is free.
   [[nodiscard]] std::uint64_t pace() const noexcept { return pace_; }
 
-  /// How much memory stays with the heap after a collection. As a rule what it may use before the
-  /// next two, since giving that back would only cost page faults; when the embedder asked for the
-  /// collection, little more than what is live.
+  /// How much memory stays with the heap after a collection. As a rule what it used before one of
+  /// the last dozen, since giving that back would only cost page faults; when the embedder asked
+  /// for the collection, little more than what is live.
   [[nodiscard]] std::uint64_t kept_bytes(bool requested) const noexcept;
 
-  void note_collection(std::uint64_t live_bytes) noexcept;
+  /// `used_bytes`: what objects took before it, the dead ones included.
+  void note_collection(std::uint64_t live_bytes, std::uint64_t used_bytes) noexcept;
 
   /// The capacity to grow to so that `needed` more bytes fit, at most `limit`: a step of an eighth,
   /// so that system calls stay rare and the footprint close to what is used.
@@ -49,7 +50,7 @@ class Pacer {
   std::uint64_t budget_;
   std::uint64_t pace_ = kPaceBytes;
   std::uint64_t live_ = 0;
-  std::uint64_t last_budget_ = 0;
+  std::uint64_t recent_peak_ = 0;  ///< Of used bytes; forgotten by an eighth a collection.
 };
 
 }  // namespace besom::detail

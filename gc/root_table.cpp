@@ -17,9 +17,16 @@ template <class T>
 
 }  // namespace
 
+const void* this_thread() noexcept {
+  static thread_local const char token = 0;
+  return &token;
+}
+
 RootTable* RootTable::create(Heap* heap) noexcept {
   auto* table = new (std::nothrow) RootTable;
-  if (table != nullptr) table->heap_ = heap;
+  if (table == nullptr) return nullptr;
+  table->heap_ = heap;
+  table->thread_ = this_thread();
   return table;
 }
 
@@ -46,10 +53,22 @@ void RootTable::clear() noexcept {
 void RootTable::detach() noexcept {
   clear();
   heap_ = nullptr;
+  chunk_end_ = top_;
+}
+
+Errc RootTable::refusal() const noexcept {
+  if (thread_ != this_thread()) return Errc::wrong_thread;
+  return locked_ ? Errc::reentrant : Errc::ok;
+}
+
+void RootTable::set_locked(bool locked) noexcept {
+  locked_ = locked;
+  if (local_count_ == 0) return;
+  chunk_end_ = locked ? top_ : local_chunks_[local_chunk_] + kChunkSlots;
 }
 
 HandleSlot* RootTable::add(std::uint32_t ref, const char* label) noexcept {
-  if (locked_) return nullptr;
+  if (refusal() != Errc::ok) return nullptr;
   std::uint32_t number = first_free_ - 1;
   if (first_free_ == 0) {
     number = handle_limit_;
@@ -67,6 +86,8 @@ HandleSlot* RootTable::add(std::uint32_t ref, const char* label) noexcept {
 
 void RootTable::remove(HandleSlot* slot) noexcept {
   BESOM_CHECK(!locked_, "root removed during a collection: ref, serial", slot->ref, slot->serial);
+  BESOM_CHECK(thread_ == this_thread(), "root removed by another thread: ref, serial", slot->ref,
+              slot->serial);
   // While in use, next_free holds the slot's own number.
   const std::uint32_t own_number = slot->next_free;
   *slot = {0, nullptr, 0, first_free_};
@@ -75,6 +96,7 @@ void RootTable::remove(HandleSlot* slot) noexcept {
 }
 
 bool RootTable::next_local_chunk() noexcept {
+  if (refusal() != Errc::ok || heap_ == nullptr) return false;
   const std::uint32_t next = local_count_ == 0 ? 0 : local_chunk_ + 1;
   if (next == local_count_) {
     if (!add_chunk(local_chunks_, next)) return false;
@@ -99,10 +121,11 @@ void RootTable::close_scope(ScopeMark mark, std::uint32_t depth) noexcept {
     top_ = chunk_end_ = local_chunks_[local_chunk_] + kChunkSlots;
   }
   while (top_ != top) *--top_ = {};
+  if (locked_ || heap_ == nullptr) chunk_end_ = top_;
 }
 
 std::uint64_t RootTable::add_source(const RootSource& source) noexcept {
-  if (locked_) return 0;
+  if (refusal() != Errc::ok) return 0;
   std::size_t place = 0;
   while (place < source_count_ && sources_[place].serial != 0) ++place;
   if (place == sources_.size() && !sources_.grow(sources_.size() * 2 + 8)) return 0;
@@ -113,7 +136,9 @@ std::uint64_t RootTable::add_source(const RootSource& source) noexcept {
 }
 
 bool RootTable::remove_source(std::uint64_t serial) noexcept {
-  if (locked_ || serial == 0) return false;
+  if (serial == 0 || heap_ == nullptr) return false;
+  BESOM_CHECK(!locked_, "root source removed during a collection: serial", serial, 0);
+  BESOM_CHECK(thread_ == this_thread(), "root source removed by another thread: serial", serial, 0);
   for (std::size_t i = 0; i < source_count_; ++i) {
     if (sources_[i].serial != serial) continue;
     sources_[i] = {};

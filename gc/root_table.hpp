@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "freelist/zeroed_array.hpp"
+#include "heap/error.hpp"
 #include "heap/type.hpp"
 
 namespace besom {
@@ -39,6 +40,9 @@ struct RootSource {
   std::uint64_t serial;  ///< 0: free.
 };
 
+/// An address that no other living thread has: cheaper to compare than a thread id.
+[[nodiscard]] const void* this_thread() noexcept;
+
 /// All roots of one heap. It outlives the heap while handles to it remain, so that a handle can
 /// learn that its heap is gone.
 ///
@@ -60,11 +64,18 @@ class RootTable {
   /// Drops every root; handles and locals become stale.
   void clear() noexcept;
 
-  /// A new root, or nullptr when the host has no memory or `is_locked()`.
+  /// The thread that may change roots.
+  void set_thread(const void* thread) noexcept { thread_ = thread; }
+  /// Why roots cannot be changed now: reentrant, wrong_thread, or ok.
+  [[nodiscard]] Errc refusal() const noexcept;
+
+  /// A new root, or nullptr when the host has no memory or there is a refusal().
   [[nodiscard]] HandleSlot* add(std::uint32_t ref, const char* label) noexcept;
+  /// Aborts when there is a refusal(): a root that nobody owns would stay for good.
   void remove(HandleSlot* slot) noexcept;
   [[nodiscard]] std::uint64_t handle_count() const noexcept { return handle_count_; }
 
+  /// A new local root, or nullptr when the host has no memory or roots are being enumerated.
   [[nodiscard]] LocalSlot* push(std::uint32_t ref) noexcept {
     if (top_ == chunk_end_) [[unlikely]] {
       if (!next_local_chunk()) return nullptr;
@@ -87,11 +98,12 @@ class RootTable {
 
   /// The serial that names the source, or 0 when the host has no memory.
   [[nodiscard]] std::uint64_t add_source(const RootSource& source) noexcept;
-  /// False when there is no such source: removed already, or another heap's.
+  /// False when there is no such source: removed already, or another heap's. Aborts when there is a
+  /// refusal().
   [[nodiscard]] bool remove_source(std::uint64_t serial) noexcept;
 
   /// Adding and removing roots is refused while they are enumerated.
-  void set_locked(bool locked) noexcept { locked_ = locked; }
+  void set_locked(bool locked) noexcept;
   [[nodiscard]] bool is_locked() const noexcept { return locked_; }
 
   /// Visits every root; `visit(bits, label)` for handles, locals and ranges. Callbacks get
@@ -128,12 +140,13 @@ class RootTable {
   Heap* heap_ = nullptr;
   std::uint32_t owners_ = 1;
   bool locked_ = false;
+  const void* thread_ = nullptr;
   std::uint64_t serial_ = 0;
 
   LocalSlot* top_ = nullptr;
-  LocalSlot* chunk_end_ = nullptr;
-  std::uint32_t local_chunk_ = 0;  ///< The chunk that `top_` lies in.
-  std::uint32_t local_count_ = 0;  ///< Chunks there are.
+  LocalSlot* chunk_end_ = nullptr;  ///< While locked, top_: push() then takes its slow path.
+  std::uint32_t local_chunk_ = 0;   ///< The chunk that `top_` lies in.
+  std::uint32_t local_count_ = 0;   ///< Chunks there are.
   std::uint32_t open_scopes_ = 0;
   ZeroedArray<LocalSlot*> local_chunks_;
 

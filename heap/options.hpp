@@ -21,9 +21,15 @@ struct Growth {
 
 /// Slow modes that make a mistake show where it is made.
 struct Zeal {
+#ifdef BESOM_ZEAL
+  static constexpr bool kBuiltIn = true;
+#else
+  static constexpr bool kBuiltIn = false;
+#endif
+
   std::uint32_t collect_every = 0;  ///< Collect at every Nth allocation; 0: off.
-  bool verify = false;              ///< Walk the whole heap before and after each collection.
-  bool poison = false;              ///< Overwrite freed memory; under ASan make it inaccessible.
+  bool verify = kBuiltIn;           ///< Walk the whole heap before and after each collection.
+  bool poison = kBuiltIn;           ///< Overwrite freed memory; under ASan make it inaccessible.
 
   /// All of it, collecting at every `n`th allocation.
   [[nodiscard]] static constexpr Zeal every(std::uint32_t n) noexcept { return {n, true, true}; }
@@ -40,12 +46,12 @@ struct HeapOptions {
   /// GiB, which contains every stray access by layout. A smaller value, at least heap_max, is kept
   /// safe by range checks instead.
   std::uint64_t reserve = 0;
-  Growth growth;
-  Zeal zeal;
+  Growth growth{};
+  Zeal zeal{};
   /// Entries of the mark stack; 0: sized by the heap. A full stack costs time, not correctness.
   std::uint32_t mark_stack = 0;
   LogLevel log = LogLevel::warn;   ///< Least level that reaches the sink.
-  LogSink sink;                    ///< Without a `write`, lines go to spdlog, if built with it.
+  LogSink sink{};                  ///< Without a `write`, lines go to spdlog, if built with it.
   bool read_environment = true;    ///< BESOM_OPTIONS overrides what is set here.
   const System* system = nullptr;  ///< nullptr: the operating system itself.
 };

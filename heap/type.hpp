@@ -50,16 +50,16 @@ class Tracer {
 using TraceCallback = void (*)(const void* object, std::uint32_t size_bytes, Tracer& tracer);
 
 struct FieldDescriptor {
-  std::string name;
+  std::string name{};
   std::uint32_t offset = 0;  ///< Bytes from the start of the object, header included; 4-aligned.
   SlotKind kind = SlotKind::ref;
 };
 
 /// A type as data: the one table that tracing, verification and every report read.
 struct TypeDescriptor {
-  std::string name;
-  std::uint32_t size = sizeof(Header);  ///< Of the fixed part in bytes, header included.
-  std::vector<FieldDescriptor> fields;  ///< Only those that hold refs or values.
+  std::string name{};
+  std::uint32_t size = sizeof(Header);    ///< Of the fixed part in bytes, header included.
+  std::vector<FieldDescriptor> fields{};  ///< Only those that hold refs or values.
   Trailing trailing = Trailing::none;
   TraceCallback trace = nullptr;  ///< Replaces `fields` and a `trailing` other than bytes.
 
@@ -81,7 +81,7 @@ struct TypeDescriptor {
 /// fixed part of sizeof(T) bytes.
 template <class Element, class T>
 [[nodiscard]] Element* trailing_of(T* object) noexcept {
-  return reinterpret_cast<Element*>(reinterpret_cast<char*>(object) + sizeof(T));
+  return reinterpret_cast<Element*>(object + 1);
 }
 
 /// A TypeId that remembers the C++ type it was defined for.
@@ -99,7 +99,12 @@ struct Array {
 
   [[nodiscard]] std::uint32_t length() const noexcept { return header.length; }
   [[nodiscard]] Element* data() noexcept { return trailing_of<Element>(this); }
+  [[nodiscard]] const Element* data() const noexcept { return trailing_of<const Element>(this); }
   [[nodiscard]] Element& operator[](std::uint32_t i) noexcept {
+    BESOM_CHECK(i < header.length, "array index: index, length", i, header.length);
+    return data()[i];
+  }
+  [[nodiscard]] const Element& operator[](std::uint32_t i) const noexcept {
     BESOM_CHECK(i < header.length, "array index: index, length", i, header.length);
     return data()[i];
   }
@@ -110,23 +115,17 @@ struct Array {
 /// An array of refs. Its type is defined in a heap like any other: `heap.define<RefArray<Node>>()`.
 template <class T>
 struct RefArray : detail::Array<Member<T>> {
-  static TypeDescriptor type() {
-    return {.name = "RefArray", .fields = {}, .trailing = Trailing::refs};
-  }
+  static TypeDescriptor type() { return {.name = "RefArray", .trailing = Trailing::refs}; }
 };
 
 /// An array of tagged values.
 struct ValueArray : detail::Array<ValueMember> {
-  static TypeDescriptor type() {
-    return {.name = "ValueArray", .fields = {}, .trailing = Trailing::values};
-  }
+  static TypeDescriptor type() { return {.name = "ValueArray", .trailing = Trailing::values}; }
 };
 
 /// An array of bytes, which the collector does not look into.
 struct ByteArray : detail::Array<unsigned char> {
-  static TypeDescriptor type() {
-    return {.name = "ByteArray", .fields = {}, .trailing = Trailing::bytes};
-  }
+  static TypeDescriptor type() { return {.name = "ByteArray", .trailing = Trailing::bytes}; }
 };
 
 }  // namespace besom

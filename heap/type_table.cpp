@@ -22,14 +22,18 @@ const char* fault_of(const TypeDescriptor& type) {
   return nullptr;
 }
 
-/// Fields in address order, neighbours of one kind put together; how many runs came out.
-std::uint32_t gather_runs(const TypeDescriptor& type, SlotRun* runs) {
-  std::uint32_t count = 0;
-  for (const FieldDescriptor& field : type.fields) {
-    runs[count++] = {field.offset, 1, field.kind};
-  }
-  std::sort(runs, runs + count,
-            [](const SlotRun& a, const SlotRun& b) { return a.offset < b.offset; });
+/// Fields in address order; false when two lie in one place.
+bool sort_fields(const TypeDescriptor& type, SlotRun* runs) {
+  SlotRun* end = runs;
+  for (const FieldDescriptor& field : type.fields) *end++ = {field.offset, 1, field.kind};
+  std::sort(runs, end, [](const SlotRun& a, const SlotRun& b) { return a.offset < b.offset; });
+  return std::adjacent_find(runs, end, [](const SlotRun& a, const SlotRun& b) {
+           return a.offset == b.offset;
+         }) == end;
+}
+
+/// Puts neighbours of one kind together; how many of the sorted runs remain.
+std::uint32_t gather_runs(SlotRun* runs, std::uint32_t count) {
   std::uint32_t gathered = 0;
   for (std::uint32_t i = 0; i < count; ++i) {
     SlotRun& last = runs[gathered == 0 ? 0 : gathered - 1];
@@ -62,12 +66,15 @@ Result<TypeId> TypeTable::define(const TypeDescriptor& descriptor) {
       (count_ == types_.size() && !types_.grow(types_.size() * 2 + 16))) {
     return Error{.code = Errc::out_of_host_memory, .detail = "table of types"};
   }
+  if (!sort_fields(descriptor, runs.get())) {
+    return Error{.code = Errc::bad_type, .detail = "field: lies where another does"};
+  }
   TypeInfo& type = types_[count_];
   type.fixed_bytes = descriptor.size;
   type.element_bytes =
       static_cast<std::uint8_t>(TypeDescriptor::element_bytes(descriptor.trailing));
   type.trailing = descriptor.trailing;
-  type.run_count = gather_runs(descriptor, runs.get());
+  type.run_count = gather_runs(runs.get(), static_cast<std::uint32_t>(descriptor.fields.size()));
   type.runs = runs.release();
   type.trace = descriptor.trace;
   type.descriptor = copy.release();
