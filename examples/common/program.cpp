@@ -1,0 +1,370 @@
+#include "program.hpp"
+
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <cinttypes>
+#include <cstdio>
+#include <cstdlib>
+#include <iostream>
+#include <string_view>
+
+#include "pauses.hpp"
+
+namespace example {
+
+using besom::CollectionStats;
+using besom::Errc;
+using besom::Error;
+using besom::Heap;
+using besom::HeapOptions;
+using besom::HeapStats;
+using besom::Result;
+using besom::VerifyReport;
+
+namespace {
+
+int exit_code_for(Errc code) {
+  switch (code) {
+    case Errc::ok:
+      return kFine;
+    case Errc::bad_option:
+      return kUsage;
+    case Errc::heap_limit:
+    case Errc::object_too_large:
+    case Errc::commit_failed:
+    case Errc::out_of_host_memory:
+      return kHeapExhausted;
+    default:
+      return kFailed;
+  }
+}
+
+double share(std::uint64_t part, double whole) {
+  return whole > 0 ? static_cast<double>(part) / whole : 0;
+}
+
+std::string duration_text(std::uint64_t ns) {
+  char text[32];
+  const auto value = static_cast<double>(ns);
+  if (value < 1e6) {
+    std::snprintf(text, sizeof text, "%.1f us", value / 1e3);
+  } else if (value < 1e9) {
+    std::snprintf(text, sizeof text, "%.2f ms", value / 1e6);
+  } else {
+    std::snprintf(text, sizeof text, "%.2f s", value / 1e9);
+  }
+  return text;
+}
+
+std::string rate_text(double per_second) {
+  char text[32];
+  if (per_second < 1e4) {
+    std::snprintf(text, sizeof text, "%.0f", per_second);
+  } else if (per_second < 1e6) {
+    std::snprintf(text, sizeof text, "%.1f k", per_second / 1e3);
+  } else {
+    std::snprintf(text, sizeof text, "%.1f M", per_second / 1e6);
+  }
+  return text;
+}
+
+std::string json_string(std::string_view text) {
+  std::string quoted = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') quoted += '\\';
+    quoted += static_cast<unsigned char>(c) < ' ' ? ' ' : c;
+  }
+  return quoted + '"';
+}
+
+/// What the collections of a run add up to, gathered by a listener.
+struct Collections {
+  Pauses pauses;
+  std::uint64_t live_bytes_most = 0;
+  std::uint64_t roots_ns = 0;
+  std::uint64_t mark_ns = 0;
+  std::uint64_t sweep_ns = 0;
+  std::uint64_t bad_refs = 0;
+  std::uint64_t bad_headers = 0;
+  std::uint64_t mark_rescans = 0;
+
+  void add(const CollectionStats& stats) noexcept {
+    pauses.add(stats.pause_ns);
+    live_bytes_most = std::max(live_bytes_most, stats.live_bytes);
+    roots_ns += stats.roots_ns;
+    mark_ns += stats.mark_ns;
+    sweep_ns += stats.sweep_ns;
+    bad_refs += stats.bad_refs;
+    bad_headers += stats.bad_headers;
+    mark_rescans += stats.mark_rescans;
+  }
+};
+
+/// All that the summary shows.
+struct Summary {
+  const char* name;
+  std::uint64_t seed;
+  int exit_code;
+  std::string message;  ///< Of a run that failed.
+  double seconds;
+  HeapStats heap;
+  CollectionStats last;
+  const Collections* collections;
+  std::uint64_t work;
+  const char* work_unit;
+
+  [[nodiscard]] double work_per_second() const { return share(work, seconds); }
+  [[nodiscard]] double bytes_per_second() const { return share(heap.allocated, seconds); }
+};
+
+void print_row(const char* label, const std::string& value) {
+  std::printf("  %-12s %s\n", label, value.c_str());
+}
+
+void print_table(const Summary& summary, bool all) {
+  const HeapStats& heap = summary.heap;
+  const CollectionStats& last = summary.last;
+  const Collections& sums = *summary.collections;
+  const auto number = [](std::uint64_t n) { return std::to_string(n); };
+  char time[64];
+  std::snprintf(time, sizeof time, "%.2f s, %.1f %% of it in collections", summary.seconds,
+                100 * share(heap.pause_ns, summary.seconds * 1e9));
+
+  std::printf("\n%s, seed %" PRIu64 "\n", summary.name, summary.seed);
+  print_row("time", time);
+  print_row("collections", number(heap.collections));
+  print_row("pause", duration_text(sums.pauses.median_ns()) + " median, " +
+                         duration_text(heap.pause_max_ns) + " worst");
+  print_row("live", bytes_text(last.live_bytes) + " after the last collection, " +
+                        bytes_text(sums.live_bytes_most) + " after the largest");
+  print_row("committed", bytes_text(heap.committed));
+  print_row("allocated", bytes_text(heap.allocated) + ", " +
+                             bytes_text(static_cast<std::uint64_t>(summary.bytes_per_second())) +
+                             "/s");
+  if (summary.work != 0) {
+    print_row("throughput", rate_text(summary.work_per_second()) + " " + summary.work_unit + "/s");
+  }
+  if (all) {
+    print_row("reserved", bytes_text(heap.reserved) + ", and " + bytes_text(heap.table_bytes) +
+                              " for side tables, used or not");
+    print_row("capacity", bytes_text(heap.capacity) + ", " + bytes_text(heap.used) + " used");
+    print_row("freed", number(heap.freed_objects) + " objects, " + bytes_text(heap.freed_bytes));
+    print_row("phases", duration_text(sums.roots_ns) + " roots, " + duration_text(sums.mark_ns) +
+                            " mark, " + duration_text(sums.sweep_ns) + " sweep");
+    print_row("holes", number(last.holes) + ", the largest of " + bytes_text(last.largest_hole));
+    print_row("rescans", number(sums.mark_rescans) + " for want of mark stack");
+    print_row("damage",
+              number(sums.bad_refs) + " bad refs, " + number(sums.bad_headers) + " bad headers");
+  }
+  print_row("result", summary.exit_code == kFine ? "checked, correct" : summary.message);
+}
+
+void print_json(std::FILE* out, const Summary& summary) {
+  const HeapStats& heap = summary.heap;
+  const CollectionStats& last = summary.last;
+  const Collections& sums = *summary.collections;
+  const auto field = [out](const char* key, std::uint64_t value) {
+    std::fprintf(out, ",\"%s\":%" PRIu64, key, value);
+  };
+  std::fprintf(out, "{\"example\":%s", json_string(summary.name).c_str());
+  field("seed", summary.seed);
+  field("exit_code", static_cast<std::uint64_t>(summary.exit_code));
+  std::fprintf(out, ",\"message\":%s,\"seconds\":%.6f", json_string(summary.message).c_str(),
+               summary.seconds);
+  field("collections", heap.collections);
+  field("pause_median_ns", sums.pauses.median_ns());
+  field("pause_max_ns", heap.pause_max_ns);
+  field("pause_total_ns", heap.pause_ns);
+  field("roots_ns", sums.roots_ns);
+  field("mark_ns", sums.mark_ns);
+  field("sweep_ns", sums.sweep_ns);
+  field("live_bytes", last.live_bytes);
+  field("live_objects", last.live_objects);
+  field("live_bytes_max", sums.live_bytes_most);
+  field("committed_bytes", heap.committed);
+  field("reserved_bytes", heap.reserved);
+  field("table_bytes", heap.table_bytes);
+  field("capacity_bytes", heap.capacity);
+  field("used_bytes", heap.used);
+  field("allocated_bytes", heap.allocated);
+  field("freed_bytes", heap.freed_bytes);
+  field("freed_objects", heap.freed_objects);
+  field("holes", last.holes);
+  field("largest_hole_bytes", last.largest_hole);
+  field("mark_rescans", sums.mark_rescans);
+  field("bad_refs", sums.bad_refs);
+  field("bad_headers", sums.bad_headers);
+  field("work", summary.work);
+  std::fprintf(out, ",\"work_unit\":%s", json_string(summary.work_unit).c_str());
+  std::fprintf(out, ",\"work_per_second\":%.1f,\"allocated_bytes_per_second\":%.1f}\n",
+               summary.work_per_second(), summary.bytes_per_second());
+  std::fflush(out);
+}
+
+/// Puts standard error in the place of standard output, so that whatever an example prints leaves
+/// the JSON alone there; returns the true standard output.
+std::FILE* divert_stdout() {
+  const int out = dup(STDOUT_FILENO);
+  std::FILE* file = out < 0 ? nullptr : fdopen(out, "w");
+  if (file == nullptr || dup2(STDERR_FILENO, STDOUT_FILENO) < 0) {
+    throw Stop{kFailed, "standard output cannot be duplicated"};
+  }
+  return file;
+}
+
+}  // namespace
+
+void stop(const Error& error) { throw Stop{exit_code_for(error.code), error.message()}; }
+
+std::string bytes_text(std::uint64_t bytes) {
+  constexpr const char* kUnits[] = {"bytes", "KiB", "MiB", "GiB", "TiB"};
+  auto value = static_cast<double>(bytes);
+  std::size_t unit = 0;
+  for (; value >= 1024 && unit + 1 < std::size(kUnits); ++unit) value /= 1024;
+  char text[32];
+  std::snprintf(text, sizeof text, unit == 0 ? "%.0f %s" : "%.1f %s", value, kUnits[unit]);
+  return text;
+}
+
+struct Program::State {
+  State(const char* program_name, const char* description, const HeapOptions& defaults)
+      : name(program_name), options(defaults), app(description, program_name) {}
+
+  const char* name;
+  HeapOptions options;
+  CLI::App app;
+  std::string settings;  ///< The heap's, from the command line, in the words of parse_options().
+  std::string stats;     ///< "", "table" or "json".
+  std::uint64_t seed = 1;
+  std::uint64_t work = 0;
+  const char* work_unit = "";
+
+  void apply(std::string_view text) {
+    Result<HeapOptions> parsed = besom::parse_options(text, options);
+    if (!parsed) stop(parsed.error());
+    options = *parsed;
+  }
+
+  /// `--flag TEXT` stands for `key=TEXT`: the library's parser is the only one.
+  void add_setting(const char* flag, const char* key, const char* help) {
+    const auto take = [this, flag, key](const std::string& text) {
+      const std::string setting = std::string(key) + "=" + text;
+      // A comma would smuggle another setting in.
+      const Result<HeapOptions> parsed = besom::parse_options(setting);
+      if (text.find(',') != std::string::npos) throw CLI::ValidationError(flag, "takes one value");
+      if (!parsed) throw CLI::ValidationError(flag, parsed.error().message());
+      settings += (settings.empty() ? "" : ",") + setting;
+    };
+    app.add_option_function<std::string>(flag, take, help)->group("Heap");
+  }
+
+  void add_common() {
+    app.set_help_flag("-h,--help", "Print this and exit");
+    add_setting("--heap-max", "heap_max", "Most that the heap may take, e.g. 64M, at most 4G");
+    add_setting("--heap-initial", "heap_initial", "What it may take before it first collects");
+    add_setting("--growth", "growth",
+                "`fixed`, or how far beyond what is live it may grow, e.g. 2");
+    add_setting("--zeal", "zeal",
+                "Slow checks: `off`, or a sum of alloc:N (collect at every Nth allocation), verify "
+                "and poison; alloc:N alone means all three");
+    add_setting("--log-level", "log", "trace, debug, info, warn, error or off");
+    app.add_flag("--stats{table}", stats,
+                 "All statistics at the end; --stats=json: as JSON, alone on standard output")
+        ->check(CLI::IsMember({"table", "json"}))
+        ->group("Common");
+    app.add_option("--seed", seed, "For the random numbers")
+        ->capture_default_str()
+        ->group("Common");
+    app.footer(
+        "Besides, the environment's BESOM_OPTIONS sets the heap, e.g. "
+        "\"heap_max=64M,zeal=alloc:100\"."
+        "\nExit codes: 0 fine, 64 usage, 70 failed, 71 heap exhausted.");
+  }
+};
+
+Program::Program(const char* name, const char* description, HeapOptions defaults)
+    : state_(std::make_unique<State>(name, description, defaults)) {
+  state_->add_common();
+}
+Program::~Program() = default;
+
+void Program::option(const char* name, const char* help, std::uint64_t& value, std::uint64_t least,
+                     std::uint64_t most) {
+  state_->app.add_option(std::string("--") + name, value, help)
+      ->check(CLI::Range(least, most))
+      ->capture_default_str();
+}
+void Program::flag(const char* name, const char* help, bool& value) {
+  state_->app.add_flag(std::string("--") + name, value, help);
+}
+
+std::uint64_t Program::seed() const noexcept { return state_->seed; }
+void Program::did(std::uint64_t count, const char* unit) noexcept {
+  state_->work += count;
+  state_->work_unit = unit;
+}
+
+int Program::run(int argc, char** argv, const std::function<void(Heap&)>& work) try {
+  State& state = *state_;
+  try {
+    state.app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return state.app.exit(error) == 0 ? kFine : kUsage;
+  }
+  // The heap would let the environment override all; here the command line has the last word.
+  if (const char* environment = std::getenv("BESOM_OPTIONS")) state.apply(environment);
+  state.apply(state.settings);
+  state.options.read_environment = false;
+  std::FILE* json = state.stats == "json" ? divert_stdout() : nullptr;
+
+  const std::unique_ptr<Heap> heap = require(Heap::create(state.options));
+  Collections collections;
+  heap->set_listener(
+      [](void* user, const CollectionStats& stats) { static_cast<Collections*>(user)->add(stats); },
+      &collections);
+
+  Stop outcome{kFine, ""};
+  const auto begun = std::chrono::steady_clock::now();
+  try {
+    work(*heap);
+  } catch (const Stop& stopped) {
+    outcome = stopped;
+  }
+  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begun;
+
+  const VerifyReport report = heap->verify();
+  if (outcome.exit_code == kFine && (!report.ok() || collections.bad_refs != 0)) {
+    outcome = {kFailed, report.ok() ? "collections met bad refs" : report.defects[0].message()};
+  }
+  const Summary summary{.name = state.name,
+                        .seed = state.seed,
+                        .exit_code = outcome.exit_code,
+                        .message = outcome.message,
+                        .seconds = elapsed.count(),
+                        .heap = heap->stats(),
+                        .last = heap->last_collection(),
+                        .collections = &collections,
+                        .work = state.work,
+                        .work_unit = state.work_unit};
+  std::cout.flush();
+  if (json != nullptr) {
+    print_json(json, summary);
+    std::fclose(json);
+  } else {
+    print_table(summary, !state.stats.empty());
+  }
+  if (outcome.exit_code != kFine) {
+    std::fprintf(stderr, "%s: %s\n", state.name, outcome.message.c_str());
+  }
+  return outcome.exit_code;
+} catch (const Stop& stopped) {
+  std::fprintf(stderr, "%s: %s\n", state_->name, stopped.message.c_str());
+  return stopped.exit_code;
+} catch (const std::exception& error) {
+  std::fprintf(stderr, "%s: %s\n", state_->name, error.what());
+  return kFailed;
+}
+
+}  // namespace example
