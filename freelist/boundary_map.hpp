@@ -40,6 +40,10 @@ class BESOM_API BoundaryMap {
   /// Makes room for granules up to and including `end`; false when the host has no memory.
   [[nodiscard]] bool grow(std::uint32_t end) noexcept;
 
+  /// Brings the granule's line into the cache.
+  void prefetch(std::uint32_t granule) const noexcept {
+    __builtin_prefetch(&lines_[granule >> kLineShift], 1);
+  }
   [[nodiscard]] bool is_start(std::uint32_t granule) const noexcept {
     return (lines_[granule >> kLineShift].starts & bit(granule)) != 0;
   }
@@ -66,12 +70,28 @@ class BESOM_API BoundaryMap {
   void hole_to_block(std::uint32_t granule) noexcept {
     lines_[granule >> kLineShift].holes &= ~bit(granule);
   }
+  /// The block at `granule` becomes a hole; its start stays.
+  void block_to_hole(std::uint32_t granule) noexcept {
+    lines_[granule >> kLineShift].holes |= bit(granule);
+  }
   void clear(std::uint32_t granule) noexcept {
     Line& line = lines_[granule >> kLineShift];
     line.holes &= ~bit(granule);
     line.starts &= ~bit(granule);
     if (line.starts == 0) [[unlikely]]
       used_lines_.erase(granule >> kLineShift);
+  }
+
+  /// Clears the block at `granule` if that is simple: it lies in one line, which ends with it, and
+  /// a block lies below it in the same line; then nothing is to be merged and no line becomes
+  /// empty. Otherwise returns false.
+  [[nodiscard]] bool clear_top_block(std::uint32_t granule, std::uint32_t end) noexcept {
+    Line& line = lines_[granule >> kLineShift];
+    const bool is_top = line.starts >> (granule & 63u) == 1;
+    const bool is_in_line = granule >> kLineShift == (end - 1) >> kLineShift;
+    if (!is_top || !is_in_line || line.starts == bit(granule) || line.holes != 0) return false;
+    line.starts &= ~bit(granule);
+    return true;
   }
 
   /// Sets starts at first, first + step, ... below `end`.
@@ -84,16 +104,23 @@ class BESOM_API BoundaryMap {
     const std::uint32_t line = granule >> kLineShift;
     const std::uint64_t after = lines_[line].starts & (~std::uint64_t{1} << (granule & 63u));
     if (after != 0) [[likely]]
-      return (line << kLineShift) | static_cast<std::uint32_t>(std::countr_zero(after));
-    return next_start_beyond(line);
+      return (line << kLineShift) | lowest_bit(after);
+    const std::uint64_t next = lines_[line + 1].starts;
+    if (next != 0) [[likely]]
+      return ((line + 1) << kLineShift) | lowest_bit(next);
+    return next_start_beyond(line + 1);
   }
   /// The greatest start < `granule`, or kNone.
   [[nodiscard]] std::uint32_t prev_start(std::uint32_t granule) const noexcept {
     const std::uint32_t line = granule >> kLineShift;
     const std::uint64_t below = lines_[line].starts & (bit(granule) - 1);
     if (below != 0) [[likely]]
-      return (line << kLineShift) | (63u - static_cast<std::uint32_t>(std::countl_zero(below)));
-    return prev_start_before(line);
+      return (line << kLineShift) | highest_bit(below);
+    if (line == 0) return kNone;
+    const std::uint64_t prev = lines_[line - 1].starts;
+    if (prev != 0) [[likely]]
+      return ((line - 1) << kLineShift) | highest_bit(prev);
+    return prev_start_before(line - 1);
   }
 
   [[nodiscard]] const Line& line(std::uint32_t number) const noexcept { return lines_[number]; }

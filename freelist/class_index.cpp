@@ -3,13 +3,6 @@
 #include <algorithm>
 
 namespace besom::detail {
-namespace {
-
-std::size_t word_of(std::uint32_t member, std::uint32_t size) {
-  return static_cast<std::size_t>(member >> 6) * ClassIndex::kClasses + size;
-}
-
-}  // namespace
 
 bool ClassIndex::grow(std::uint32_t end) noexcept {
   std::uint64_t words = (end >> kLineShift) + 1;
@@ -20,27 +13,10 @@ bool ClassIndex::grow(std::uint32_t end) noexcept {
   return true;
 }
 
-std::uint64_t ClassIndex::holes_of_size(const BoundaryMap& map, std::uint32_t line,
-                                        std::uint32_t size) noexcept {
-  __extension__ typedef unsigned __int128 Window;
-  const std::uint64_t holes = map.line(line).holes;
-  if (holes == 0) return 0;
-  const Window starts = (Window{map.line(line + 1).starts} << 64) | map.line(line).starts;
-  // `nearer` gathers, for each granule, the starts at distance 1 .. size - 1 by doubling.
-  Window nearer = 0;
-  if (size > 1) {
-    nearer = starts >> 1;
-    std::uint32_t width = 1;
-    for (; width * 2 <= size - 1; width *= 2) nearer |= nearer >> width;
-    nearer |= nearer >> (size - 1 - width);
-  }
-  return holes & static_cast<std::uint64_t>((starts >> size) & ~nearer);
-}
-
-void ClassIndex::add_line(std::uint32_t line, std::uint32_t size) noexcept {
-  std::uint32_t member = line;
-  for (auto& level : levels_) {
-    std::uint64_t& word = level[word_of(member, size)];
+void ClassIndex::add_word(std::uint32_t number, std::uint32_t size) noexcept {
+  std::uint32_t member = number;
+  for (int level = 1; level < kLevels; ++level) {
+    std::uint64_t& word = levels_[level][word_of(member >> 6, size)];
     const bool was_empty = word == 0;
     word |= bit(member);
     if (!was_empty) return;
@@ -50,10 +26,10 @@ void ClassIndex::add_line(std::uint32_t line, std::uint32_t size) noexcept {
   nonempty_ |= bit(size);
 }
 
-void ClassIndex::remove_line(std::uint32_t line, std::uint32_t size) noexcept {
-  std::uint32_t member = line;
-  for (auto& level : levels_) {
-    std::uint64_t& word = level[word_of(member, size)];
+void ClassIndex::remove_word(std::uint32_t number, std::uint32_t size) noexcept {
+  std::uint32_t member = number;
+  for (int level = 1; level < kLevels; ++level) {
+    std::uint64_t& word = levels_[level][word_of(member >> 6, size)];
     word &= ~bit(member);
     if (word != 0) return;
     member >>= 6;
@@ -62,27 +38,27 @@ void ClassIndex::remove_line(std::uint32_t line, std::uint32_t size) noexcept {
   if (top_[size] == 0) nonempty_ &= ~bit(size);
 }
 
-std::uint32_t ClassIndex::lowest_line(std::uint32_t size) const noexcept {
-  auto member = static_cast<std::uint32_t>(std::countr_zero(top_[size]));
-  for (int level = kLevels - 1; level >= 0; --level) {
-    const std::uint64_t word = levels_[level][static_cast<std::size_t>(member) * kClasses + size];
-    member = (member << 6) | static_cast<std::uint32_t>(std::countr_zero(word));
+std::uint32_t ClassIndex::lowest_word(std::uint32_t size) const noexcept {
+  std::uint32_t member = lowest_bit(top_[size]);
+  for (int level = kLevels - 1; level > 0; --level) {
+    const std::uint64_t word = levels_[level][word_of(member, size)];
+    member = (member << 6) | lowest_bit(word);
   }
   return member;
 }
 
-std::uint32_t ClassIndex::lowest(const BoundaryMap& map, std::uint32_t size) const noexcept {
+std::uint32_t ClassIndex::lowest(const BoundaryMap& map, std::uint32_t size) noexcept {
   const std::uint32_t line = lowest_line(size);
-  const std::uint64_t holes = holes_of_size(map, line, size);
-  return (line << kLineShift) | static_cast<std::uint32_t>(std::countr_zero(holes));
+  return first_of_size(map, line, size, map.line(line).holes);
 }
 
 std::uint32_t ClassIndex::pop_lowest(const BoundaryMap& map, std::uint32_t size) noexcept {
   const std::uint32_t line = lowest_line(size);
-  std::uint64_t holes = map.line(line).holes;
-  if ((holes & (holes - 1)) != 0) holes = holes_of_size(map, line, size);
-  if ((holes & (holes - 1)) == 0) remove_line(line, size);
-  return (line << kLineShift) | static_cast<std::uint32_t>(std::countr_zero(holes));
+  const std::uint64_t holes = map.line(line).holes;
+  const std::uint32_t lowest = first_of_size(map, line, size, holes);
+  const std::uint64_t above = holes & (~std::uint64_t{1} << (lowest & 63u));
+  if (above == 0 || first_of_size(map, line, size, above) == kNone) remove_line(line, size);
+  return lowest;
 }
 
 std::size_t ClassIndex::table_bytes() const noexcept {
@@ -91,19 +67,23 @@ std::size_t ClassIndex::table_bytes() const noexcept {
   return bytes;
 }
 
-void ClassIndex::verify(const BoundaryMap& map, std::uint32_t end) const {
+void ClassIndex::verify(const BoundaryMap& map, std::uint32_t end, std::uint32_t unlisted) const {
   std::uint64_t seen = 0;
   for (std::uint32_t first = 0; first <= end >> kLineShift; first += 64) {
     // The words of level 0 for these 64 lines, as they have to be.
     std::uint64_t words[kClasses] = {};
     const std::uint32_t last = std::min(first + 63, end >> kLineShift);
     for (std::uint32_t line = first; line <= last; ++line) {
-      for (std::uint32_t size = 1; map.line(line).holes != 0 && size < kClasses; ++size) {
-        if (holes_of_size(map, line, size) != 0) words[size] |= bit(line);
+      std::uint64_t holes = map.line(line).holes;
+      if (unlisted >> kLineShift == line) holes &= ~bit(unlisted);
+      for (; holes != 0; holes &= holes - 1) {
+        const std::uint32_t start = (line << kLineShift) | lowest_bit(holes);
+        const std::uint32_t size = map.next_start(start) - start;
+        if (size < kClasses) words[size] |= bit(line);
       }
     }
     for (std::uint32_t size = 1; size < kClasses; ++size) {
-      BESOM_CHECK(words[size] == levels_[0][word_of(first, size)],
+      BESOM_CHECK(words[size] == levels_[0][word_of(first >> 6, size)],
                   "class index disagrees with the map: first line, class", first, size);
       if (words[size] != 0) seen |= bit(size);
     }

@@ -30,50 +30,99 @@ class BESOM_API ClassIndex {
 
   [[nodiscard]] bool grow(std::uint32_t end) noexcept;
 
-  /// Call after the hole's bits are set in the map.
   void insert(std::uint32_t granule, std::uint32_t size) noexcept {
-    add_line(granule >> kLineShift, size);
-  }
-  /// Call while the hole's bits are still set in the map.
-  void erase(const BoundaryMap& map, std::uint32_t granule, std::uint32_t size) noexcept {
     const std::uint32_t line = granule >> kLineShift;
-    const std::uint64_t others = map.line(line).holes & ~bit(granule);
-    if (others == 0 || (holes_of_size(map, line, size) & others) == 0) remove_line(line, size);
+    const std::uint32_t number = line >> 6;
+    std::uint64_t& word = levels_[0][word_of(number, size)];
+    const bool was_empty = word == 0;
+    word |= bit(line);
+    if (number < front_[size]) front_[size] = number;
+    if (was_empty) add_word(number, size);
+  }
+  /// Call while the hole's bits are still set in the map. `unlisted`, a granule number, is a hole
+  /// in the map that is not in the index; 0 when there is none.
+  void erase(const BoundaryMap& map, std::uint32_t granule, std::uint32_t size,
+             std::uint32_t unlisted) noexcept {
+    const std::uint32_t line = granule >> kLineShift;
+    std::uint64_t others = map.line(line).holes & ~bit(granule);
+    if (unlisted >> kLineShift == line) others &= ~bit(unlisted);
+    if (others == 0 || first_of_size(map, line, size, others) == kNone) remove_line(line, size);
   }
 
   /// The least class >= `size` that has a hole, or 0.
   [[nodiscard]] std::uint32_t class_from(std::uint32_t size) const noexcept {
     const std::uint64_t classes = size < kClasses ? nonempty_ & (~std::uint64_t{0} << size) : 0;
-    return classes == 0 ? 0 : static_cast<std::uint32_t>(std::countr_zero(classes));
+    return classes == 0 ? 0 : lowest_bit(classes);
   }
   [[nodiscard]] bool has(std::uint32_t size) const noexcept { return (nonempty_ & bit(size)) != 0; }
   /// The greatest class that has a hole, or 0.
   [[nodiscard]] std::uint32_t greatest() const noexcept {
-    return nonempty_ == 0 ? 0 : 63u - static_cast<std::uint32_t>(std::countl_zero(nonempty_));
+    return nonempty_ == 0 ? 0 : highest_bit(nonempty_);
   }
 
   /// The hole of exactly `size` at the lowest address; the class must have one.
-  [[nodiscard]] std::uint32_t lowest(const BoundaryMap& map, std::uint32_t size) const noexcept;
+  [[nodiscard]] std::uint32_t lowest(const BoundaryMap& map, std::uint32_t size) noexcept;
   /// Takes the hole of exactly `size` at the lowest address out of the index and returns it; the
   /// class must have one. The map is left to the caller.
   [[nodiscard]] std::uint32_t pop_lowest(const BoundaryMap& map, std::uint32_t size) noexcept;
 
   [[nodiscard]] std::size_t table_bytes() const noexcept;
-  /// Aborts unless each class names exactly the lines with a hole of its size. O(lines * classes).
-  void verify(const BoundaryMap& map, std::uint32_t end) const;
+  /// Aborts unless each class names exactly the lines with a hole of its size, the `unlisted` one
+  /// left out. O(lines * classes).
+  void verify(const BoundaryMap& map, std::uint32_t end, std::uint32_t unlisted) const;
 
  private:
-  /// The starts in `line` of holes of exactly `size` granules.
-  [[nodiscard]] static std::uint64_t holes_of_size(const BoundaryMap& map, std::uint32_t line,
-                                                   std::uint32_t size) noexcept;
-  [[nodiscard]] std::uint32_t lowest_line(std::uint32_t size) const noexcept;
-  void add_line(std::uint32_t line, std::uint32_t size) noexcept;
-  void remove_line(std::uint32_t line, std::uint32_t size) noexcept;
+  static constexpr std::uint32_t kNone = ~std::uint32_t{0};
+
+  /// Level 0 keeps the words of all classes for the same 64 lines side by side, and so on.
+  [[nodiscard]] static std::size_t word_of(std::uint32_t number, std::uint32_t size) noexcept {
+    return static_cast<std::size_t>(number) * kClasses + size;
+  }
+  /// The starts of `line`, and on from there, `distance` granules down; `distance` in 1..63.
+  [[nodiscard]] static std::uint64_t starts_from(const BoundaryMap& map, std::uint32_t line,
+                                                 std::uint32_t distance) noexcept {
+    return (map.line(line).starts >> distance) | (map.line(line + 1).starts << (64 - distance));
+  }
+  /// The first of the holes `among` in `line` that has exactly `size` granules, or kNone.
+  [[nodiscard]] static std::uint32_t first_of_size(const BoundaryMap& map, std::uint32_t line,
+                                                   std::uint32_t size,
+                                                   std::uint64_t among) noexcept {
+    std::uint64_t candidates = among & starts_from(map, line, size);
+    // The commonest wrong ones end after one granule.
+    if (size > 1) candidates &= ~starts_from(map, line, 1);
+    for (; candidates != 0; candidates &= candidates - 1) {
+      const std::uint32_t granule = lowest_bit(candidates);
+      const std::uint32_t start = (line << kLineShift) | granule;
+      if (map.next_start(start) == start + size) return start;
+    }
+    return kNone;
+  }
+  /// The lowest line of the class, which must have one.
+  [[nodiscard]] std::uint32_t lowest_line(std::uint32_t size) noexcept {
+    std::uint32_t number = front_[size];
+    std::uint64_t word = levels_[0][word_of(number, size)];
+    if (word == 0) [[unlikely]] {
+      front_[size] = number = lowest_word(size);
+      word = levels_[0][word_of(number, size)];
+    }
+    return (number << 6) | lowest_bit(word);
+  }
+  void remove_line(std::uint32_t line, std::uint32_t size) noexcept {
+    std::uint64_t& word = levels_[0][word_of(line >> 6, size)];
+    word &= ~bit(line);
+    if (word == 0) remove_word(line >> 6, size);
+  }
+  [[nodiscard]] std::uint32_t lowest_word(std::uint32_t size) const noexcept;
+  void add_word(std::uint32_t number, std::uint32_t size) noexcept;
+  void remove_word(std::uint32_t number, std::uint32_t size) noexcept;
 
   static constexpr int kLevels = 3;
   ZeroedArray<std::uint64_t> levels_[kLevels];
   std::uint64_t top_[kClasses] = {};
   std::uint64_t nonempty_ = 0;
+  /// For each class a word of level 0 below which all are empty: allocation goes up through
+  /// addresses, so the next lowest hole is mostly there.
+  std::uint32_t front_[kClasses] = {};
 };
 
 }  // namespace besom::detail

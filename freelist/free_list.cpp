@@ -86,6 +86,7 @@ AllocResult FreeList::alloc(Layout layout) noexcept {
 __attribute__((noinline)) std::uint32_t FreeList::alloc_slow(std::uint32_t size) noexcept {
   BESOM_CHECK(size != 0 && size <= kMaxEndGranule, "allocation of no multiple of 16: granules",
               size, 0);
+  file_fresh();
   const std::uint32_t granule = is_small(size) ? alloc_small(size) : alloc_large(size);
   BESOM_TRACE(log_, "FreeList::alloc -> 0x%x", to_bytes(granule));
   after_change();
@@ -95,21 +96,27 @@ __attribute__((noinline)) std::uint32_t FreeList::alloc_slow(std::uint32_t size)
 /// An exact hole first, even while the bump run has room further up: splitting a larger one would
 /// leave a remainder that nothing may ever ask for.
 std::uint32_t FreeList::alloc_small(std::uint32_t size) noexcept {
-  if (small_.has(size)) {
+  const std::uint32_t fit = small_.class_from(size);
+  if (fit == size) {
     const std::uint32_t granule = small_.pop_lowest(map_, size);
     map_.hole_to_block(granule);
     --indexed_holes_;
     indexed_granules_ -= size;
     return granule;
   }
-  const Hole hole = best_indexed(size);
-  if (!bump_fits_better(size, hole)) {
-    if (hole.size == 0) return 0;
-    unindex_hole(hole);
-    close_bump();
-    open_bump(hole.granule, hole.end());
+  // The commonest answer needs no hole looked up: a small bump run that fits at least as well.
+  const std::uint32_t bump_size = bump_end_ - bump_begin_;
+  if (size <= bump_size && is_small(bump_size) && (fit == 0 || bump_size <= fit)) {
+    return bump_alloc(size);
   }
-  return bump_alloc(size);
+  const Hole hole = best_indexed(size);
+  if (bump_fits_better(size, hole)) return bump_alloc(size);
+  if (hole.size == 0) return 0;
+  absorb(hole);
+  close_bump();
+  map_.hole_to_block(hole.granule);
+  open_bump(hole.granule + size, hole.end());
+  return hole.granule;
 }
 
 /// Large blocks are cut beside the bump run, unless it is the better fit itself.
@@ -117,16 +124,22 @@ std::uint32_t FreeList::alloc_large(std::uint32_t size) noexcept {
   const Hole hole = best_indexed(size);
   if (bump_fits_better(size, hole)) return bump_alloc(size);
   if (hole.size == 0) return 0;
-  unindex_hole(hole);
-  if (hole.size > size) index_hole({hole.granule + size, hole.size - size});
-  map_.set_start(hole.granule);
+  cut_hole(hole, size);
   return hole.granule;
 }
 
-FreeList::Hole FreeList::best_indexed(std::uint32_t size) const noexcept {
+void FreeList::cut_hole(const Hole& hole, std::uint32_t size) noexcept {
+  // Where the rest begins, the map may not have been looked at for long.
+  map_.prefetch(hole.granule + size);
+  absorb(hole);
+  map_.hole_to_block(hole.granule);
+  if (hole.size > size) add_hole({hole.granule + size, hole.size - size});
+}
+
+FreeList::Hole FreeList::best_indexed(std::uint32_t size) noexcept {
   const std::uint32_t small_class = small_.class_from(size);
   if (small_class != 0) return {small_.lowest(map_, small_class), small_class};
-  const auto hole = large_.best_fit(map_, size);
+  const auto hole = large_.best_fit(size);
   return {hole.granule, hole.size};
 }
 
@@ -146,10 +159,11 @@ std::uint32_t FreeList::bump_alloc(std::uint32_t size) noexcept {
 Run FreeList::take_run(std::uint32_t least, std::uint32_t most) noexcept {
   BESOM_CHECK(least % kAlign == 0 && most % kAlign == 0 && 0 < least && least <= most,
               "take_run: least, most", least, most);
+  file_fresh();
   close_bump();
   Hole hole = best_indexed(to_granules(most));
   if (hole.size == 0) {
-    const auto largest = large_.largest(map_);
+    const auto largest = large_.largest();
     hole = {largest.granule, largest.size};
     if (hole.size == 0 && small_.greatest() != 0) {
       hole = {small_.lowest(map_, small_.greatest()), small_.greatest()};
@@ -157,9 +171,7 @@ Run FreeList::take_run(std::uint32_t least, std::uint32_t most) noexcept {
   }
   if (hole.size < to_granules(least)) return {};
   const std::uint32_t taken = std::min(hole.size, to_granules(most));
-  unindex_hole(hole);
-  if (hole.size > taken) index_hole({hole.granule + taken, hole.size - taken});
-  map_.set_start(hole.granule);
+  cut_hole(hole, taken);
   return {to_bytes(hole.granule), to_bytes(taken)};
 }
 
@@ -170,13 +182,10 @@ void FreeList::dealloc(std::uint32_t index, Layout layout) noexcept {
   dealloc_fast(index, *aligned_size(static_cast<std::uint32_t>(layout.size)));
 }
 
-void FreeList::dealloc_fast(std::uint32_t index, std::uint32_t alloc_size) noexcept {
-  const std::uint32_t granule = to_granules(index);
-  const std::uint32_t size = to_granules(alloc_size);
-  BESOM_TRACE(log_, "FreeList::dealloc(0x%x, 0x%x)", index, alloc_size);
+__attribute__((noinline)) void FreeList::dealloc_slow(std::uint32_t granule,
+                                                      std::uint32_t size) noexcept {
   check_block(granule, size);
   release(granule, size);
-  after_change();
 }
 
 void FreeList::check_block(std::uint32_t granule, std::uint32_t size) const noexcept {
@@ -185,8 +194,12 @@ void FreeList::check_block(std::uint32_t granule, std::uint32_t size) const noex
               std::rotl(granule, kGranuleShift), std::rotl(size, kGranuleShift));
   BESOM_CHECK(map_.is_block(granule), "free where no live block starts: index, size",
               to_bytes(granule), to_bytes(size));
-  BESOM_CHECK(block_end(granule) == granule + size, "free with the wrong size: given, block's",
-              to_bytes(size), to_bytes(block_end(granule) - granule));
+  // Above the newest block there may be no start for a long way, below the bump run there is one.
+  const std::uint32_t end = granule + size;
+  const bool below_bump = bump_begin_ < bump_end_ && end == bump_begin_;
+  if (below_bump && map_.prev_start(end) == granule) return;
+  BESOM_CHECK(block_end(granule) == end, "free with the wrong size: given, block's", to_bytes(size),
+              to_bytes(block_end(granule) - granule));
 }
 
 std::uint32_t FreeList::block_end(std::uint32_t granule) const noexcept {
@@ -196,30 +209,37 @@ std::uint32_t FreeList::block_end(std::uint32_t granule) const noexcept {
 }
 
 /// Turns a checked block into free space: with its neighbours one hole, or part of the bump run
-/// where that is a neighbour.
+/// where that is a neighbour. The hole above goes first, so that whichever is unfiled, the map
+/// shows the extents of those that are filed.
 void FreeList::release(std::uint32_t granule, std::uint32_t size) noexcept {
   Hole merged{granule, size};
   const bool has_bump = bump_begin_ < bump_end_;
   const bool bump_below = has_bump && bump_end_ == granule;
   const bool bump_above = has_bump && bump_begin_ == merged.end();
-  const Hole below = bump_below ? Hole{} : indexed_hole_before(granule);
   const Hole above = bump_above ? Hole{} : indexed_hole_at(merged.end());
-  map_.clear(granule);
-  if (below.size != 0) {
-    unindex_hole(below);
-    merged = {below.granule, below.size + merged.size};
-  }
   if (above.size != 0) {
-    unindex_hole(above);
+    absorb(above);
+    map_.clear(above.granule);
     merged.size += above.size;
   }
+  const Hole below = bump_below ? Hole{} : indexed_hole_before(granule);
+  if (below.size != 0) {
+    absorb(below);
+    map_.clear(granule);
+    merged = {below.granule, below.size + merged.size};
+  }
   if (bump_below || bump_above) {
+    map_.clear(merged.granule);
     bump_begin_ = std::min(bump_begin_, merged.granule);
     bump_end_ = std::max(bump_end_, merged.end());
     limit_bump();
-  } else {
-    index_hole(merged);
+    return;
   }
+  file_fresh();
+  if (below.size == 0) map_.block_to_hole(granule);
+  fresh_ = merged;
+  ++indexed_holes_;
+  indexed_granules_ += merged.size;
 }
 
 FreeList::Hole FreeList::indexed_hole_before(std::uint32_t granule) const noexcept {
@@ -233,30 +253,41 @@ FreeList::Hole FreeList::indexed_hole_at(std::uint32_t granule) const noexcept {
   return {granule, map_.next_start(granule) - granule};
 }
 
-void FreeList::index_hole(const Hole& hole) noexcept {
-  map_.set_hole(hole.granule);
+void FreeList::file(const Hole& hole) noexcept {
   if (is_small(hole.size)) {
     small_.insert(hole.granule, hole.size);
   } else {
     large_.insert(hole.granule, hole.size);
   }
+}
+
+void FreeList::file_fresh() noexcept {
+  if (fresh_.size != 0) file(fresh_);
+  fresh_ = {};
+}
+
+void FreeList::add_hole(const Hole& hole) noexcept {
+  map_.set_hole(hole.granule);
+  file(hole);
   ++indexed_holes_;
   indexed_granules_ += hole.size;
 }
 
-void FreeList::unindex_hole(const Hole& hole) noexcept {
-  if (is_small(hole.size)) {
-    small_.erase(map_, hole.granule, hole.size);
+/// The hole is no longer one of its own; its bits in the map are left to the caller.
+void FreeList::absorb(const Hole& hole) noexcept {
+  if (hole.granule == fresh_.granule) {
+    fresh_ = {};
+  } else if (is_small(hole.size)) {
+    small_.erase(map_, hole.granule, hole.size, fresh_.granule);
   } else {
     large_.erase(hole.granule, hole.size);
   }
-  map_.clear(hole.granule);
   --indexed_holes_;
   indexed_granules_ -= hole.size;
 }
 
 void FreeList::close_bump() noexcept {
-  if (bump_begin_ < bump_end_) index_hole({bump_begin_, bump_end_ - bump_begin_});
+  if (bump_begin_ < bump_end_) add_hole({bump_begin_, bump_end_ - bump_begin_});
   bump_begin_ = bump_limit_ = bump_end_;
 }
 
@@ -266,8 +297,12 @@ void FreeList::open_bump(std::uint32_t begin, std::uint32_t end) noexcept {
   limit_bump();
 }
 
+/// A small bump run is served from by the slow path alone, which prefers an exact hole elsewhere:
+/// cutting it blindly leaves slivers, and in a nearly full list every bump run is small. Measured:
+/// log-normal sizes are first refused at 99.7 % of the capacity instead of 99.4 %.
 void FreeList::limit_bump() noexcept {
-  bump_limit_ = bump_begin_ + std::min(bump_end_ - bump_begin_, kBumpGranules);
+  const std::uint32_t size = bump_end_ - bump_begin_;
+  bump_limit_ = is_small(size) ? bump_begin_ : bump_begin_ + std::min(size, kBumpGranules);
 }
 
 void FreeList::cut_block(std::uint32_t index, std::uint32_t piece_bytes,
@@ -300,8 +335,8 @@ void FreeList::join_blocks(std::uint32_t index, std::uint32_t size_bytes) noexce
 }
 
 std::uint32_t FreeList::largest_free_block() const noexcept {
-  const std::uint32_t indexed = large_.count() != 0 ? large_.largest(map_).size : small_.greatest();
-  return to_bytes(std::max(indexed, bump_end_ - bump_begin_));
+  const std::uint32_t indexed = large_.count() != 0 ? large_.largest().size : small_.greatest();
+  return to_bytes(std::max({indexed, fresh_.size, bump_end_ - bump_begin_}));
 }
 
 std::uint32_t FreeList::used_end() const noexcept {
@@ -315,7 +350,8 @@ void FreeList::reset() noexcept {
   for (std::uint32_t granule = 1; granule < end_;) {
     const Run run = run_at(to_bytes(granule));
     granule = to_granules(run.end());
-    if (map_.is_block(to_granules(run.index))) release(to_granules(run.index), granule - to_granules(run.index));
+    if (map_.is_block(to_granules(run.index)))
+      release(to_granules(run.index), granule - to_granules(run.index));
   }
 }
 
@@ -341,7 +377,7 @@ void FreeList::verify() const {
   BESOM_CHECK(bump_begin_ <= bump_limit_ && bump_limit_ <= bump_end_,
               "bump run out of order: begin, end", to_bytes(bump_begin_), to_bytes(bump_end_));
   map_.verify(end_);
-  small_.verify(map_, end_);
+  small_.verify(map_, end_, fresh_.granule);
   std::uint32_t holes = 0;
   std::uint32_t granules = 0;
   std::uint32_t large = 0;
@@ -359,7 +395,10 @@ void FreeList::verify() const {
     if (is_hole && !is_bump) {
       ++holes;
       granules += end - granule;
-      if (!is_small(end - granule)) {
+      if (granule == fresh_.granule) {
+        BESOM_CHECK(end == fresh_.end(), "fresh hole's size: map, noted", to_bytes(end - granule),
+                    to_bytes(fresh_.size));
+      } else if (!is_small(end - granule)) {
         ++large;
         BESOM_CHECK(large_.contains(granule, end - granule), "large hole not in the tree: index",
                     to_bytes(granule), to_bytes(end));

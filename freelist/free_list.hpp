@@ -46,7 +46,12 @@ struct AllocResult {
 ///   1. every run, hole or block, lies inside [kAlign, kAlign + max_size());
 ///   2. holes are never adjacent, the bump run included;
 ///   3. free_bytes() is the sum of the sizes of all holes;
-///   4. the class index and the tree hold every hole but the bump run, under its size, once.
+///   4. the class index and the tree hold every hole but the bump run and the fresh hole, under its
+///      size, once.
+///
+/// The fresh hole is the one that the last free made or enlarged. It is filed under its size only
+/// when another one takes its place or an allocation searches: a sweep frees neighbours one after
+/// the other, and each would file and unfile the same hole again.
 ///
 /// The bump run is the hole that small requests are cut from by adding; it is held in registers,
 /// has no bits in the map, and at most kBumpBytes of it are handed out before the search for a
@@ -129,7 +134,19 @@ class BESOM_API FreeList {
   /// Gives back the block `[index, index + alloc_size)`; joins the holes on both sides.
   /// Checked in every build: anything but exactly one live block aborts with both operands.
   /// Never allocates: a sweep must not fail. O(1), O(log holes) for holes of 1 KiB and more.
-  void dealloc_fast(std::uint32_t index, std::uint32_t alloc_size) noexcept;
+  void dealloc_fast(std::uint32_t index, std::uint32_t alloc_size) noexcept {
+    const std::uint32_t granule = detail::to_granules(index);
+    const std::uint32_t size = detail::to_granules(alloc_size);
+    BESOM_TRACE(log_, "FreeList::dealloc(0x%x, 0x%x)", index, alloc_size);
+    // The newest block goes back to the bump run it was cut from.
+    if (bump_begin_ - granule == size && granule < bump_begin_ && bump_begin_ < bump_end_ &&
+        map_.clear_top_block(granule, bump_begin_)) {
+      bump_begin_ = granule;
+    } else {
+      dealloc_slow(granule, size);
+    }
+    after_change();
+  }
 
   /// Divides the block at `index` into pieces of `piece_bytes`; `covered_bytes` of it, a multiple
   /// of `piece_bytes` and at most the block, become pieces and the rest stays one block. Each is
@@ -161,7 +178,8 @@ class BESOM_API FreeList {
 
   /// Puts the bump run among the other holes, so that the map shows every hole. O(log holes).
   void settle() noexcept { close_bump(); }
-  /// Above the last block: everything from here to the capacity's end is one hole, or nothing. O(1).
+  /// Above the last block: everything from here to the capacity's end is one hole, or nothing.
+  /// O(1).
   [[nodiscard]] std::uint32_t used_end() const noexcept;
   /// Frees every block. O(blocks), and like all freeing without host memory.
   void reset() noexcept;
@@ -203,14 +221,18 @@ class BESOM_API FreeList {
   }
   [[nodiscard]] bool grow_tables(std::uint32_t end, std::uint32_t at_least) noexcept;
   [[nodiscard]] std::uint32_t alloc_slow(std::uint32_t size) noexcept;
+  void dealloc_slow(std::uint32_t granule, std::uint32_t size) noexcept;
   [[nodiscard]] std::uint32_t alloc_small(std::uint32_t size) noexcept;
   [[nodiscard]] std::uint32_t alloc_large(std::uint32_t size) noexcept;
-  [[nodiscard]] Hole best_indexed(std::uint32_t size) const noexcept;
+  [[nodiscard]] Hole best_indexed(std::uint32_t size) noexcept;
   [[nodiscard]] bool bump_fits_better(std::uint32_t size, const Hole& hole) const noexcept;
   [[nodiscard]] std::uint32_t bump_alloc(std::uint32_t size) noexcept;
 
-  void index_hole(const Hole& hole) noexcept;
-  void unindex_hole(const Hole& hole) noexcept;
+  void file(const Hole& hole) noexcept;
+  void file_fresh() noexcept;
+  void add_hole(const Hole& hole) noexcept;
+  void absorb(const Hole& hole) noexcept;
+  void cut_hole(const Hole& hole, std::uint32_t size) noexcept;
   [[nodiscard]] Hole indexed_hole_before(std::uint32_t granule) const noexcept;
   [[nodiscard]] Hole indexed_hole_at(std::uint32_t granule) const noexcept;
   void close_bump() noexcept;
@@ -225,6 +247,7 @@ class BESOM_API FreeList {
   std::uint32_t bump_limit_ = 1;  ///< bump_begin_ <= bump_limit_ <= bump_end_
   std::uint32_t bump_end_ = 1;
   std::uint32_t end_ = 1;  ///< One past the last usable granule.
+  Hole fresh_;             ///< Size 0: none.
   detail::BoundaryMap map_;
   detail::ClassIndex small_;
   detail::HoleTree large_;

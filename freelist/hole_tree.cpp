@@ -1,16 +1,16 @@
 #include "freelist/hole_tree.hpp"
 
+#include <algorithm>
+#include <iterator>
+
 #include "freelist/check.hpp"
 
 namespace besom::detail {
 namespace {
 
-/// Size first, address second: one 64-bit comparison.
-std::uint64_t key(std::uint32_t size, std::uint32_t link) {
-  return (std::uint64_t{size} << 32) | link;
+std::uint64_t key(std::uint32_t granule, std::uint32_t size) {
+  return (std::uint64_t{size} << 32) | granule;
 }
-
-std::uint32_t link_of(std::uint32_t granule) { return (granule >> kLineShift) + 1; }
 
 /// A bijective mix (the finaliser of MurmurHash3), so that no two nodes share a priority.
 std::uint32_t priority(std::uint32_t link) {
@@ -23,27 +23,37 @@ std::uint32_t priority(std::uint32_t link) {
 
 }  // namespace
 
-bool HoleTree::grow(std::uint32_t end) noexcept { return nodes_.grow((end >> kLineShift) + 1); }
+bool HoleTree::grow(std::uint32_t end) noexcept {
+  // Holes are at least one granule apart.
+  return nodes_.grow(end / (kMinGranules + 1) + 1);
+}
 
 void HoleTree::insert(std::uint32_t granule, std::uint32_t size) noexcept {
-  const Link added = link_of(granule);
-  const std::uint64_t added_key = key(size, added);
+  Link added = unused_;
+  if (added != 0) {
+    unused_ = node(added).less;
+  } else {
+    added = ++taken_;
+  }
+  const std::uint64_t added_key = key(granule, size);
   const std::uint32_t added_priority = priority(added);
-  Link* place = &root_;
+  const std::uint32_t tree = tree_of(size);
+  used_trees_[tree >> 6] |= bit(tree);
+  Link* place = &roots_[tree];
   while (*place != 0 && priority(*place) > added_priority) {
     Node& at = node(*place);
-    place = added_key < key(at.size, *place) ? &at.less : &at.greater;
+    place = added_key < at.key ? &at.less : &at.greater;
   }
   Link rest = *place;
   *place = added;
   Node& top = node(added);
-  top.size = size;
+  top.key = added_key;
   // What hung here is split by the new key into the new node's two subtrees.
   Link* less = &top.less;
   Link* greater = &top.greater;
   while (rest != 0) {
     Node& at = node(rest);
-    if (key(at.size, rest) < added_key) {
+    if (at.key < added_key) {
       *less = rest;
       less = &at.greater;
       rest = at.greater;
@@ -59,15 +69,17 @@ void HoleTree::insert(std::uint32_t granule, std::uint32_t size) noexcept {
 }
 
 void HoleTree::erase(std::uint32_t granule, std::uint32_t size) noexcept {
-  const Link gone = link_of(granule);
-  const std::uint64_t gone_key = key(size, gone);
-  Link* place = &root_;
-  while (*place != gone) {
+  const std::uint64_t gone_key = key(granule, size);
+  const std::uint32_t tree = tree_of(size);
+  Link* place = &roots_[tree];
+  for (;;) {
     BESOM_CHECK(*place != 0, "hole is not in the tree: index, bytes", to_bytes(granule),
                 to_bytes(size));
     Node& at = node(*place);
-    place = gone_key < key(at.size, *place) ? &at.less : &at.greater;
+    if (at.key == gone_key) break;
+    place = gone_key < at.key ? &at.less : &at.greater;
   }
+  const Link gone = *place;
   Link less = node(gone).less;
   Link greater = node(gone).greater;
   while (less != 0 && greater != 0) {
@@ -82,40 +94,60 @@ void HoleTree::erase(std::uint32_t granule, std::uint32_t size) noexcept {
     }
   }
   *place = less | greater;
+  if (roots_[tree] == 0) used_trees_[tree >> 6] &= ~bit(tree);
+  node(gone).less = unused_;
+  unused_ = gone;
   --count_;
 }
 
-HoleTree::Hole HoleTree::hole_at(const BoundaryMap& map, Link link) const noexcept {
-  if (link == 0) return {};
-  // A hole of 64 granules or more reaches past its line, so it is the last to start there.
-  const std::uint32_t line = link - 1;
-  const auto last = 63u - static_cast<std::uint32_t>(std::countl_zero(map.line(line).holes));
-  return {(line << kLineShift) | last, node(link).size};
+HoleTree::Hole HoleTree::hole_at(Link link) const noexcept {
+  const std::uint64_t found = node(link).key;
+  return {static_cast<std::uint32_t>(found), static_cast<std::uint32_t>(found >> 32)};
 }
 
-HoleTree::Hole HoleTree::best_fit(const BoundaryMap& map, std::uint32_t size) const noexcept {
+std::uint32_t HoleTree::next_used_tree(std::uint32_t tree) const noexcept {
+  std::uint64_t wanted = ~std::uint64_t{0} << (tree & 63u);
+  for (std::uint32_t word = tree >> 6; word < std::size(used_trees_); ++word) {
+    const std::uint64_t used = used_trees_[word] & wanted;
+    if (used != 0) return (word << 6) | lowest_bit(used);
+    wanted = ~std::uint64_t{0};
+  }
+  return kTrees;
+}
+
+HoleTree::Hole HoleTree::best_fit(std::uint32_t size) const noexcept {
+  const std::uint32_t tree = tree_of(std::max(size, kMinGranules));
   Link best = 0;
-  for (Link link = root_; link != 0;) {
-    const bool fits = node(link).size >= size;
+  for (Link link = roots_[tree]; link != 0;) {
+    const bool fits = node(link).key >= key(0, size);
     if (fits) best = link;
     link = fits ? node(link).less : node(link).greater;
   }
-  return hole_at(map, best);
+  if (best == 0) {
+    const std::uint32_t next = next_used_tree(tree + 1);
+    if (next == kTrees) return {};
+    best = roots_[next];
+    while (node(best).less != 0) best = node(best).less;
+  }
+  return hole_at(best);
 }
 
-HoleTree::Hole HoleTree::largest(const BoundaryMap& map) const noexcept {
-  Link largest = root_;
-  while (largest != 0 && node(largest).greater != 0) largest = node(largest).greater;
-  return hole_at(map, largest);
+HoleTree::Hole HoleTree::largest() const noexcept {
+  std::uint32_t last = kTrees;
+  for (std::uint32_t tree = 0; (tree = next_used_tree(tree)) != kTrees; ++tree) last = tree;
+  if (last == kTrees) return {};
+  Link largest = roots_[last];
+  while (node(largest).greater != 0) largest = node(largest).greater;
+  return hole_at(largest);
 }
 
 bool HoleTree::contains(std::uint32_t granule, std::uint32_t size) const noexcept {
-  const Link wanted = link_of(granule);
-  Link link = root_;
-  while (link != 0 && link != wanted) {
-    link = key(size, wanted) < key(node(link).size, link) ? node(link).less : node(link).greater;
+  const std::uint64_t wanted = key(granule, size);
+  Link link = size < kMinGranules ? 0 : roots_[tree_of(size)];
+  while (link != 0 && node(link).key != wanted) {
+    link = wanted < node(link).key ? node(link).less : node(link).greater;
   }
-  return link != 0 && node(link).size == size;
+  return link != 0;
 }
 
 }  // namespace besom::detail
