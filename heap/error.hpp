@@ -37,7 +37,8 @@ struct Error {
   const char* detail = nullptr;  ///< Static text: which setting, which limit.
 
   explicit operator bool() const noexcept { return code != Errc::ok; }
-  /// One line without newline, e.g. "heap_limit: 32 bytes needed, limit is 67108864 bytes (heap_max)".
+  /// One line without newline, e.g. "heap_limit: 32 bytes needed, limit is 67108864 bytes
+  /// (heap_max)".
   [[nodiscard]] std::string message() const;
 };
 

@@ -24,7 +24,7 @@ Result<Space> Space::create(const HeapOptions& options, const LogSink& log) {
 char* Space::allocate(std::uint32_t granules) noexcept {
   const std::uint32_t bytes = granules * kGranuleBytes;
   char* object = nullptr;
-  if (granules <= kWindowClasses && windows_enabled_) {
+  if (granules <= kWindowClasses && windows_enabled_ && may_have_runs_) {
     Window& window = windows_[granules];
     const Run run = free_list_.take_run(std::min(kMinWindowBytes, window_bytes()), window_bytes());
     if (run.size_bytes != 0) {
@@ -36,6 +36,7 @@ char* Space::allocate(std::uint32_t granules) noexcept {
       unpoison(object, run.size_bytes);
       return object;
     }
+    may_have_runs_ = false;
   }
   const std::uint32_t index = free_list_.alloc_fast(bytes);
   if (index == 0) return nullptr;
@@ -81,6 +82,7 @@ void Space::retire_windows() noexcept {
     retire(windows_[granules], granules);
   }
   free_list_.settle();
+  may_have_runs_ = true;
 }
 
 void Space::publish_windows() noexcept {
@@ -97,6 +99,7 @@ Error Space::grow(std::uint64_t capacity) noexcept {
   if (!free_list_.try_add_capacity(capacity - before)) {
     return {.code = Errc::out_of_host_memory, .bytes = capacity / 28, .detail = "free list tables"};
   }
+  may_have_runs_ = true;
   return {};
 }
 

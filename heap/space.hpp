@@ -120,6 +120,9 @@ class Space {
   std::uint64_t untouched_ = 0;  ///< Memory from this index on was never handed out: zero.
   std::uint64_t resident_ = 0;
   bool windows_enabled_ = true;
+  /// Whether a run for a window may be found. Where holes are small the search would cost each
+  /// allocation its time, so after one in vain it rests until a collection or growth made new ones.
+  bool may_have_runs_ = true;
   bool poison_ = false;
 };
 
