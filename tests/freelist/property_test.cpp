@@ -1,0 +1,161 @@
+/// The original's property test made worthy: random capacities, thousands of operations a case,
+/// and after each of them everything compared with a bitmap.
+
+#include <string>
+
+#include "freelist/free_list.hpp"
+#include "tests/support/catch.hpp"
+#include "tests/support/checked_list.hpp"
+#include "tests/support/reference_free_list.hpp"
+#include "tests/support/seed.hpp"
+
+namespace besom::test {
+namespace {
+
+/// What a case draws its numbers from. Sizes in granules.
+struct Mix {
+  std::uint32_t capacity;
+  std::uint32_t size_limit;
+  std::uint32_t alloc_percent;
+  int ops;
+  int compare_every;
+};
+
+/// Mostly small, so that sizes far below the limit come up as well.
+std::uint32_t random_size(Random& random, const Mix& mix) {
+  return granules(1 + (random.below(mix.size_limit) >> random.below(4)));
+}
+
+std::uint32_t random_live(Random& random, std::size_t live) {
+  return random.below(static_cast<std::uint32_t>(live));
+}
+
+template <class List>
+void alloc_or_free(CheckedList<List>& checked, Random& random, const Mix& mix) {
+  if (checked.live().empty() || random.chance(mix.alloc_percent)) {
+    checked.alloc(random_size(random, mix));
+  } else {
+    checked.free(random_live(random, checked.live().size()));
+  }
+}
+
+void any_operation(CheckedList<FreeList>& checked, Random& random, const Mix& mix) {
+  const bool has_live = !checked.live().empty();
+  const std::uint32_t kind = random.below(20);
+  if (kind == 0) {
+    const std::uint32_t least = random_size(random, mix);
+    checked.take_run(least, least + granules(random.below(mix.size_limit)));
+  } else if (kind < 4 && has_live) {
+    const std::uint32_t position = random_live(random, checked.live().size());
+    const std::uint32_t block = checked.live()[position].size_bytes / FreeList::kAlign;
+    const std::uint32_t piece = random.between(1, block);
+    checked.cut(position, granules(piece), granules(piece * random.below(block / piece + 1)));
+  } else if (kind < 7 && has_live) {
+    checked.join(random_live(random, checked.live().size()), random.below(6));
+  } else if (kind == 7 && random.chance(20)) {
+    checked.add_capacity(random.below(40));
+  } else {
+    alloc_or_free(checked, random, mix);
+  }
+}
+
+/// Runs the case; on a difference fails with all that is needed to replay it.
+template <class List, class Step>
+void run_case(Random& random, const Mix& mix, Step step) {
+  std::string difference;
+  int op = 0;
+  try {
+    CheckedList<List> checked(16 + std::uint64_t{mix.capacity} * 16 + random.below(16));
+    for (; op < mix.ops; ++op) {
+      step(checked, random, mix);
+      if (op % mix.compare_every == 0) checked.check_all();
+    }
+    while (!checked.live().empty()) {
+      checked.free(random_live(random, checked.live().size()));
+      if (++op % mix.compare_every == 0) checked.check_all();
+    }
+    checked.check_drained();
+    checked.check_all();
+  } catch (const Mismatch& mismatch) {
+    difference = mismatch.what();
+  }
+  INFO("BESOM_TEST_SEED=" << test_seed() << ", capacity " << mix.capacity << ", operation " << op);
+  REQUIRE(difference == "");
+}
+
+Mix small_arena(Random& random) {
+  const std::uint32_t capacity = random.between(1, 256);
+  return {.capacity = capacity,
+          .size_limit = 1 + (random.below(capacity) >> random.below(8)),
+          .alloc_percent = random.between(45, 60),
+          .ops = 2000,
+          .compare_every = 1};
+}
+
+Mix large_arena(Random& random) {
+  const std::uint32_t capacity = random.between(1 << 10, 1 << 17);
+  return {.capacity = capacity,
+          .size_limit = 1 + (random.below(capacity / 8) >> random.below(14)),
+          .alloc_percent = random.between(50, 60),
+          .ops = 20000,
+          .compare_every = 1000};
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("Random operations in small arenas: equal to the bitmap after each",
+                   "[freelist][property]", FreeList, ReferenceFreeList) {
+  Random random = random_for("property: small");
+  for (int round = 0; round < 150; ++round) {
+    run_case<TestType>(random, small_arena(random), alloc_or_free<TestType>);
+  }
+}
+
+TEMPLATE_TEST_CASE("Random operations in large arenas: equal to the bitmap", "[freelist][property]",
+                   FreeList, ReferenceFreeList) {
+  Random random = random_for("property: large");
+  for (int round = 0; round < 10; ++round) {
+    run_case<TestType>(random, large_arena(random), alloc_or_free<TestType>);
+  }
+}
+
+TEST_CASE("Random runs, cuts, joins and growth in small arenas: equal to the bitmap after each",
+          "[freelist][property]") {
+  Random random = random_for("property: small, all operations");
+  for (int round = 0; round < 150; ++round) {
+    run_case<FreeList>(random, small_arena(random), any_operation);
+  }
+}
+
+TEST_CASE("Random runs, cuts, joins and growth in large arenas: equal to the bitmap",
+          "[freelist][property]") {
+  Random random = random_for("property: large, all operations");
+  for (int round = 0; round < 10; ++round) {
+    run_case<FreeList>(random, large_arena(random), any_operation);
+  }
+}
+
+TEST_CASE("The same operations give the same indices", "[freelist][property]") {
+  const auto trace = [](std::uint64_t seed) {
+    Random random(seed);
+    FreeList list(1 << 18);
+    std::vector<Run> live;
+    std::vector<std::uint32_t> indices;
+    for (int op = 0; op < 20000; ++op) {
+      if (live.empty() || random.chance(52)) {
+        const std::uint32_t size = granules(1 + (random.below(256) >> random.below(8)));
+        indices.push_back(list.alloc_fast(size));
+        if (indices.back() != 0) live.push_back({indices.back(), size});
+      } else {
+        std::swap(live[random_live(random, live.size())], live.back());
+        list.dealloc_fast(live.back().index, live.back().size_bytes);
+        live.pop_back();
+      }
+    }
+    return indices;
+  };
+  const std::uint64_t seed = test_seed();
+  CHECK(trace(seed) == trace(seed));
+}
+
+}  // namespace besom::test

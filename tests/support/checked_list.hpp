@@ -1,0 +1,234 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "freelist/free_list.hpp"
+#include "tests/support/bitmap_model.hpp"
+#include "tests/support/picture.hpp"
+
+namespace besom::test {
+
+/// A free list with its model beside it. Every operation is done to both and compared at once: what
+/// the list hands out was free, aligned and inside; nothing is lost; every neighbour is merged; a
+/// request is refused only when no hole is large enough. A difference throws a Mismatch.
+///
+/// The checks after each operation cost O(1) beside the search for a hole: the counts of holes and
+/// of free bytes, which the model keeps too, and the holes next to what changed. check_all()
+/// compares the rest.
+template <class List>
+class CheckedList {
+ public:
+  explicit CheckedList(std::uint64_t capacity)
+      : list_(capacity), model_(end_granule(capacity)), position_at_(model_.end()) {
+    check_counts();
+  }
+
+  /// False when the list refused, rightly.
+  bool alloc(std::uint32_t bytes) {
+    const std::uint32_t index = list_.alloc_fast(bytes);
+    if (index == 0) {
+      require(!model_.has_hole(bytes), "refused though a hole is large enough: asked, hole", bytes,
+              model_.longest_hole_bytes());
+      check_counts();
+      return false;
+    }
+    note_block({index, bytes});
+    return true;
+  }
+
+  /// Frees the block at `position` of live().
+  void free(std::size_t position) {
+    const Run block = live_[position];
+    list_.dealloc_fast(block.index, block.size_bytes);
+    forget(position);
+    model_.give(block);
+    check_counts();
+    check_hole_at(block.index);
+  }
+
+  /// False when the list refused, rightly.
+  bool take_run(std::uint32_t least, std::uint32_t most) requires requires(List& list) {
+    list.take_run(least, most);
+  }
+  {
+    const std::uint32_t longest = model_.longest_hole_bytes();
+    const Run run = list_.take_run(least, most);
+    require((run.size_bytes == 0) == (longest < least), "take_run refused: least, longest", least,
+            longest);
+    if (run.size_bytes == 0) {
+      check_counts();
+      return false;
+    }
+    require(run.size_bytes == std::min(longest, most), "run of the wrong size: given, wanted",
+            run.size_bytes, std::min(longest, most));
+    check_smallest_that_fits(run, most);
+    note_block(run);
+    return true;
+  }
+
+  /// Cuts the block at `position` into pieces of `piece` bytes, `covered` in all.
+  void cut(std::size_t position, std::uint32_t piece, std::uint32_t covered) {
+    const Run block = live_[position];
+    list_.cut_block(block.index, piece, covered);
+    forget(position);
+    for (std::uint32_t at = 0; at < covered; at += piece) remember({block.index + at, piece});
+    if (covered < block.size_bytes) {
+      remember({block.index + covered, block.size_bytes - covered});
+    }
+    check_counts();
+    for (std::uint32_t at = 0; at <= covered && at < block.size_bytes; at += piece) {
+      check_block_at(block.index + at);
+    }
+  }
+
+  /// Joins the block at `position` with up to `more` blocks that follow it directly.
+  void join(std::size_t position, std::uint32_t more) {
+    Run joined = live_[position];
+    std::vector<std::uint32_t> parts{joined.index};
+    while (parts.size() <= more && position_of(joined.end()) != kNone) {
+      parts.push_back(joined.end());
+      joined.size_bytes += live_[position_of(joined.end())].size_bytes;
+    }
+    list_.join_blocks(joined.index, joined.size_bytes);
+    for (const std::uint32_t part : parts) forget(position_of(part));
+    remember(joined);
+    check_counts();
+    check_block_at(joined.index);
+  }
+
+  void add_capacity(std::uint64_t additional) {
+    const std::uint64_t before = list_.current_capacity();
+    list_.add_capacity(additional);
+    const std::uint64_t grown =
+        before + additional < before ? ~std::uint64_t{0} : before + additional;
+    require(list_.current_capacity() == grown, "capacity: is, should be", list_.current_capacity(),
+            grown);
+    model_.grow(end_granule(grown));
+    position_at_.resize(model_.end());
+    check_counts();
+  }
+
+  /// Frees everything, last first, and checks that one block is left.
+  void drain() {
+    while (!live_.empty()) free(live_.size() - 1);
+    check_drained();
+  }
+  void check_drained() const {
+    require(list_.num_free_blocks() == (list_.max_size() == 0 ? 0 : 1),
+            "all is free, but not one hole: holes, bytes", list_.num_free_blocks(),
+            list_.free_bytes());
+    require(list_.free_bytes() == list_.max_size(), "bytes lost: free, capacity",
+            list_.free_bytes(), list_.max_size());
+  }
+
+  /// Everything that can be compared. O(granules).
+  void check_all() const {
+    check_counts();
+    list_.verify();
+    require(sorted_holes(list_) == model_.holes(), "lists of holes differ: counts",
+            list_.num_free_blocks(), model_.hole_count());
+    require(list_.largest_free_block() == model_.longest_hole_bytes(), "largest: list, model",
+            list_.largest_free_block(), model_.longest_hole_bytes());
+    std::uint64_t live_bytes = 0;
+    for (const Run& block : live_) {
+      live_bytes += block.size_bytes;
+      check_block_at(block.index);
+    }
+    require(live_bytes + list_.free_bytes() == list_.max_size(), "bytes lost: live, free",
+            live_bytes, list_.free_bytes());
+  }
+
+  [[nodiscard]] const std::vector<Run>& live() const { return live_; }
+  [[nodiscard]] const List& list() const { return list_; }
+  [[nodiscard]] List& list() { return list_; }
+  [[nodiscard]] const BitmapModel& model() const { return model_; }
+
+ private:
+  static constexpr std::uint32_t kNone = ~std::uint32_t{0};
+  static constexpr bool kKnowsRuns = requires(const List& list) { list.run_at(0u); };
+
+  static std::uint32_t end_granule(std::uint64_t capacity) {
+    const std::uint64_t end = std::min<std::uint64_t>(capacity, List::kMaxEnd) / kGranuleBytes;
+    return static_cast<std::uint32_t>(std::max<std::uint64_t>(end, 1));
+  }
+
+  void note_block(const Run& block) {
+    model_.take(block);
+    remember(block);
+    check_counts();
+    check_block_at(block.index);
+    check_hole_at(block.index - kGranuleBytes);
+    check_hole_at(block.end());
+  }
+
+  void remember(const Run& block) {
+    live_.push_back(block);
+    position_at_[block.index / kGranuleBytes] = static_cast<std::uint32_t>(live_.size());
+  }
+  void forget(std::size_t position) {
+    position_at_[live_[position].index / kGranuleBytes] = 0;
+    if (position != live_.size() - 1) {
+      live_[position] = live_.back();
+      position_at_[live_[position].index / kGranuleBytes] =
+          static_cast<std::uint32_t>(position + 1);
+    }
+    live_.pop_back();
+  }
+  /// The position in live() of the block at `index`, or kNone.
+  [[nodiscard]] std::uint32_t position_of(std::uint32_t index) const {
+    const std::uint32_t number = index / kGranuleBytes;
+    return number < position_at_.size() ? position_at_[number] - 1 : kNone;
+  }
+
+  void check_counts() const {
+    require(list_.num_free_blocks() == model_.hole_count(), "holes: list, model",
+            list_.num_free_blocks(), model_.hole_count());
+    // The reference counts its bytes by walking; check_all() does that.
+    if constexpr (kKnowsRuns) {
+      require(list_.free_bytes() == model_.free_bytes(), "free bytes: list, model",
+              list_.free_bytes(), model_.free_bytes());
+    }
+  }
+
+  void check_block_at(std::uint32_t index) const {
+    if constexpr (kKnowsRuns) {
+      const std::uint32_t position = position_of(index);
+      require(position != kNone, "no block here in the model: index", index, 0);
+      require(list_.is_block(index), "no block here in the list: index", index, 0);
+      require(list_.run_at(index) == live_[position], "block's size: list, model",
+              list_.run_at(index).size_bytes, live_[position].size_bytes);
+    }
+  }
+
+  /// If the granule at `index` is free, its hole must be the same in the list.
+  void check_hole_at(std::uint32_t index) const {
+    if constexpr (kKnowsRuns) {
+      const std::uint32_t number = index / kGranuleBytes;
+      if (number == 0 || number >= model_.end() || !model_.is_free(number)) return;
+      const Run hole = model_.hole_at(number);
+      require(list_.run_at(index) == hole, "hole: list's size, model's size",
+              list_.run_at(index).size_bytes, hole.size_bytes);
+      require(!list_.is_block(hole.index), "a hole is taken for a block: index", hole.index, 0);
+    }
+  }
+
+  void check_smallest_that_fits(const Run& run, std::uint32_t most) const {
+    const std::uint32_t used = model_.hole_at(run.index / kGranuleBytes).size_bytes;
+    if (used < most) return;
+    for (const Run& hole : model_.holes()) {
+      require(hole.size_bytes < most || hole.size_bytes >= used,
+              "run taken from a larger hole than need be: used, better", used, hole.size_bytes);
+    }
+  }
+
+  List list_;
+  BitmapModel model_;
+  std::vector<Run> live_;
+  /// For each granule at which a live block starts, its position in live_ plus 1.
+  std::vector<std::uint32_t> position_at_;
+};
+
+}  // namespace besom::test
