@@ -1,0 +1,111 @@
+/// Random programs on a heap and on its model: TRUST's 3 million operations and 10,000 collections.
+
+#include "tests/gc/heap_model.hpp"
+
+#include <chrono>
+#include <cstdio>
+#include <vector>
+
+#include "tests/gc/kit.hpp"
+
+namespace besom::test {
+namespace {
+
+#ifdef BESOM_ZEAL
+constexpr std::uint64_t kScale = 20;
+#else
+constexpr std::uint64_t kScale = kUnderSanitizer ? 8 : 1;
+#endif
+
+struct Variant {
+  const char* name;
+  std::uint64_t operations;
+  ModelPlan plan;
+};
+
+std::vector<Variant> variants() {
+  const auto make = [](const char* name, std::uint64_t operations, std::uint64_t heap_max,
+                       auto change) {
+    Variant variant{name, operations / kScale, {}};
+    variant.plan.options = exact_options(heap_max);
+    variant.plan.options.heap_initial = 64 * kKiB;
+    change(variant.plan);
+    return variant;
+  };
+  return {
+      make("windows", 900'000, 16 * kMiB, [](ModelPlan& plan) { plan.collect_every = 250; }),
+      make("much alive", 200'000, 16 * kMiB,
+           [](ModelPlan& plan) {
+             plan.handles = 3000;
+             plan.collect_every = 2000;
+           }),
+      make("tight", 300'000, 128 * kKiB, [](ModelPlan& plan) { plan.collect_every = 1000; }),
+      make("fixed", 300'000, 512 * kKiB,
+           [](ModelPlan& plan) {
+             plan.options.growth = Growth::fixed();
+             plan.options.heap_initial = 512 * kKiB;
+             plan.collect_every = 500;
+           }),
+      make("small mark stack", 400'000, 4 * kMiB,
+           [](ModelPlan& plan) {
+             plan.options.mark_stack = 2;
+             plan.handles = 200;
+           }),
+      make("large objects", 300'000, 32 * kMiB,
+           [](ModelPlan& plan) {
+             plan.large_percent = 10;
+             plan.large_length = 60'000;
+             plan.handles = 30;
+           }),
+      make("small reservation", 200'000, kMiB,
+           [](ModelPlan& plan) { plan.options.reserve = kMiB; }),
+      make("zeal without windows", 300'000, 4 * kMiB,
+           [](ModelPlan& plan) {
+             plan.options.zeal = {97, false, false};
+             plan.collect_every = 5000;
+           }),
+      make("zeal with everything", 150'000, kMiB,
+           [](ModelPlan& plan) {
+             plan.options.zeal = Zeal::every(64);
+             plan.handles = 20;
+             plan.collect_every = 5000;
+           }),
+  };
+}
+
+}  // namespace
+
+TEST_CASE("Model: random programs leave the heap and its shadow equal, in both directions",
+          "[gc][model]") {
+  ModelCounts sum;
+  for (const Variant& variant : variants()) {
+    const auto begun = std::chrono::steady_clock::now();
+    Choices choices(random_for(variant.name).next());
+    HeapModel model(variant.plan, choices);
+    for (std::uint64_t i = 0; i < variant.operations; ++i) model.step();
+    model.drain();
+    const ModelCounts& counts = model.counts();
+    sum.operations += counts.operations;
+    sum.collections += counts.collections;
+    sum.allocations += counts.allocations;
+    sum.exhaustions += counts.exhaustions;
+    sum.objects_compared += counts.objects_compared;
+    const double seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
+    std::fprintf(stderr,
+                 "model %-22s %8llu operations %6llu collections %9llu objects compared %6llu "
+                 "times exhausted %5.1f s\n",
+                 variant.name, static_cast<unsigned long long>(counts.operations),
+                 static_cast<unsigned long long>(counts.collections),
+                 static_cast<unsigned long long>(counts.objects_compared),
+                 static_cast<unsigned long long>(counts.exhaustions), seconds);
+  }
+  std::fprintf(stderr, "model: %llu operations, %llu collections\n",
+               static_cast<unsigned long long>(sum.operations),
+               static_cast<unsigned long long>(sum.collections));
+  CHECK(sum.operations >= 3'000'000 / kScale);
+  CHECK(sum.collections >= 10'000 / kScale);
+  CHECK(sum.exhaustions > 0);
+}
+
+}  // namespace besom::test

@@ -1,0 +1,265 @@
+/// The host's allocator: refused at every place, and not asked at all inside a collection.
+
+#include "tests/gc/host_memory.hpp"
+
+#include <cstdio>
+#include <new>
+#include <vector>
+
+#include "tests/gc/kit.hpp"
+#include "tests/heap/fault_system.hpp"
+
+namespace besom::test {
+namespace {
+
+/// What a life ran into. Plain numbers, so that noting it takes no memory.
+struct Findings {
+  std::uint64_t refusals = 0;
+  std::uint64_t wrong_codes = 0;
+  std::uint64_t failed_retries = 0;
+  std::uint64_t unsound = 0;
+
+  void refused(Errc code) {
+    ++refusals;
+    if (code != Errc::out_of_host_memory) ++wrong_codes;
+  }
+};
+
+/// Fixed arrays instead of vectors: all host memory asked for is the library's.
+struct Roots {
+  static constexpr int kHandles = 2500;
+  static constexpr int kLocals = 2500;
+  static constexpr int kRanges = 40;
+  Handle<RefArray<Node>> handles[kHandles];
+  RootRegistration ranges[kRanges];
+  std::uint32_t slots[kRanges] = {};
+};
+
+/// A heap from its creation to its end; each refused step is taken again once memory is back.
+void live(const HeapOptions& options, Roots& roots, Findings& findings) {
+  Result<std::unique_ptr<Heap>> created = Heap::create(options);
+  if (!created) {
+    findings.refused(created.error().code);
+    HostMemory::lift();
+    created = Heap::create(options);
+    if (!created) {
+      ++findings.failed_retries;
+      return;
+    }
+  }
+  Heap& heap = **created;
+  // A descriptor without fields, of a short name: copying it takes no memory of the host's.
+  const auto define = [&] {
+    Result<Type<RefArray<Node>>> type = heap.define<RefArray<Node>>();
+    if (!type) {
+      findings.refused(type.error().code);
+      HostMemory::lift();
+      type = heap.define<RefArray<Node>>();
+      if (!type) ++findings.failed_retries;
+    }
+    return type ? *type : Type<RefArray<Node>>{};
+  };
+  Type<RefArray<Node>> type;
+  for (int i = 0; i < 40; ++i) type = define();
+
+  std::uint64_t expected = 0;
+  for (auto& handle : roots.handles) {
+    handle = Handle<RefArray<Node>>(heap, heap.allocate(type, 2));
+    if (!handle) {
+      findings.refused(heap.error().code);
+      HostMemory::lift();
+      handle = Handle<RefArray<Node>>(heap, heap.allocate(type, 2));
+      if (!handle) ++findings.failed_retries;
+    }
+    ++expected;
+  }
+  for (int i = 0; i < Roots::kRanges; ++i) {
+    RootRegistration& range = roots.ranges[i];
+    range = heap.add_root_range(&roots.slots[i], 1, "range");
+    if (!range) {
+      findings.refused(heap.error().code);
+      HostMemory::lift();
+      range = heap.add_root_range(&roots.slots[i], 1, "range");
+      if (!range) ++findings.failed_retries;
+    }
+    roots.slots[i] = Ref<RefArray<Node>>(heap.allocate(type, 1)).index();
+    ++expected;
+  }
+  {
+    HandleScope scope(heap);
+    for (int i = 0; i < Roots::kLocals; ++i) {
+      Local<RefArray<Node>> local = scope.root(heap.allocate(type, 3));
+      if (!local) {
+        findings.refused(heap.error().code);
+        HostMemory::lift();
+        local = scope.root(heap.allocate(type, 3));
+        if (!local) ++findings.failed_retries;
+      }
+    }
+    // Allocation, growth and collections ask for nothing, and so cannot be refused.
+    const std::uint64_t before = HostMemory::allocations();
+    for (int i = 0; i < 20'000; ++i) {
+      if (heap.allocate(type, 4) == nullptr) ++findings.unsound;
+    }
+    if (heap.collect()) ++findings.unsound;
+    if (HostMemory::allocations() != before) ++findings.unsound;
+    if (heap.last_collection().live_objects != expected + Roots::kLocals) ++findings.unsound;
+  }
+  if (heap.collect()) ++findings.unsound;
+  if (heap.last_collection().live_objects != expected) ++findings.unsound;
+  for (auto& handle : roots.handles) handle.reset();
+  for (RootRegistration& range : roots.ranges) range = {};
+  if (heap.collect()) ++findings.unsound;
+  if (heap.last_collection().live_objects != 0) ++findings.unsound;
+}
+
+}  // namespace
+
+TEST_CASE("Host memory: refused at each place it is a typed error, and nothing is lost",
+          "[gc][host]") {
+  HeapOptions options = exact_options(4 * kMiB);
+  options.system = &FaultSystem::table();
+  options.heap_initial = 64 * kKiB;
+  const auto roots = std::make_unique<Roots>();
+  FaultSystem::reset();
+  Findings clean;
+  const std::uint64_t before = HostMemory::allocations();
+  const std::int64_t outstanding = HostMemory::outstanding();
+  live(options, *roots, clean);
+  const std::uint64_t needed = HostMemory::allocations() - before;
+  REQUIRE(clean.refusals == 0);
+  REQUIRE(clean.unsound == 0);
+  REQUIRE(HostMemory::outstanding() == outstanding);
+  REQUIRE(needed > 10);
+  const std::uint64_t injected_before = HostMemory::injected_in_all();
+  for (std::uint64_t k = 1; k <= needed; ++k) {
+    for (const bool persistent : {false, true}) {
+      Findings findings;
+      const std::int64_t outstanding_before = HostMemory::outstanding();
+      HostMemory::fail(k, persistent);
+      live(options, *roots, findings);
+      HostMemory::lift();
+      const std::uint64_t injected = HostMemory::injected();
+      const std::int64_t left = HostMemory::outstanding() - outstanding_before;
+      INFO("allocation " << k << " of " << needed << (persistent ? ", and on" : ""));
+      CHECK(injected >= 1);
+      CHECK(findings.refusals >= 1);
+      CHECK(findings.wrong_codes == 0);
+      CHECK(findings.failed_retries == 0);
+      CHECK(findings.unsound == 0);
+      CHECK(left == 0);
+      CHECK(FaultSystem::mappings() == 0);
+    }
+  }
+  std::fprintf(stderr, "injected host memory faults: %llu, at %llu places\n",
+               static_cast<unsigned long long>(HostMemory::injected_in_all() - injected_before),
+               static_cast<unsigned long long>(needed));
+}
+
+TEST_CASE("Host memory: a descriptor that cannot be copied is a typed error",
+          "[gc][host][!mayfail]") {
+  if (kUnderSanitizer) return;  // what is lost would be reported at the end of the run
+  const std::unique_ptr<Heap> heap = make_heap(exact_options(kMiB));
+  TypeDescriptor descriptor{.name = "a name too long to lie in the string itself", .size = 64};
+  for (std::uint32_t offset = 8; offset < 64; offset += 4) {
+    descriptor.fields.push_back({"a field's name too long to lie in the string itself", offset});
+  }
+  REQUIRE(heap->define(descriptor));
+  const std::uint64_t before = HostMemory::allocations();
+  REQUIRE(heap->define(descriptor));
+  const std::uint64_t needed = HostMemory::allocations() - before;
+  std::uint64_t refused = 0;
+  std::uint64_t threw = 0;
+  std::int64_t leaked = 0;
+  for (std::uint64_t k = 1; k <= needed; ++k) {
+    const std::int64_t outstanding = HostMemory::outstanding();
+    HostMemory::fail(k, false);
+    try {
+      if (heap->define(descriptor).error().code == Errc::out_of_host_memory) ++refused;
+    } catch (const std::bad_alloc&) {
+      ++threw;
+    }
+    HostMemory::lift();
+    leaked += HostMemory::outstanding() - outstanding;
+  }
+  CHECK(refused == needed);
+  CHECK(threw == 0);
+  CHECK(leaked == 0);
+}
+
+namespace {
+
+std::uint64_t lines_logged = 0;
+
+/// Host allocations in `heap.collect()`.
+std::uint64_t allocations_in_collect(Heap& heap) {
+  const std::uint64_t before = HostMemory::allocations();
+  const Error error = heap.collect();
+  const std::uint64_t count = HostMemory::allocations() - before;
+  REQUIRE_FALSE(error);
+  return count;
+}
+
+}  // namespace
+
+TEST_CASE("Host memory: a collection asks for none", "[gc][host]") {
+  for (const std::uint32_t mark_stack : {0u, 64u}) {
+    HeapOptions options = exact_options(256 * kMiB);
+    options.mark_stack = mark_stack;
+    options.log = LogLevel::debug;
+    options.sink.write = [](void*, LogLevel, const char*) noexcept { ++lines_logged; };
+    Kit kit(options);
+    static std::uint64_t heard = 0;
+    heard = 0;
+    kit.heap.set_listener([](void*, const CollectionStats&) { ++heard; }, nullptr);
+    std::uint32_t slots[100] = {};
+    const RootRegistration range = kit.heap.add_root_range(slots, 100, "range");
+    HandleScope scope(kit.heap);
+    Handle<RefArray<Node>> all = kit.heap.make(kit.refs, 300'000);
+    for (std::uint32_t i = 0; i < all->length(); ++i) {
+      Node* node = kit.heap.allocate(kit.node);
+      node->left = (*all)[i / 2];
+      if (i % 3 != 0) (*all)[i] = node;
+      if (i % 7 == 0) static_cast<void>(scope.root(node));
+    }
+    CHECK(allocations_in_collect(kit.heap) == 0);
+    // A deep list, damage, and much to give back.
+    Handle<Node> list(kit.heap, nullptr);
+    for (int i = 0; i < 500'000; ++i) {
+      Node* node = kit.heap.allocate(kit.node);
+      node->right = list.get();
+      list.set(node);
+    }
+    CHECK(allocations_in_collect(kit.heap) == 0);
+    forge(&list->left, 0x12345678);
+    all.reset();
+    CHECK(allocations_in_collect(kit.heap) == 0);
+    CHECK(kit.heap.last_collection().bad_refs == 1);
+    CHECK(heard == kit.heap.stats().collections);
+    CHECK(lines_logged > 0);
+  }
+}
+
+TEST_CASE("Host memory: allocation, its collections and growth ask for none", "[gc][host]") {
+  Kit kit(exact_options());
+  Handle<Node> list(kit.heap, nullptr);
+  const std::uint64_t before = HostMemory::allocations();
+  bool good = true;
+  for (int i = 0; i < 2'000'000; ++i) {
+    Node* node = kit.heap.allocate(kit.node);
+    if (node == nullptr) {
+      good = false;
+      break;
+    }
+    if (i % 3 != 0) continue;
+    node->left = list.get();
+    list.set(node);
+    if (i % 300 == 0) good = good && kit.heap.allocate(kit.bytes, 5000) != nullptr;
+  }
+  CHECK(HostMemory::allocations() == before);
+  CHECK(good);
+  CHECK(kit.heap.stats().collections > 0);
+  CHECK(kit.heap.stats().capacity > 8 * kMiB);
+}
+
+}  // namespace besom::test

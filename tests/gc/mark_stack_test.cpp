@@ -1,0 +1,211 @@
+/// Marking with a stack too small for the graph: the same survivors, in bounded time.
+
+#include <algorithm>
+#include <functional>
+#include <vector>
+
+#include "tests/gc/kit.hpp"
+
+namespace besom::test {
+namespace {
+
+#ifdef BESOM_ZEAL
+constexpr std::uint32_t kScale = 20;
+#else
+constexpr std::uint32_t kScale = kUnderSanitizer ? 5 : 1;
+#endif
+
+struct Outcome {
+  std::uint64_t live_objects = 0;
+  std::uint64_t live_bytes = 0;
+  std::uint64_t rescans = 0;
+  std::uint64_t mark_ns = ~std::uint64_t{0};
+};
+
+using Build = std::function<Handle<Header>(Kit&)>;
+
+Outcome mark(const Build& build, std::uint32_t stack_entries) {
+  HeapOptions options = exact_options(512 * kMiB);
+  options.growth = Growth::fixed();
+  options.mark_stack = stack_entries;
+  Kit kit(options);
+  const Handle<Header> root = build(kit);
+  REQUIRE(root);
+  Outcome outcome;
+  for (int i = 0; i < 3; ++i) {
+    REQUIRE_FALSE(kit.heap.collect());
+    const CollectionStats& stats = kit.heap.last_collection();
+    outcome.live_objects = stats.live_objects;
+    outcome.live_bytes = stats.live_bytes;
+    outcome.rescans = stats.mark_rescans;
+    outcome.mark_ns = std::min(outcome.mark_ns, stats.mark_ns);
+  }
+  CHECK(kit.heap.verify().ok());
+  return outcome;
+}
+
+enum class Overflow { never, always, maybe };
+
+/// The survivors must not depend on the stack's size, nor the time by more than 20 times.
+void check_small_stacks(const Build& build, Overflow overflow) {
+  const Outcome full = mark(build, 0);
+  CHECK(full.rescans == 0);
+  for (const std::uint32_t entries : {64u, 65u, 7u, 1u}) {
+    const Outcome limited = mark(build, entries);
+    INFO(entries << " entries: " << limited.rescans << " rescans, " << limited.mark_ns
+                 << " ns against " << full.mark_ns);
+    CHECK(limited.live_objects == full.live_objects);
+    CHECK(limited.live_bytes == full.live_bytes);
+    if (entries == 64) {
+      if (overflow != Overflow::maybe) {
+        CHECK((limited.rescans > 0) == (overflow == Overflow::always));
+      }
+      // A floor under the time, so that the clock's noise does not count.
+      CHECK(limited.mark_ns <= 20 * std::max<std::uint64_t>(full.mark_ns, 200'000));
+    }
+  }
+}
+
+/// An array of all nodes, which `link` connects; the root is the array's first node unless the
+/// array stays.
+template <class Link>
+Handle<Header> linked(Kit& kit, std::uint32_t count, bool keep_array, Link link) {
+  Handle<RefArray<Node>> all = kit.heap.make(kit.refs, count);
+  for (std::uint32_t i = 0; i < count; ++i) (*all)[i] = kit.heap.allocate(kit.node);
+  link(*all);
+  auto* root = keep_array ? &all->header : &(*all)[0]->header;
+  return Handle<Header>(kit.heap, root);
+}
+
+}  // namespace
+
+TEST_CASE("Mark stack of 64: a list needs no more", "[gc][mark_stack]") {
+  check_small_stacks(
+      [](Kit& kit) {
+        return linked(kit, 200'000 / kScale, false, [](RefArray<Node>& all) {
+          for (std::uint32_t i = 0; i + 1 < all.length(); ++i) all[i].get()->right = all[i + 1];
+        });
+      },
+      Overflow::never);
+}
+
+TEST_CASE("Mark stack of 64: a wide array", "[gc][mark_stack]") {
+  check_small_stacks(
+      [](Kit& kit) { return linked(kit, 1'000'000 / kScale, true, [](RefArray<Node>&) {}); },
+      Overflow::always);
+}
+
+TEST_CASE("Mark stack of 64: a full tree", "[gc][mark_stack]") {
+  check_small_stacks(
+      [](Kit& kit) {
+        return linked(kit, (1 << 18) - 1, false, [](RefArray<Node>& all) {
+          for (std::uint32_t i = 0; 2 * i + 2 < all.length(); ++i) {
+            all[i].get()->left = all[2 * i + 1];
+            all[i].get()->right = all[2 * i + 2];
+          }
+        });
+      },
+      Overflow::maybe);
+}
+
+TEST_CASE("Mark stack of 64: a left comb, its spine marked before its teeth", "[gc][mark_stack]") {
+  check_small_stacks(
+      [](Kit& kit) {
+        return linked(kit, 400'000 / kScale, false, [](RefArray<Node>& all) {
+          for (std::uint32_t i = 0; i + 2 < all.length(); i += 2) {
+            all[i].get()->left = all[i + 2];
+            all[i].get()->right = all[i + 1];
+          }
+        });
+      },
+      Overflow::maybe);
+}
+
+TEST_CASE("Mark stack of 64: a random graph", "[gc][mark_stack]") {
+  check_small_stacks(
+      [](Kit& kit) {
+        Random random(4711);
+        return linked(kit, 400'000 / kScale, true, [&](RefArray<Node>& all) {
+          for (std::uint32_t i = 0; i < all.length(); ++i) {
+            all[i].get()->left = all[random.below(all.length())];
+            all[i].get()->right = all[random.below(all.length())];
+          }
+        });
+      },
+      Overflow::always);
+}
+
+TEST_CASE("Mark stack of 64: a list of hubs at falling addresses, each found last",
+          "[gc][mark_stack]") {
+  // Each hub marks 200 leaves before the next hub, which lies below it: the stack is full when the
+  // next hub is met, and a walk upwards has passed it.
+  check_small_stacks(
+      [](Kit& kit) {
+        const std::uint32_t hubs = 2000 / kScale;
+        Handle<RefArray<Node>> next = kit.heap.make(kit.refs, 0);
+        for (std::uint32_t i = 0; i < hubs; ++i) {
+          Handle<RefArray<Node>> hub = kit.heap.make(kit.refs, 200);
+          for (std::uint32_t k = 0; k < 199; ++k) (*hub)[k] = kit.heap.allocate(kit.node);
+          forge(&(*hub)[199], next.ref().index());
+          next = std::move(hub);
+        }
+        return Handle<Header>(kit.heap, &next->header);
+      },
+      Overflow::always);
+}
+
+TEST_CASE("Mark stack of 64: a list of hubs and leaves at random addresses",
+          "[gc][mark_stack][!mayfail]") {
+  check_small_stacks(
+      [](Kit& kit) {
+        Random random(4712);
+        const std::uint32_t hubs = 300 / kScale;
+        const std::uint32_t leaves = hubs * 199;
+        Handle<RefArray<Node>> leaf = kit.heap.make(kit.refs, leaves);
+        for (std::uint32_t i = 0; i < leaves; ++i) (*leaf)[i] = kit.heap.allocate(kit.node);
+        for (std::uint32_t i = leaves; i > 1; --i) {
+          const std::uint32_t other = random.below(i);
+          const Ref<Node> ref = (*leaf)[i - 1].ref();
+          (*leaf)[i - 1] = (*leaf)[other];
+          (*leaf)[other] = ref;
+        }
+        Handle<ValueArray> hub = kit.heap.make(kit.values, hubs);
+        for (std::uint32_t i = 0; i < hubs; ++i) {
+          (*hub)[i] = Kit::ref_of(kit.heap.allocate(kit.refs, 200));
+        }
+        Handle<RefArray<Node>> next = kit.heap.make(kit.refs, 0);
+        std::vector<Ref<RefArray<Node>>> order;
+        for (std::uint32_t i = 0; i < hubs; ++i) {
+          order.push_back((*hub)[i].get().as_ref<RefArray<Node>>());
+        }
+        for (std::uint32_t i = hubs; i > 1; --i) std::swap(order[i - 1], order[random.below(i)]);
+        for (std::uint32_t i = 0; i < hubs; ++i) {
+          RefArray<Node>* array = kit.heap.get(order[i]);
+          for (std::uint32_t k = 0; k < 199; ++k) (*array)[k] = (*leaf)[i * 199 + k];
+          forge(&(*array)[199], next.ref().index());
+          next.set(array);
+        }
+        return Handle<Header>(kit.heap, &next->header);
+      },
+      Overflow::always);
+}
+
+TEST_CASE("Mark stack of 64: many large arrays, more than the marker's slices",
+          "[gc][mark_stack]") {
+  check_small_stacks(
+      [](Kit& kit) {
+        Handle<ValueArray> top = kit.heap.make(kit.values, 300);
+        for (std::uint32_t i = 0; i < 300; ++i) {
+          (*top)[i] = Kit::ref_of(kit.heap.allocate(kit.values, 1000));
+          auto* array = kit.heap.get((*top)[i].get().as_ref<ValueArray>());
+          for (std::uint32_t k = 0; k < 1000 / kScale; ++k) {
+            Node* node = kit.heap.allocate(kit.node);
+            (*array)[k] = Kit::ref_of(node);
+          }
+        }
+        return Handle<Header>(kit.heap, &top->header);
+      },
+      Overflow::always);
+}
+
+}  // namespace besom::test

@@ -1,0 +1,386 @@
+/// When the heap collects, grows and gives up. Counts exactly, so the environment is not read.
+
+#include <sys/mman.h>
+
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "tests/gc/kit.hpp"
+#include "tests/heap/fault_system.hpp"
+
+namespace besom::test {
+namespace {
+
+/// A list of nodes until the heap is exhausted; how many there are.
+std::uint64_t fill(Kit& kit, Handle<Node>& list) {
+  std::uint64_t count = 0;
+  while (Node* node = kit.heap.allocate(kit.node)) {
+    node->left = list.get();
+    list.set(node);
+    ++count;
+  }
+  return count;
+}
+
+std::uint64_t length_of(const Handle<Node>& list) {
+  std::uint64_t count = 0;
+  for (const Node* node = list.get(); node != nullptr; node = node->left.get()) ++count;
+  return count;
+}
+
+}  // namespace
+
+TEST_CASE("Limit: with everything live one collection, then heap_limit with the bytes needed",
+          "[gc][policy]") {
+  for (const bool fixed : {false, true}) {
+    HeapOptions options = exact_options(kMiB);
+    if (fixed) options.growth = Growth::fixed();
+    Kit kit(options);
+    Handle<Node> list(kit.heap, nullptr);
+    const std::uint64_t count = fill(kit, list);
+    // Not a granule is left unused.
+    CHECK(count == kMiB / 16 - 1);
+    CHECK(kit.heap.error().code == Errc::heap_limit);
+    CHECK(kit.heap.error().bytes == 16);
+    CHECK(kit.heap.error().limit == kMiB);
+    CHECK(kit.heap.error().message().find("heap_max") != std::string::npos);
+    for (int i = 0; i < 5; ++i) {
+      const std::uint64_t collections = kit.heap.stats().collections;
+      CHECK(kit.heap.allocate(kit.block) == nullptr);
+      CHECK(kit.heap.stats().collections == collections + 1);
+      CHECK(kit.heap.error().code == Errc::heap_limit);
+      CHECK(kit.heap.error().bytes == 64);
+    }
+    CHECK(length_of(list) == count);
+    CHECK(kit.heap.verify().ok());
+  }
+}
+
+TEST_CASE("Limit: dropping one root makes allocation work again", "[gc][policy]") {
+  Kit kit(exact_options(kMiB));
+  Handle<Node> one = kit.make_node();
+  Handle<Node> list(kit.heap, nullptr);
+  const std::uint64_t count = fill(kit, list);
+  CHECK(kit.heap.allocate(kit.node) == nullptr);
+  one.reset();
+  CHECK(kit.heap.allocate(kit.node) != nullptr);
+  CHECK(length_of(list) == count);
+}
+
+TEST_CASE("Limit: a refused large object leaves room for small ones", "[gc][policy]") {
+  Kit kit(exact_options(kMiB));
+  const Handle<ByteArray> half = kit.heap.make(kit.bytes, kMiB / 2);
+  CHECK_FALSE(kit.heap.make(kit.bytes, kMiB / 2));
+  CHECK(kit.heap.error().code == Errc::heap_limit);
+  CHECK(kit.heap.error().bytes == kMiB / 2 + 16);
+  Handle<Node> list(kit.heap, nullptr);
+  CHECK(fill(kit, list) > 30'000);
+}
+
+TEST_CASE("Limit: garbage in what little is free causes no storm of collections", "[gc][policy]") {
+  Kit kit(exact_options(4 * kMiB));
+  Handle<ByteArray> live = kit.heap.make(kit.bytes, 7 * kMiB / 2);
+  REQUIRE(live);
+  const std::uint64_t before = kit.heap.stats().collections;
+  constexpr std::uint64_t kGarbage = 64 * kMiB;
+  for (std::uint64_t i = 0; i < kGarbage / 64; ++i) {
+    REQUIRE(kit.heap.allocate(kit.block) != nullptr);
+  }
+  // Half a MiB is free, so 128 collections are needed.
+  CHECK(kit.heap.stats().collections - before <= 128 + 20);
+}
+
+TEST_CASE("Growth: the heap starts with what was asked for", "[gc][policy]") {
+  for (const std::uint64_t initial : {64 * kKiB, kMiB, 5 * kMiB, 64 * kMiB}) {
+    HeapOptions options = exact_options();
+    options.heap_initial = initial;
+    CHECK(Kit(options).heap.stats().capacity == initial);
+  }
+  CHECK(Kit(exact_options()).heap.stats().capacity == kMiB);
+  CHECK(Kit(exact_options(64 * kKiB)).heap.stats().capacity == 64 * kKiB);
+}
+
+TEST_CASE("Growth: fixed takes all of heap_max before it collects", "[gc][policy]") {
+  HeapOptions options = exact_options(8 * kMiB);
+  options.growth = Growth::fixed();
+  Kit kit(options);
+  Handle<ByteArray> live = kit.heap.make(kit.bytes, 100);
+  // The pace would come first: let much be live.
+  Handle<Node> list(kit.heap, nullptr);
+  for (std::uint64_t i = 0; i < kMiB / 16; ++i) {
+    Node* node = kit.heap.allocate(kit.node);
+    node->left = list.get();
+    list.set(node);
+  }
+  REQUIRE_FALSE(kit.heap.collect());
+  const std::uint64_t collections = kit.heap.stats().collections;
+  while (kit.heap.stats().collections == collections) {
+    REQUIRE(kit.heap.allocate(kit.block) != nullptr);
+  }
+  CHECK(kit.heap.last_collection().cause == Cause::full);
+  CHECK(kit.heap.stats().capacity == 8 * kMiB);
+  CHECK(live);
+}
+
+TEST_CASE("Growth: a factor of the live size bounds the capacity", "[gc][policy]") {
+  for (const double factor : {1.25, 1.5, 2.0, 4.0}) {
+    HeapOptions options = exact_options(256 * kMiB);
+    options.growth = Growth::of_live(factor);
+    Kit kit(options);
+    Handle<Node> list(kit.heap, nullptr);
+    constexpr std::uint64_t kLive = 8 * kMiB;
+    for (std::uint64_t i = 0; i < kLive / 16; ++i) {
+      Node* node = kit.heap.allocate(kit.node);
+      REQUIRE(node != nullptr);
+      node->left = list.get();
+      list.set(node);
+    }
+    for (std::uint64_t i = 0; i < 64 * kMiB / 64; ++i) {
+      REQUIRE(kit.heap.allocate(kit.block) != nullptr);
+    }
+    const std::uint64_t capacity = kit.heap.stats().capacity;
+    INFO(factor << ": " << capacity);
+    CHECK(static_cast<double>(capacity) <= factor * 1.13 * static_cast<double>(kLive) + 2e6);
+    CHECK(capacity >= kLive);
+    CHECK(kit.heap.stats().collections > 0);
+  }
+}
+
+TEST_CASE("Growth: in steps of about an eighth, so that system calls stay rare", "[gc][policy]") {
+  HeapOptions options = exact_options(256 * kMiB);
+  options.growth = Growth::fixed();
+  options.system = &FaultSystem::table();
+  FaultSystem::reset();
+  Kit kit(options);
+  Handle<Node> list(kit.heap, nullptr);
+  for (std::uint64_t i = 0; i < 128 * kMiB / 16; ++i) {
+    Node* node = kit.heap.allocate(kit.node);
+    REQUIRE(node != nullptr);
+    node->left = list.get();
+    list.set(node);
+  }
+  CHECK(FaultSystem::calls(SystemCall::commit) <= 60);
+  CHECK(kit.heap.stats().capacity <= 128 * kMiB * 9 / 8 + 2 * kMiB);
+}
+
+TEST_CASE("Pace: with little live the heap collects every 2 MiB, however large it may be",
+          "[gc][policy]") {
+  HeapOptions options = exact_options();
+  options.heap_initial = options.heap_max;
+  options.growth = Growth::fixed();
+  Kit kit(options);
+  for (std::uint64_t i = 0; i < 100 * kMiB / 64; ++i) {
+    REQUIRE(kit.heap.allocate(kit.block) != nullptr);
+  }
+  CHECK(kit.heap.stats().collections >= 40);
+  CHECK(kit.heap.stats().collections <= 60);
+  CHECK(kit.heap.last_collection().cause == Cause::pace);
+}
+
+TEST_CASE("Steady state: 20 million allocations leave the capacity as it is", "[gc][policy]") {
+  Kit kit(exact_options());
+  const std::uint32_t scale = kUnderSanitizer ? 10 : 1;
+  constexpr std::uint32_t kLive = 1000;
+  Handle<RefArray<Node>> live = kit.heap.make(kit.refs, kLive);
+  const auto run = [&](std::uint32_t count) {
+    for (std::uint32_t i = 0; i < count; ++i) {
+      Node* node = kit.heap.allocate(kit.node);
+      if (node == nullptr) return false;
+      (*live)[i % kLive] = node;
+    }
+    return true;
+  };
+  REQUIRE(run(1'000'000 / scale));
+  const std::uint64_t capacity = kit.heap.stats().capacity;
+  REQUIRE(run(20'000'000 / scale));
+  CHECK(kit.heap.stats().capacity == capacity);
+  CHECK(kit.survivors() == kLive + 1);
+}
+
+TEST_CASE(
+    "Refused memory: collect, a smaller step, then commit_failed; nothing changed; "
+    "growth works once the limit is lifted",
+    "[gc][policy][faults]") {
+  HeapOptions options = exact_options(16 * kMiB);
+  options.system = &FaultSystem::table();
+  Kit kit(options);
+  Handle<Node> list(kit.heap, nullptr);
+  FaultSystem::fail(SystemCall::commit, 1, true);
+  const std::uint64_t count = fill(kit, list);
+  CHECK(count == kMiB / 16 - 1);
+  CHECK(kit.heap.error().code == Errc::commit_failed);
+  CHECK(kit.heap.error().system_errno == ENOMEM);
+  CHECK(kit.heap.error().bytes >= 16);
+  for (int i = 0; i < 3; ++i) {
+    const std::uint64_t collections = kit.heap.stats().collections;
+    CHECK(kit.heap.allocate(kit.node) == nullptr);
+    CHECK(kit.heap.error().code == Errc::commit_failed);
+    CHECK(kit.heap.stats().collections <= collections + 1);
+    CHECK(kit.heap.stats().capacity == kMiB);
+    CHECK(length_of(list) == count);
+  }
+  CHECK(kit.heap.verify().ok());
+  // One refusal only: the smaller step is tried and succeeds.
+  FaultSystem::fail(SystemCall::commit, 1, false);
+  CHECK(kit.heap.allocate(kit.node) != nullptr);
+  CHECK(kit.heap.stats().capacity == kMiB + 4096);
+  FaultSystem::lift();
+  CHECK(fill(kit, list) + count >= 16 * kMiB / 16 - 3);
+  CHECK(kit.heap.error().code == Errc::heap_limit);
+}
+
+TEST_CASE("Refused memory: garbage is used up before the refusal counts", "[gc][policy][faults]") {
+  HeapOptions options = exact_options(16 * kMiB);
+  options.system = &FaultSystem::table();
+  Kit kit(options);
+  FaultSystem::fail(SystemCall::commit, 1, true);
+  for (int i = 0; i < 1'000'000; ++i) REQUIRE(kit.heap.allocate(kit.node) != nullptr);
+  CHECK(kit.heap.stats().capacity == kMiB);
+  FaultSystem::lift();
+}
+
+namespace {
+
+/// What a program sees of its heap: every index and every collection, as one number.
+std::uint64_t trace_of_run(const HeapOptions& options, std::uint64_t seed) {
+  Kit kit(options);
+  Random random(seed);
+  Handle<RefArray<Node>> live = kit.heap.make(kit.refs, 500);
+  std::uint64_t hash = 14695981039346656037u;
+  const auto mix = [&](std::uint64_t number) { hash = (hash ^ number) * 1099511628211u; };
+  for (int i = 0; i < 200'000 / (kUnderSanitizer ? 4 : 1); ++i) {
+    if (random.chance(5)) {
+      const auto* bytes = kit.heap.allocate(kit.bytes, random.below(3000));
+      REQUIRE(bytes != nullptr);
+      mix(Ref<ByteArray>(bytes).index());
+      continue;
+    }
+    Node* node = kit.heap.allocate(kit.node);
+    REQUIRE(node != nullptr);
+    const std::uint32_t at = random.below(500);
+    if (random.chance(50)) node->left = (*live)[at];
+    if (random.chance(30)) (*live)[at] = node;
+    if (random.chance(20)) (*live)[random.below(500)] = nullptr;
+    mix(Ref<Node>(node).index());
+    mix(kit.heap.stats().collections);
+  }
+  REQUIRE_FALSE(kit.heap.collect());
+  mix(kit.heap.last_collection().live_bytes);
+  mix(kit.heap.last_collection().holes);
+  return hash;
+}
+
+}  // namespace
+
+TEST_CASE("P8: the same program and seed give the same indices and collections", "[gc][policy]") {
+  const std::uint64_t seed = random_for("P8").next();
+  HeapOptions zeal = exact_options(4 * kMiB);
+  zeal.zeal = {64, false, false};
+  HeapOptions fixed = exact_options(4 * kMiB);
+  fixed.growth = Growth::fixed();
+  for (const HeapOptions& options : {exact_options(), exact_options(2 * kMiB), fixed, zeal}) {
+    const std::uint64_t first = trace_of_run(options, seed);
+    // What else the process holds must not matter.
+    const Kit other(any_options());
+    CHECK(trace_of_run(options, seed) == first);
+    CHECK(trace_of_run(options, seed + 1) != first);
+  }
+}
+
+TEST_CASE("Environment: BESOM_OPTIONS overrides what the program sets", "[gc][policy]") {
+  const char* old = std::getenv("BESOM_OPTIONS");
+  const std::string saved = old != nullptr ? old : "";
+  HeapOptions options = exact_options();
+  setenv("BESOM_OPTIONS", "heap_max=2M,growth=fixed", 1);
+  CHECK(make_heap(options)->options().heap_max == options.heap_max);
+  options.read_environment = true;
+  CHECK(make_heap(options)->options().heap_max == 2 * kMiB);
+  CHECK(make_heap(options)->options().growth.factor == 0);
+  setenv("BESOM_OPTIONS", "", 1);
+  CHECK(make_heap(options)->options().heap_max == options.heap_max);
+  for (const char* wrong : {"heap_max=1K", "heap_max=x", "nonsense", "growth=0.5"}) {
+    setenv("BESOM_OPTIONS", wrong, 1);
+    const Result<std::unique_ptr<Heap>> heap = Heap::create(options);
+    CHECK_FALSE(heap);
+    CHECK(heap.error().code == Errc::bad_option);
+  }
+  if (old != nullptr) {
+    setenv("BESOM_OPTIONS", saved.c_str(), 1);
+  } else {
+    unsetenv("BESOM_OPTIONS");
+  }
+}
+
+TEST_CASE("Options: senseless ones create no heap", "[gc][policy][misuse]") {
+  MisuseTable table("heaps of senseless options");
+  for (const std::uint64_t heap_max : {std::uint64_t{0}, std::uint64_t{1}, 64 * kKiB - 1,
+                                       HeapOptions::kMaxHeap + 1, ~std::uint64_t{0}}) {
+    const Result<std::unique_ptr<Heap>> heap = Heap::create(exact_options(heap_max));
+    CHECK_FALSE(heap);
+    CHECK(heap.error().code == Errc::bad_option);
+    table.row();
+  }
+}
+
+namespace {
+
+std::uint64_t resident_bytes(char* base, std::uint64_t bytes) {
+  std::vector<unsigned char> pages(bytes / 4096);
+  REQUIRE(mincore(base, bytes / 4096 * 4096, pages.data()) == 0);
+  std::uint64_t count = 0;
+  for (const unsigned char page : pages) count += page & 1;
+  return count * 4096;
+}
+
+}  // namespace
+
+TEST_CASE("Memory: after nine tenths are dropped, resident is close to live", "[gc][policy]") {
+  Kit kit(exact_options(512 * kMiB));
+  std::vector<Handle<Node>> lists;
+  constexpr int kLists = 10;
+  constexpr std::uint64_t kListBytes = 10 * kMiB;
+  for (int i = 0; i < kLists; ++i) {
+    Handle<Node> list(kit.heap, nullptr);
+    for (std::uint64_t k = 0; k < kListBytes / 16; ++k) {
+      Node* node = kit.heap.allocate(kit.node);
+      node->left = list.get();
+      list.set(node);
+    }
+    lists.push_back(std::move(list));
+  }
+  char* base = detail::arena_of(lists[0].get());
+  CHECK(resident_bytes(base, kit.heap.stats().committed) >= kLists * kListBytes * 9 / 10);
+  for (int i = 0; i < kLists; ++i) {
+    if (i != 4) lists[static_cast<std::size_t>(i)].reset();
+  }
+  REQUIRE_FALSE(kit.heap.collect());
+  const std::uint64_t live = kit.heap.last_collection().live_bytes;
+  CHECK(live == kListBytes);
+  CHECK(kit.heap.last_collection().returned >= 80 * kMiB);
+  const std::uint64_t resident = resident_bytes(base, kit.heap.stats().committed);
+  INFO(resident << " resident, " << live << " live");
+  CHECK(resident <= live * 13 / 10);
+  // And it is there again when needed, as zeros.
+  Handle<ByteArray> large = kit.heap.make(kit.bytes, 64 * kMiB);
+  REQUIRE(large);
+  std::uint64_t sum = 0;
+  for (std::uint32_t i = 0; i < large->length(); i += 64) sum += large->data()[i];
+  CHECK(sum == 0);
+  CHECK(length_of(lists[4]) == kListBytes / 16);
+}
+
+TEST_CASE("Memory: what a steady program uses again is not given back", "[gc][policy]") {
+  HeapOptions options = exact_options();
+  options.system = &FaultSystem::table();
+  Kit kit(options);
+  for (std::uint64_t i = 0; i < 50 * kMiB / 64; ++i)
+    static_cast<void>(kit.heap.allocate(kit.block));
+  FaultSystem::reset();
+  for (std::uint64_t i = 0; i < 50 * kMiB / 64; ++i)
+    static_cast<void>(kit.heap.allocate(kit.block));
+  CHECK(FaultSystem::calls(SystemCall::discard) == 0);
+  CHECK(FaultSystem::calls(SystemCall::commit) == 0);
+}
+
+}  // namespace besom::test

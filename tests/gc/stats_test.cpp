@@ -1,0 +1,150 @@
+/// The figures of a collection and of the heap.
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "tests/gc/kit.hpp"
+
+namespace besom::test {
+
+TEST_CASE("Stats: live and freed count objects and their bytes", "[gc][stats]") {
+  Kit kit(exact_options());
+  std::vector<Handle<Header>> kept;
+  std::uint64_t kept_bytes = 0;
+  std::uint64_t dropped = 0;
+  std::uint64_t dropped_bytes = 0;
+  Random random = random_for("Stats");
+  for (int i = 0; i < 5000; ++i) {
+    const std::uint32_t length = random.chance(90) ? random.below(300) : random.below(5000);
+    Handle<ByteArray> bytes = kit.heap.make(kit.bytes, length);
+    const std::uint64_t rounded = (length + 8 + 15) / 16 * 16;
+    if (random.chance(40)) {
+      kept.emplace_back(kit.heap, &bytes->header);
+      kept_bytes += rounded;
+    } else {
+      ++dropped;
+      dropped_bytes += rounded;
+    }
+  }
+  REQUIRE_FALSE(kit.heap.collect());
+  const CollectionStats& last = kit.heap.last_collection();
+  const HeapStats heap = kit.heap.stats();
+  CHECK(last.live_objects == kept.size());
+  CHECK(last.live_bytes == kept_bytes);
+  CHECK(heap.freed_objects == dropped);
+  CHECK(heap.freed_bytes == dropped_bytes);
+  CHECK(heap.allocated == kept_bytes + dropped_bytes);
+  CHECK(heap.used == kept_bytes);
+  CHECK(last.bad_refs == 0);
+  CHECK(last.bad_headers == 0);
+  CHECK(last.mark_rescans == 0);
+  CHECK(last.cause == Cause::requested);
+  CHECK(last.number == heap.collections);
+}
+
+TEST_CASE("Stats: holes are those of the free list", "[gc][stats]") {
+  Kit kit(exact_options());
+  Handle<RefArray<Node>> all = kit.heap.make(kit.refs, 1000);
+  for (std::uint32_t i = 0; i < 1000; ++i) (*all)[i] = kit.heap.allocate(kit.node);
+  for (std::uint32_t i = 0; i < 1000; i += 2) (*all)[i] = nullptr;
+  CHECK(kit.survivors() == 501);
+  const CollectionStats& last = kit.heap.last_collection();
+  std::uint64_t holes = 0;
+  std::uint64_t largest = 0;
+  std::uint64_t free_bytes = 0;
+  for (const Run hole : kit.heap.free_list().free_blocks()) {
+    ++holes;
+    largest = std::max<std::uint64_t>(largest, hole.size_bytes);
+    free_bytes += hole.size_bytes;
+  }
+  CHECK(last.holes == holes);
+  CHECK(last.holes >= 499);
+  CHECK(last.largest_hole == largest);
+  CHECK(free_bytes + last.live_bytes + 16 == kit.heap.stats().capacity);
+}
+
+TEST_CASE("Stats: committed, reserved and tables", "[gc][stats]") {
+  HeapOptions options = exact_options(16 * kMiB);
+  options.reserve = 16 * kMiB;
+  Kit kit(options);
+  static_cast<void>(kit.make_node());
+  REQUIRE_FALSE(kit.heap.collect());
+  CHECK(kit.heap.last_collection().committed == kMiB);
+  CHECK(kit.heap.last_collection().reserved == 16 * kMiB + Arena::kSmallGuard);
+  CHECK(kit.heap.stats().committed == kMiB);
+  CHECK(kit.heap.stats().capacity == kMiB);
+  CHECK(kit.heap.stats().reserved == kit.heap.last_collection().reserved);
+  CHECK(kit.heap.stats().table_bytes <= 16 * kMiB / 8 + kMiB);
+}
+
+TEST_CASE("Stats: side tables take at most an eighth of the arena and a MiB", "[gc][stats]") {
+  for (const std::uint64_t heap_max : {64 * kKiB, kMiB, 64 * kMiB, kKiB * kMiB, 4 * kKiB * kMiB}) {
+    INFO(heap_max);
+    CHECK(Kit(exact_options(heap_max)).heap.stats().table_bytes <= heap_max / 8 + kMiB);
+  }
+}
+
+TEST_CASE("Stats: pauses add up", "[gc][stats]") {
+  Kit kit(exact_options());
+  std::uint64_t sum = 0;
+  std::uint64_t worst = 0;
+  for (int i = 0; i < 20; ++i) {
+    for (int k = 0; k < 1000; ++k) static_cast<void>(kit.heap.allocate(kit.node));
+    REQUIRE_FALSE(kit.heap.collect());
+    const CollectionStats& last = kit.heap.last_collection();
+    sum += last.pause_ns;
+    worst = std::max(worst, last.pause_ns);
+    CHECK(last.pause_ns >= last.roots_ns + last.mark_ns + last.sweep_ns);
+  }
+  CHECK(kit.heap.stats().pause_ns == sum);
+  CHECK(kit.heap.stats().pause_max_ns == worst);
+  CHECK(kit.heap.stats().collections == 20);
+}
+
+TEST_CASE("Stats: each cause has a name", "[gc][stats]") {
+  CHECK(std::string(name_of(Cause::requested)) == "requested");
+  CHECK(std::string(name_of(Cause::full)) == "full");
+  CHECK(std::string(name_of(Cause::pace)) == "pace");
+  CHECK(std::string(name_of(Cause::zeal)) == "zeal");
+  CHECK(std::string(name_of(static_cast<Cause>(99))) == "unknown");
+}
+
+TEST_CASE("Log: collections at info, phases at debug, nothing when off", "[gc][stats]") {
+  struct Lines {
+    std::vector<std::string> text;
+    std::vector<LogLevel> level;
+  } lines;
+  const auto run = [&](LogLevel level) {
+    lines = {};
+    HeapOptions options = exact_options();
+    options.log = level;
+    options.sink.user = &lines;
+    options.sink.write = [](void* user, LogLevel line_level, const char* line) noexcept {
+      static_cast<Lines*>(user)->text.emplace_back(line);
+      static_cast<Lines*>(user)->level.push_back(line_level);
+    };
+    Kit kit(options);
+    Handle<Node> node = kit.make_node();
+    REQUIRE_FALSE(kit.heap.collect());
+    forge(&node->left, 0xfff0);
+    REQUIRE_FALSE(kit.heap.collect());
+    for (const LogLevel line_level : lines.level) CHECK(line_level >= level);
+    return lines.text.size();
+  };
+  CHECK(run(LogLevel::off) == 0);
+  CHECK(run(LogLevel::error) == 1);
+  CHECK(lines.text[0].find("1 bad refs") != std::string::npos);
+  CHECK(run(LogLevel::info) == 3);
+  CHECK(lines.text[0].find("collection 1 (requested)") != std::string::npos);
+  CHECK(run(LogLevel::debug) >= 7);
+  const auto mentions = [&](const char* word) {
+    return std::any_of(lines.text.begin(), lines.text.end(), [&](const std::string& line) {
+      return line.find(word) != std::string::npos;
+    });
+  };
+  CHECK(mentions("marked"));
+  CHECK(mentions("swept"));
+}
+
+}  // namespace besom::test

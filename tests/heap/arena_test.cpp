@@ -1,0 +1,286 @@
+/// The one mapping: alignment, commitment in steps, what a stray access meets, and each system call
+/// refused.
+
+#include "heap/arena.hpp"
+
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <fstream>
+#include <string>
+
+#include "tests/heap/fault_system.hpp"
+#include "tests/heap/show.hpp"
+#include "tests/support/death.hpp"
+
+namespace besom::test {
+namespace {
+
+constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
+
+Arena reserved(std::uint64_t max_bytes, std::uint64_t reserve_bytes = 0) {
+  Result<Arena> arena = Arena::reserve(max_bytes, reserve_bytes, FaultSystem::table());
+  REQUIRE(arena);
+  return std::move(*arena);
+}
+
+bool is_readable(const volatile char* address) {
+  const Death death = death_of([&] {
+    std::signal(SIGSEGV, SIG_DFL);  // a sanitizer's handler would turn the signal into an exit
+    static_cast<void>(*address);
+  });
+  if (death.wait_status == 0) return true;
+  INFO(death.describe());
+  REQUIRE((WIFSIGNALED(death.wait_status) && WTERMSIG(death.wait_status) == SIGSEGV));
+  return false;
+}
+
+bool all_zero(const char* bytes, std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) {
+    if (bytes[i] != 0) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+TEST_CASE("Arena: the base is a multiple of 4 GiB", "[heap][arena]") {
+  for (const std::uint64_t reserve : {std::uint64_t{0}, kMiB, 100 * kMiB, std::uint64_t{5} << 30}) {
+    const Arena arena = reserved(kMiB, reserve);
+    CHECK(reinterpret_cast<std::uintptr_t>(arena.base()) % Arena::kAlignment == 0);
+  }
+}
+
+TEST_CASE("Arena: by default any 32-bit index plus any 32-bit offset stays inside",
+          "[heap][arena]") {
+  const Arena arena = reserved(kMiB);
+  CHECK(arena.reserved() > std::uint64_t{0xffffffff} + 0xffffffff);
+}
+
+TEST_CASE("Arena: a smaller reservation takes no more than asked, a page's rounding and the guard",
+          "[heap][arena]") {
+  CHECK(reserved(kMiB, kMiB).reserved() == kMiB + Arena::kSmallGuard);
+  CHECK(reserved(kMiB + 1, kMiB + 1).reserved() == kMiB + Arena::kPage + Arena::kSmallGuard);
+  CHECK(reserved(2 * kMiB, kMiB).reserved() == 2 * kMiB + Arena::kSmallGuard);
+}
+
+TEST_CASE("Arena: many live side by side", "[heap][arena]") {
+  Arena first = reserved(kMiB);
+  Arena second = reserved(kMiB, kMiB);
+  Arena third = reserved(kMiB);
+  CHECK(first.base() != second.base());
+  CHECK(second.base() != third.base());
+  REQUIRE_FALSE(first.commit(Arena::kPage));
+  REQUIRE_FALSE(third.commit(Arena::kPage));
+  first.base()[100] = 1;
+  CHECK(third.base()[100] == 0);
+}
+
+TEST_CASE("Arena: committed memory is zero and writable, up to its last byte", "[heap][arena]") {
+  Arena arena = reserved(kMiB);
+  REQUIRE_FALSE(arena.commit(16 * Arena::kPage));
+  CHECK(arena.committed() == 16 * Arena::kPage);
+  CHECK(all_zero(arena.base(), 16 * Arena::kPage));
+  std::memset(arena.base(), 0x7f, 16 * Arena::kPage);
+  CHECK(arena.base()[16 * Arena::kPage - 1] == 0x7f);
+}
+
+TEST_CASE("Arena: committing in steps leaves what lies below as it is", "[heap][arena]") {
+  Arena arena = reserved(64 * kMiB);
+  std::uint64_t pages = 0;
+  for (const std::uint32_t step : {1u, 1u, 2u, 3u, 5u, 800u, 3000u}) {
+    const std::uint64_t before = pages * Arena::kPage;
+    pages += step;
+    REQUIRE_FALSE(arena.commit(pages * Arena::kPage));
+    CHECK(arena.committed() == pages * Arena::kPage);
+    arena.base()[before] = static_cast<char>(step);
+  }
+  CHECK(arena.base()[0] == 1);
+  CHECK(arena.base()[2 * Arena::kPage] == 2);
+  CHECK(arena.base()[7 * Arena::kPage] == 5);
+}
+
+TEST_CASE("Arena: committing less than is committed changes nothing", "[heap][arena]") {
+  Arena arena = reserved(kMiB);
+  REQUIRE_FALSE(arena.commit(4 * Arena::kPage));
+  FaultSystem::reset();
+  REQUIRE_FALSE(arena.commit(Arena::kPage));
+  REQUIRE_FALSE(arena.commit(0));
+  CHECK(arena.committed() == 4 * Arena::kPage);
+  CHECK(FaultSystem::calls(SystemCall::commit) == 0);
+}
+
+TEST_CASE("Arena: what is not committed faults, and so does the guard", "[heap][arena]") {
+  Arena arena = reserved(kMiB);
+  const char* base = arena.base();
+  CHECK_FALSE(is_readable(base));
+  REQUIRE_FALSE(arena.commit(2 * Arena::kPage));
+  CHECK(is_readable(base));
+  CHECK(is_readable(base + 2 * Arena::kPage - 1));
+  CHECK_FALSE(is_readable(base + 2 * Arena::kPage));
+  CHECK_FALSE(is_readable(base + 0xffffffff));
+  CHECK_FALSE(is_readable(base + std::uint64_t{0xffffffff} + 0xffffffff));
+}
+
+TEST_CASE("Arena: with everything of a small reservation committed the guard still faults",
+          "[heap][arena]") {
+  Arena arena = reserved(kMiB, kMiB);
+  REQUIRE_FALSE(arena.commit(kMiB));
+  CHECK(is_readable(arena.base() + kMiB - 1));
+  CHECK_FALSE(is_readable(arena.base() + kMiB));
+  CHECK_FALSE(is_readable(arena.base() + kMiB + Arena::kSmallGuard - 1));
+}
+
+TEST_CASE("Arena: discarded pages read as zero, and their neighbours stay", "[heap][arena]") {
+  Arena arena = reserved(kMiB);
+  REQUIRE_FALSE(arena.commit(8 * Arena::kPage));
+  std::memset(arena.base(), 0x11, 8 * Arena::kPage);
+  CHECK(arena.discard(2 * Arena::kPage, 3 * Arena::kPage) == 3 * Arena::kPage);
+  CHECK(all_zero(arena.base() + 2 * Arena::kPage, 3 * Arena::kPage));
+  CHECK(arena.base()[2 * Arena::kPage - 1] == 0x11);
+  CHECK(arena.base()[5 * Arena::kPage] == 0x11);
+}
+
+TEST_CASE("Arena: only whole pages inside the span are discarded", "[heap][arena]") {
+  Arena arena = reserved(kMiB);
+  REQUIRE_FALSE(arena.commit(8 * Arena::kPage));
+  std::memset(arena.base(), 0x11, 8 * Arena::kPage);
+  CHECK(arena.discard(16, Arena::kPage) == 0);
+  CHECK(arena.discard(16, 2 * Arena::kPage) == Arena::kPage);
+  CHECK(arena.base()[Arena::kPage - 1] == 0x11);
+  CHECK(arena.base()[Arena::kPage] == 0);
+  CHECK(arena.base()[2 * Arena::kPage] == 0x11);
+  CHECK(arena.discard(3 * Arena::kPage, 0) == 0);
+}
+
+TEST_CASE("Arena: is named in the process's memory map", "[heap][arena]") {
+  void* probe = mmap(nullptr, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  REQUIRE(probe != MAP_FAILED);
+  const bool supported = operating_system().name(probe, 4096, "besom probe") == 0;
+  munmap(probe, 4096);
+  const Arena arena = reserved(kMiB);
+  bool found = false;
+  std::ifstream maps("/proc/self/maps");
+  for (std::string line; std::getline(maps, line);) {
+    found |= line.find("besom arena") != std::string::npos;
+  }
+  CHECK(found == supported);
+}
+
+TEST_CASE("Arena: a refused reservation says how much and why, and leaves nothing mapped",
+          "[heap][arena][faults]") {
+  REQUIRE(FaultSystem::mappings() == 0);
+  FaultSystem::reset();
+  { const Arena arena = reserved(kMiB); }
+  const std::uint64_t calls = FaultSystem::calls(SystemCall::reserve);
+  for (std::uint64_t k = 1; k <= calls; ++k) {
+    FaultSystem::fail(SystemCall::reserve, k, true);
+    const Result<Arena> arena = Arena::reserve(kMiB, 0, FaultSystem::table());
+    REQUIRE_FALSE(arena);
+    CHECK(arena.error().code == Errc::reserve_failed);
+    CHECK(arena.error().system_errno == ENOMEM);
+    CHECK(arena.error().bytes == Arena::kFullReservation);
+    CHECK(arena.error().message().find("reserve_failed") == 0);
+    CHECK(FaultSystem::mappings() == 0);
+  }
+  FaultSystem::lift();
+  const Arena arena = reserved(kMiB);
+}
+
+TEST_CASE("Arena: a refused commitment changes nothing and may be tried again",
+          "[heap][arena][faults]") {
+  Arena arena = reserved(kMiB);
+  REQUIRE_FALSE(arena.commit(Arena::kPage));
+  FaultSystem::fail(SystemCall::commit, 1, true);
+  for (int i = 0; i < 3; ++i) {
+    const Error error = arena.commit(3 * Arena::kPage);
+    CHECK(error.code == Errc::commit_failed);
+    CHECK(error.system_errno == ENOMEM);
+    CHECK(error.bytes == 2 * Arena::kPage);
+    CHECK(arena.committed() == Arena::kPage);
+  }
+  FaultSystem::lift();
+  REQUIRE_FALSE(arena.commit(3 * Arena::kPage));
+  CHECK(arena.committed() == 3 * Arena::kPage);
+}
+
+TEST_CASE("Arena: names and huge pages refused are no error", "[heap][arena][faults]") {
+  FaultSystem::fail(SystemCall::name, 1, true);
+  Arena arena = reserved(16 * kMiB);
+  FaultSystem::fail(SystemCall::advise_huge, 1, true);
+  REQUIRE_FALSE(arena.commit(16 * kMiB));
+  CHECK(FaultSystem::injected() == 1);
+  FaultSystem::lift();
+  arena.base()[16 * kMiB - 1] = 1;
+}
+
+TEST_CASE("Arena: huge pages are asked for only where whole ones are committed", "[heap][arena]") {
+  Arena arena = reserved(16 * kMiB);
+  FaultSystem::reset();
+  REQUIRE_FALSE(arena.commit(kMiB));
+  CHECK(FaultSystem::calls(SystemCall::advise_huge) == 0);
+  REQUIRE_FALSE(arena.commit(3 * kMiB));
+  CHECK(FaultSystem::calls(SystemCall::advise_huge) == 0);
+  REQUIRE_FALSE(arena.commit(9 * kMiB));
+  CHECK(FaultSystem::calls(SystemCall::advise_huge) == 1);
+}
+
+TEST_CASE("Arena: a refused discard returns nothing and keeps the bytes", "[heap][arena][faults]") {
+  Arena arena = reserved(kMiB);
+  REQUIRE_FALSE(arena.commit(2 * Arena::kPage));
+  arena.base()[0] = 5;
+  FaultSystem::fail(SystemCall::discard, 1, false);
+  CHECK(arena.discard(0, Arena::kPage) == 0);
+  CHECK(arena.base()[0] == 5);
+  CHECK(arena.discard(0, Arena::kPage) == Arena::kPage);
+}
+
+TEST_CASE("Arena: moving hands the one mapping on", "[heap][arena]") {
+  REQUIRE(FaultSystem::mappings() == 0);
+  {
+    Arena first = reserved(kMiB);
+    REQUIRE_FALSE(first.commit(Arena::kPage));
+    first.base()[7] = 7;
+    const Arena second(std::move(first));
+    CHECK(second.base()[7] == 7);
+    CHECK(FaultSystem::mappings() == 1);
+  }
+  CHECK(FaultSystem::mappings() == 0);
+}
+
+TEST_CASE("SideTable: zeroed, movable, unmapped once", "[heap][arena]") {
+  REQUIRE(FaultSystem::mappings() == 0);
+  {
+    Result<SideTable> made = SideTable::map(3 * Arena::kPage, "besom test", FaultSystem::table());
+    REQUIRE(made);
+    SideTable table;
+    CHECK(table.data() == nullptr);
+    table = std::move(*made);
+    CHECK(table.size_bytes() == 3 * Arena::kPage);
+    auto* bytes = static_cast<char*>(table.data());
+    CHECK(all_zero(bytes, 3 * Arena::kPage));
+    std::memset(bytes, 1, 3 * Arena::kPage);
+    table.discard_from(Arena::kPage + 1);
+    CHECK(bytes[2 * Arena::kPage - 1] == 1);
+    CHECK(bytes[2 * Arena::kPage] == 0);
+    table.discard_from(9 * Arena::kPage);
+    const SideTable other(std::move(table));
+    CHECK(other.data() == bytes);
+  }
+  CHECK(FaultSystem::mappings() == 0);
+}
+
+TEST_CASE("SideTable: a refused mapping is out_of_host_memory with its size",
+          "[heap][arena][faults]") {
+  FaultSystem::fail(SystemCall::map, 1, false);
+  const Result<SideTable> table = SideTable::map(12345, "besom test", FaultSystem::table());
+  REQUIRE_FALSE(table);
+  CHECK(table.error().code == Errc::out_of_host_memory);
+  CHECK(table.error().system_errno == ENOMEM);
+  CHECK(table.error().bytes == 12345);
+}
+
+}  // namespace besom::test

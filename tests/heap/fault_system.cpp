@@ -1,0 +1,140 @@
+#include "tests/heap/fault_system.hpp"
+
+#include <cerrno>
+#include <iterator>
+
+#include "freelist/check.hpp"
+
+namespace besom::test {
+namespace {
+
+struct Mapping {
+  void* address;
+  std::size_t bytes;
+};
+
+struct State {
+  std::uint64_t calls[kSystemCalls] = {};
+  SystemCall failing = SystemCall::reserve;
+  std::uint64_t countdown = 0;  // 0: nothing fails
+  bool persistent = false;
+  std::uint64_t injected = 0;
+  std::uint64_t injected_in_all = 0;
+  Mapping mappings[64] = {};
+  std::size_t mapping_count = 0;
+};
+
+State state;
+
+/// Counts the call; true when it has to fail.
+bool strikes(SystemCall call) {
+  ++state.calls[static_cast<int>(call)];
+  if (state.countdown == 0 || call != state.failing) return false;
+  if (state.countdown > 1) {
+    --state.countdown;
+    return false;
+  }
+  if (!state.persistent) state.countdown = 0;
+  ++state.injected;
+  ++state.injected_in_all;
+  errno = ENOMEM;
+  return true;
+}
+
+void* note_mapping(void* address, std::size_t bytes) {
+  if (address == nullptr) return nullptr;
+  BESOM_CHECK(state.mapping_count < std::size(state.mappings), "mappings", state.mapping_count, 0);
+  state.mappings[state.mapping_count++] = {address, bytes};
+  return address;
+}
+
+void forget_mapping(void* address, std::size_t bytes) {
+  for (std::size_t i = 0; i < state.mapping_count; ++i) {
+    if (state.mappings[i].address != address) continue;
+    BESOM_CHECK(state.mappings[i].bytes == bytes, "unmapped in part", state.mappings[i].bytes,
+                bytes);
+    state.mappings[i] = state.mappings[--state.mapping_count];
+    return;
+  }
+  BESOM_CHECK(false, "unmapped what was not mapped", bytes, 0);
+}
+
+constexpr System kTable{
+    .reserve = [](void* hint, std::size_t bytes) -> void* {
+      if (strikes(SystemCall::reserve)) return nullptr;
+      return note_mapping(operating_system().reserve(hint, bytes), bytes);
+    },
+    .map = [](std::size_t bytes) -> void* {
+      if (strikes(SystemCall::map)) return nullptr;
+      return note_mapping(operating_system().map(bytes), bytes);
+    },
+    .unmap =
+        [](void* address, std::size_t bytes) {
+          if (strikes(SystemCall::unmap)) return -1;
+          forget_mapping(address, bytes);
+          return operating_system().unmap(address, bytes);
+        },
+    .commit =
+        [](void* address, std::size_t bytes) {
+          return strikes(SystemCall::commit) ? -1 : operating_system().commit(address, bytes);
+        },
+    .discard =
+        [](void* address, std::size_t bytes) {
+          return strikes(SystemCall::discard) ? -1 : operating_system().discard(address, bytes);
+        },
+    .advise_huge =
+        [](void* address, std::size_t bytes) {
+          return strikes(SystemCall::advise_huge) ? -1
+                                                  : operating_system().advise_huge(address, bytes);
+        },
+    .name =
+        [](void* address, std::size_t bytes, const char* text) {
+          return strikes(SystemCall::name) ? -1 : operating_system().name(address, bytes, text);
+        },
+};
+
+}  // namespace
+
+const char* name_of(SystemCall call) noexcept {
+  constexpr const char* kNames[kSystemCalls] = {"reserve", "map",         "unmap", "commit",
+                                                "discard", "advise_huge", "name"};
+  return kNames[static_cast<int>(call)];
+}
+
+const System& FaultSystem::table() noexcept { return kTable; }
+
+void FaultSystem::reset() noexcept {
+  for (std::uint64_t& count : state.calls) count = 0;
+  lift();
+}
+
+void FaultSystem::fail(SystemCall call, std::uint64_t k, bool persistent) noexcept {
+  state.failing = call;
+  state.countdown = k;
+  state.persistent = persistent;
+  state.injected = 0;
+}
+
+void FaultSystem::lift() noexcept { state.countdown = 0; }
+
+std::uint64_t FaultSystem::calls(SystemCall call) noexcept {
+  return state.calls[static_cast<int>(call)];
+}
+std::uint64_t FaultSystem::injected() noexcept { return state.injected; }
+std::uint64_t FaultSystem::injected_in_all() noexcept { return state.injected_in_all; }
+std::size_t FaultSystem::mappings() noexcept { return state.mapping_count; }
+
+std::uint64_t FaultSystem::mapped_bytes() noexcept {
+  std::uint64_t bytes = 0;
+  for (std::size_t i = 0; i < state.mapping_count; ++i) bytes += state.mappings[i].bytes;
+  return bytes;
+}
+
+void FaultSystem::release_all() noexcept {
+  while (state.mapping_count != 0) {
+    const Mapping mapping = state.mappings[--state.mapping_count];
+    operating_system().unmap(mapping.address, mapping.bytes);
+  }
+}
+
+}  // namespace besom::test

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "heap/system.hpp"
+
+namespace besom::test {
+
+/// One of the calls of the System seam.
+enum class SystemCall : std::uint8_t { reserve, map, unmap, commit, discard, advise_huge, name };
+inline constexpr int kSystemCalls = 7;
+[[nodiscard]] const char* name_of(SystemCall call) noexcept;
+
+/// The operating system with faults injected, and an account of what is mapped. A System is a table
+/// of plain functions, so there is one of these in a process. It allocates no host memory.
+class FaultSystem {
+ public:
+  [[nodiscard]] static const System& table() noexcept;
+  /// Zeroes the counters of calls and lifts the fault.
+  static void reset() noexcept;
+  /// Lets the `k`th call from now on fail with ENOMEM, counted from 1, or that and all later ones.
+  static void fail(SystemCall call, std::uint64_t k, bool persistent) noexcept;
+  static void lift() noexcept;
+
+  [[nodiscard]] static std::uint64_t calls(SystemCall call) noexcept;
+  /// Since the last fail().
+  [[nodiscard]] static std::uint64_t injected() noexcept;
+  /// Since the process began.
+  [[nodiscard]] static std::uint64_t injected_in_all() noexcept;
+  [[nodiscard]] static std::size_t mappings() noexcept;
+  [[nodiscard]] static std::uint64_t mapped_bytes() noexcept;
+  /// Really unmaps what a failed unmap left behind.
+  static void release_all() noexcept;
+};
+
+}  // namespace besom::test

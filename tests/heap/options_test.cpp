@@ -1,0 +1,226 @@
+/// Settings as text, and settings that make no sense.
+
+#include "heap/options.hpp"
+
+#include <limits>
+#include <string>
+
+#include "tests/heap/show.hpp"
+
+namespace besom::test {
+namespace {
+
+HeapOptions parsed(std::string_view text, const HeapOptions& base = {}) {
+  INFO(std::string(text));
+  Result<HeapOptions> options = parse_options(text, base);
+  REQUIRE(options);
+  return *options;
+}
+
+}  // namespace
+
+TEST_CASE("Options: no text changes nothing", "[heap][options]") {
+  HeapOptions base;
+  base.heap_max = 12345678;
+  base.mark_stack = 9;
+  const HeapOptions options = parsed("", base);
+  CHECK(options.heap_max == 12345678);
+  CHECK(options.mark_stack == 9);
+}
+
+TEST_CASE("Options: sizes count bytes, or with K, M, G in either case", "[heap][options]") {
+  CHECK(parsed("heap_max=65536").heap_max == 65536);
+  CHECK(parsed("heap_max=64K").heap_max == 64 << 10);
+  CHECK(parsed("heap_max=64k").heap_max == 64 << 10);
+  CHECK(parsed("heap_max=64M").heap_max == 64 << 20);
+  CHECK(parsed("heap_max=64m").heap_max == 64 << 20);
+  CHECK(parsed("heap_max=4G").heap_max == std::uint64_t{4} << 30);
+  CHECK(parsed("heap_max=4g").heap_max == std::uint64_t{4} << 30);
+  CHECK(parsed("heap_max=18446744073709551615").heap_max == ~std::uint64_t{0});
+  CHECK(parsed("heap_max=17179869183G").heap_max == std::uint64_t{17179869183} << 30);
+  CHECK(parsed("heap_initial=1M").heap_initial == 1 << 20);
+  CHECK(parsed("heap_initial=0").heap_initial == 0);
+  CHECK(parsed("reserve=5G").reserve == std::uint64_t{5} << 30);
+}
+
+TEST_CASE("Options: growth is fixed or a factor", "[heap][options]") {
+  CHECK(parsed("growth=fixed").growth.factor == 0);
+  CHECK(parsed("growth=1.5").growth.factor == 1.5);
+  CHECK(parsed("growth=3").growth.factor == 3);
+}
+
+TEST_CASE("Options: zeal is off, or a sum", "[heap][options]") {
+  const Zeal all = parsed("zeal=alloc:100").zeal;
+  CHECK((all.collect_every == 100 && all.verify && all.poison));
+  const Zeal some = parsed("zeal=alloc:7+verify").zeal;
+  CHECK((some.collect_every == 7 && some.verify && !some.poison));
+  const Zeal poison = parsed("zeal=poison").zeal;
+  CHECK((poison.collect_every == 0 && !poison.verify && poison.poison));
+  const Zeal both = parsed("zeal=verify+poison").zeal;
+  CHECK((both.collect_every == 0 && both.verify && both.poison));
+  HeapOptions base;
+  base.zeal = Zeal::every(3);
+  const Zeal off = parsed("zeal=off", base).zeal;
+  CHECK((off.collect_every == 0 && !off.verify && !off.poison));
+}
+
+TEST_CASE("Options: the other keys", "[heap][options]") {
+  CHECK(parsed("mark_stack=64").mark_stack == 64);
+  CHECK(parsed("log=trace").log == LogLevel::trace);
+  CHECK(parsed("log=debug").log == LogLevel::debug);
+  CHECK(parsed("log=info").log == LogLevel::info);
+  CHECK(parsed("log=warn").log == LogLevel::warn);
+  CHECK(parsed("log=error").log == LogLevel::error);
+  CHECK(parsed("log=off").log == LogLevel::off);
+}
+
+TEST_CASE("Options: several settings, the last of one key counting", "[heap][options]") {
+  const HeapOptions options = parsed("heap_max=64M,zeal=alloc:100,log=debug,heap_max=32M");
+  CHECK(options.heap_max == 32 << 20);
+  CHECK(options.zeal.collect_every == 100);
+  CHECK(options.log == LogLevel::debug);
+}
+
+TEST_CASE("Options: a senseless setting is a bad_option that names it", "[heap][options][misuse]") {
+  struct Row {
+    const char* text;
+    const char* names;
+  };
+  const Row rows[] = {
+      {"heap_max", "key=value"},
+      {"heap_max,", "key=value"},
+      {",heap_max=64M", "key=value"},
+      {"heap_max=64M,,log=off", "key=value"},
+      {"heap_max=64M;log", "heap_max"},
+      {"=64M", "unknown key"},
+      {"heapmax=64M", "unknown key"},
+      {"HEAP_MAX=64M", "unknown key"},
+      {" heap_max=64M", "unknown key"},
+      {"heap_max =64M", "unknown key"},
+      {"sink=1", "unknown key"},
+      {"heap_max=", "heap_max"},
+      {"heap_max=M", "heap_max"},
+      {"heap_max=-1", "heap_max"},
+      {"heap_max=+1", "heap_max"},
+      {"heap_max= 64M", "heap_max"},
+      {"heap_max=64M ", "heap_max"},
+      {"heap_max=64MB", "heap_max"},
+      {"heap_max=64KK", "heap_max"},
+      {"heap_max=64T", "heap_max"},
+      {"heap_max=0x1000", "heap_max"},
+      {"heap_max=1e6", "heap_max"},
+      {"heap_max=1.5G", "heap_max"},
+      {"heap_max=18446744073709551616", "heap_max"},
+      {"heap_max=18014398509481984K", "heap_max"},
+      {"heap_max=17179869184G", "heap_max"},
+      {"heap_initial=", "heap_initial"},
+      {"heap_initial=one", "heap_initial"},
+      {"heap_initial=1=2", "heap_initial"},
+      {"reserve=", "reserve"},
+      {"reserve=all", "reserve"},
+      {"growth=", "growth"},
+      {"growth=0", "growth"},
+      {"growth=Fixed", "growth"},
+      {"growth=fixed:2", "growth"},
+      {"growth=2x", "growth"},
+      {"growth=two", "growth"},
+      {"zeal=", "zeal"},
+      {"zeal=on", "zeal"},
+      {"zeal=alloc", "zeal"},
+      {"zeal=alloc:", "zeal"},
+      {"zeal=alloc:0", "zeal"},
+      {"zeal=alloc:-1", "zeal"},
+      {"zeal=alloc:x", "zeal"},
+      {"zeal=alloc:4294967296", "zeal"},
+      {"zeal=alloc:1+", "zeal"},
+      {"zeal=+alloc:1", "zeal"},
+      {"zeal=verify+off", "zeal"},
+      {"zeal=verify,poison", "key=value"},
+      {"zeal=Verify", "zeal"},
+      {"mark_stack=", "mark_stack"},
+      {"mark_stack=-1", "mark_stack"},
+      {"mark_stack=4294967296", "mark_stack"},
+      {"mark_stack=64K", "mark_stack"},
+      {"log=", "log"},
+      {"log=verbose", "log"},
+      {"log=INFO", "log"},
+      {"log=1", "log"},
+  };
+  MisuseTable table("settings as text");
+  for (const Row& row : rows) {
+    INFO(row.text);
+    const Result<HeapOptions> options = parse_options(row.text);
+    CHECK_FALSE(options);
+    CHECK(options.error().code == Errc::bad_option);
+    CHECK(options.error().message().find(row.names) != std::string::npos);
+    table.row();
+  }
+}
+
+TEST_CASE("Options: settings at their bounds pass", "[heap][options]") {
+  HeapOptions options;
+  CHECK_FALSE(check_options(options));
+  options.heap_max = 64 << 10;
+  CHECK_FALSE(check_options(options));
+  options.heap_initial = 64 << 10;
+  CHECK_FALSE(check_options(options));
+  options.reserve = 64 << 10;
+  CHECK_FALSE(check_options(options));
+  options.heap_max = options.heap_initial = HeapOptions::kMaxHeap;
+  options.reserve = 2 * HeapOptions::kMaxHeap;
+  CHECK_FALSE(check_options(options));
+  options.growth = Growth::of_live(1000);
+  CHECK_FALSE(check_options(options));
+  options.growth = Growth::of_live(1.001);
+  CHECK_FALSE(check_options(options));
+}
+
+TEST_CASE("Options: contradictions are a bad_option that names the setting",
+          "[heap][options][misuse]") {
+  constexpr std::uint64_t kMax = HeapOptions::kMaxHeap;
+  constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  struct Row {
+    std::uint64_t initial, max, reserve;
+    double factor;
+    const char* names;
+  };
+  const Row rows[] = {
+      {0, 0, 0, 2, "heap_max"},
+      {0, 1, 0, 2, "heap_max"},
+      {0, 65535, 0, 2, "heap_max"},
+      {0, kMax + 1, 0, 2, "heap_max"},
+      {0, ~std::uint64_t{0}, 0, 2, "heap_max"},
+      {65537, 65536, 0, 2, "heap_initial"},
+      {kMax + 1, kMax, 0, 2, "heap_initial"},
+      {~std::uint64_t{0}, kMax, 0, 2, "heap_initial"},
+      {0, 65536, 1, 2, "reserve"},
+      {0, 65536, 65535, 2, "reserve"},
+      {0, kMax, kMax - 1, 2, "reserve"},
+      {0, 65536, 2 * kMax + 1, 2, "reserve"},
+      {0, 65536, ~std::uint64_t{0}, 2, "reserve"},
+      {0, kMax, 0, 1, "growth"},
+      {0, kMax, 0, 0.5, "growth"},
+      {0, kMax, 0, -1, "growth"},
+      {0, kMax, 0, -2, "growth"},
+      {0, kMax, 0, 1000.5, "growth"},
+      {0, kMax, 0, 1e300, "growth"},
+      {0, kMax, 0, kInfinity, "growth"},
+      {0, kMax, 0, -kInfinity, "growth"},
+      {0, kMax, 0, kNan, "growth"},
+  };
+  MisuseTable table("contradicting settings");
+  for (const Row& row : rows) {
+    const HeapOptions options{.heap_initial = row.initial,
+                              .heap_max = row.max,
+                              .reserve = row.reserve,
+                              .growth = {row.factor}};
+    const Error error = check_options(options);
+    INFO(row.initial << ' ' << row.max << ' ' << row.reserve << ' ' << row.factor);
+    CHECK(error.code == Errc::bad_option);
+    CHECK(error.message().find(row.names) != std::string::npos);
+    table.row();
+  }
+}
+
+}  // namespace besom::test

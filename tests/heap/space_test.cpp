@@ -1,0 +1,203 @@
+/// Where objects start and end, seen from outside the arena; windows; memory given back.
+
+#include "heap/space.hpp"
+
+#include <cstring>
+#include <vector>
+
+#include "tests/heap/fault_system.hpp"
+#include "tests/heap/show.hpp"
+#include "tests/support/seed.hpp"
+
+namespace besom::test {
+namespace {
+
+using detail::index_of;
+using detail::Space;
+using detail::Window;
+
+HeapOptions options_of(std::uint64_t heap_max) {
+  return {.heap_max = heap_max, .read_environment = false, .system = &FaultSystem::table()};
+}
+
+Space space_of(std::uint64_t heap_max, std::uint64_t capacity) {
+  Result<Space> space = Space::create(options_of(heap_max), {});
+  REQUIRE(space);
+  REQUIRE_FALSE(space->grow(capacity));
+  return std::move(*space);
+}
+
+/// As the heap does: from the window, else the slow way.
+char* allocate(Space& space, std::uint32_t granules) {
+  const std::size_t bytes = std::size_t{granules} * kGranuleBytes;
+  if (granules <= Space::kWindowClasses) {
+    Window& window = space.window(granules);
+    if (window.room() >= bytes) {
+      char* object = window.cursor;
+      window.cursor += bytes;
+      std::memset(object, 0, bytes);
+      return object;
+    }
+  }
+  char* object = space.allocate(granules);
+  if (object != nullptr) space.clear(object, bytes);
+  return object;
+}
+
+}  // namespace
+
+TEST_CASE("Space: capacities at every edge give what they can", "[heap][space]") {
+  for (const std::uint32_t capacity :
+       {0u, 1u, 15u, 16u, 17u, 31u, 32u, 33u, 47u, 48u, 4095u, 4096u, 4097u}) {
+    Space space = space_of(64 << 10, capacity);
+    CHECK(space.capacity() == capacity);
+    space.disable_windows();
+    std::uint64_t objects = 0;
+    while (allocate(space, 1) != nullptr) ++objects;
+    // The first granule is null's.
+    CHECK(objects == (capacity < 32 ? 0 : capacity / 16 - 1));
+    CHECK(space.used_bytes() == objects * 16);
+  }
+}
+
+TEST_CASE("Space: objects in an open window are objects, its rest is none", "[heap][space]") {
+  Space space = space_of(1 << 20, 1 << 20);
+  char* first = allocate(space, 2);
+  char* second = allocate(space, 2);
+  REQUIRE(second == first + 32);
+  CHECK(space.is_object(index_of(first)));
+  CHECK(space.is_object(index_of(second)));
+  CHECK_FALSE(space.is_object(index_of(first) + 16));
+  CHECK_FALSE(space.is_object(index_of(second) + 32));
+  CHECK(space.object_at(index_of(second) + 31) == Run{index_of(second), 32});
+  CHECK(space.object_at(index_of(second) + 32).size_bytes == 0);
+  char* third = allocate(space, 2);
+  CHECK(third == second + 32);
+  CHECK(space.is_object(index_of(third)));
+}
+
+TEST_CASE("Space: no object is found outside, at null or misaligned", "[heap][space]") {
+  Space space = space_of(1 << 20, 256 << 10);
+  char* object = allocate(space, 4);
+  for (const std::uint32_t index : {0u, 1u, 15u, (256u << 10) - 16, 256u << 10, 1u << 20,
+                                    0x7ffffff0u, 0xfffffff0u, 0xffffffffu}) {
+    CHECK_FALSE(space.is_object(index));
+    CHECK(space.object_at(index).size_bytes == 0);
+  }
+  for (std::uint32_t off = 1; off < 64; ++off) {
+    CHECK_FALSE(space.is_object(index_of(object) + off));
+    CHECK(space.object_at(index_of(object) + off) == Run{index_of(object), 64});
+  }
+}
+
+TEST_CASE("Space: retiring windows makes one hole of what they did not use", "[heap][space]") {
+  Space space = space_of(1 << 20, 1 << 20);
+  for (std::uint32_t granules = 1; granules <= Space::kWindowClasses; ++granules) {
+    REQUIRE(allocate(space, granules) != nullptr);
+  }
+  space.retire_windows();
+  space.free_list().verify();
+  CHECK(space.used_bytes() == 16 * (32 * 33 / 2));
+  for (std::uint32_t granules = 1; granules <= Space::kWindowClasses; ++granules) {
+    CHECK(space.window(granules).room() == 0);
+  }
+}
+
+TEST_CASE("Space: memory is zero when handed out, however it was used before", "[heap][space]") {
+  Random random = random_for("Space: zeroed");
+  Space space = space_of(1 << 20, 1 << 20);
+  struct Object {
+    char* address;
+    std::uint32_t bytes;
+  };
+  std::vector<Object> objects;
+  for (int round = 0; round < 40; ++round) {
+    for (;;) {
+      const std::uint32_t granules =
+          random.chance(95) ? random.between(1, 40) : random.between(41, 2000);
+      char* address = allocate(space, granules);
+      if (address == nullptr) break;
+      const std::uint32_t bytes = granules * 16;
+      std::size_t bad = 0;
+      for (std::uint32_t i = 0; i < bytes; ++i) bad += address[i] != 0;
+      REQUIRE(bad == 0);
+      std::memset(address, 0xee, bytes);
+      objects.push_back({address, bytes});
+    }
+    space.retire_windows();
+    std::vector<Object> kept;
+    for (const Object& object : objects) {
+      if (random.chance(70)) {
+        std::memset(object.address, 0xdd, object.bytes);
+        space.release({index_of(object.address), object.bytes});
+      } else {
+        kept.push_back(object);
+      }
+    }
+    objects = kept;
+    space.free_list().verify();
+    if (round % 5 == 4) CHECK(space.discard_holes(8 << 10, 1 << 20) % 4096 == 0);
+    if (round == 20) {
+      space.reset();
+      objects.clear();
+    }
+  }
+}
+
+TEST_CASE("Space: a refused growth changes nothing", "[heap][space][faults]") {
+  Space space = space_of(1 << 20, 64 << 10);
+  char* object = allocate(space, 3);
+  FaultSystem::fail(SystemCall::commit, 1, true);
+  const Error error = space.grow(128 << 10);
+  CHECK(error.code == Errc::commit_failed);
+  CHECK(space.capacity() == 64 << 10);
+  CHECK(space.is_object(index_of(object)));
+  FaultSystem::lift();
+  CHECK_FALSE(space.grow(128 << 10));
+  CHECK(space.capacity() == 128 << 10);
+  CHECK_FALSE(space.grow(1));
+  CHECK(space.capacity() == 128 << 10);
+}
+
+TEST_CASE("Space: the last object may end with the capacity", "[heap][space]") {
+  Space space = space_of(1 << 20, 64 << 10);
+  char* object = allocate(space, 4095);
+  REQUIRE(object != nullptr);
+  CHECK(index_of(object) == 16);
+  CHECK(space.object_at((64 << 10) - 1) == Run{16, (64 << 10) - 16});
+  CHECK(space.allocate(1) == nullptr);
+  space.release({16, (64 << 10) - 16});
+  space.free_list().verify();
+  CHECK(space.free_list().num_free_blocks() == 1);
+}
+
+TEST_CASE("Space: at 4 GiB the last granule below the end can be used", "[heap][space]") {
+  // Address space only: what is not touched takes no memory.
+  Space space = space_of(HeapOptions::kMaxHeap, HeapOptions::kMaxHeap);
+  const std::uint32_t granules = 0xffffffe0u / 16;
+  char* object = space.allocate(granules);
+  REQUIRE(object != nullptr);
+  CHECK(index_of(object) == 16);
+  CHECK(space.object_at(0xffffffef) == Run{16, 0xffffffe0});
+  CHECK(space.object_at(0xfffffff0).size_bytes == 0);
+  CHECK(space.object_at(0xffffffff).size_bytes == 0);
+  CHECK(space.allocate(1) == nullptr);
+  space.release({16, 0xffffffe0});
+  char* small = space.allocate(0xffffffe0u / 16 - 1);
+  REQUIRE(small != nullptr);
+  char* last = space.allocate(1);
+  REQUIRE(last != nullptr);
+  last[15] = 1;
+  CHECK(space.is_object(index_of(last)));
+}
+
+TEST_CASE("Space: nothing stays mapped", "[heap][space]") {
+  REQUIRE(FaultSystem::mappings() == 0);
+  {
+    Space space = space_of(1 << 20, 64 << 10);
+    CHECK(FaultSystem::mappings() == 1);
+  }
+  CHECK(FaultSystem::mappings() == 0);
+}
+
+}  // namespace besom::test

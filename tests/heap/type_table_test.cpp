@@ -1,0 +1,165 @@
+/// Types as data, and descriptors that contradict themselves.
+
+#include "heap/type_table.hpp"
+
+#include <string>
+
+#include "tests/heap/show.hpp"
+
+namespace besom::test {
+namespace {
+
+using detail::checked_type;
+using detail::TypeInfo;
+using detail::TypeTable;
+
+TypeDescriptor with_fields(std::uint32_t size, std::vector<FieldDescriptor> fields) {
+  return {.name = "T", .size = size, .fields = std::move(fields)};
+}
+
+void trace_nothing(const void*, std::uint32_t, Tracer&) {}
+
+}  // namespace
+
+TEST_CASE("TypeTable: ids count from 1, and 0 is no type", "[heap][types]") {
+  TypeTable types;
+  CHECK_FALSE(types.contains(0));
+  CHECK_FALSE(types.contains(1));
+  for (TypeId id = 1; id <= 100; ++id) {
+    const Result<TypeId> defined = types.define({.name = std::to_string(id)});
+    REQUIRE(defined);
+    CHECK(*defined == id);
+  }
+  CHECK(types.count() == 100);
+  CHECK(types.contains(100));
+  CHECK_FALSE(types.contains(0));
+  CHECK_FALSE(types.contains(101));
+  CHECK_FALSE(types.contains(~TypeId{0}));
+  CHECK(types[42].descriptor->name == "42");
+}
+
+TEST_CASE("TypeTable: the descriptor is copied", "[heap][types]") {
+  TypeTable types;
+  {
+    TypeDescriptor descriptor = with_fields(16, {{"a long name that needs memory of its own", 8}});
+    REQUIRE(types.define(descriptor));
+    descriptor.fields[0].name = "other";
+  }
+  CHECK(types[1].descriptor->fields[0].name == "a long name that needs memory of its own");
+}
+
+TEST_CASE("TypeTable: neighbouring slots of one kind are traced as one run", "[heap][types]") {
+  TypeTable types;
+  REQUIRE(types.define(with_fields(64, {{"d", 40, SlotKind::ref},
+                                        {"a", 8, SlotKind::ref},
+                                        {"c", 16, SlotKind::value},
+                                        {"b", 12, SlotKind::ref}})));
+  const TypeInfo& type = types[1];
+  REQUIRE(type.run_count == 3);
+  CHECK((type.runs[0].offset == 8 && type.runs[0].count == 2));
+  CHECK((type.runs[1].offset == 16 && type.runs[1].count == 1));
+  CHECK(type.runs[1].kind == SlotKind::value);
+  CHECK((type.runs[2].offset == 40 && type.runs[2].count == 1));
+}
+
+TEST_CASE("TypeTable: sizes are computed where no length wraps", "[heap][types]") {
+  TypeTable types;
+  REQUIRE(types.define({.name = "refs", .size = 8, .trailing = Trailing::refs}));
+  REQUIRE(types.define({.name = "bytes", .size = 9, .trailing = Trailing::bytes}));
+  REQUIRE(types.define({.name = "none", .size = 24}));
+  CHECK(types[1].size_bytes(0) == 8);
+  CHECK(types[1].size_bytes(0x40000001) == 8 + std::uint64_t{4} * 0x40000001);
+  CHECK(types[1].size_bytes(~0u) == 8 + std::uint64_t{4} * ~0u);
+  CHECK(types[2].size_bytes(~0u) == 9 + std::uint64_t{~0u});
+  CHECK(types[3].size_bytes(~0u) == 24);
+}
+
+TEST_CASE("A header is believed only within the extent that the tables give", "[heap][types]") {
+  TypeTable types;
+  REQUIRE(types.define({.name = "refs", .size = 8, .trailing = Trailing::refs}));
+  REQUIRE(types.define({.name = "plain", .size = 40}));
+  CHECK(checked_type(types, {1, 2}, 16) == &types[1]);
+  CHECK(checked_type(types, {1, 3}, 16) == nullptr);
+  CHECK(checked_type(types, {1, ~0u}, 16) == nullptr);
+  CHECK(checked_type(types, {1, 0x3ffffffe}, 0xfffffff0) == nullptr);
+  CHECK(checked_type(types, {1, 0x3ffffffa}, 0xfffffff0) == &types[1]);
+  CHECK(checked_type(types, {2, ~0u}, 48) == &types[2]);  // without array the length is free
+  CHECK(checked_type(types, {2, 0}, 32) == nullptr);
+  CHECK(checked_type(types, {0, 0}, 48) == nullptr);
+  CHECK(checked_type(types, {3, 0}, 48) == nullptr);
+  CHECK(checked_type(types, {~0u, ~0u}, 48) == nullptr);
+}
+
+TEST_CASE("TypeTable: a descriptor that contradicts itself is bad_type, and defines nothing",
+          "[heap][types][misuse]") {
+  struct Row {
+    const char* why;
+    TypeDescriptor descriptor;
+  };
+  const auto trailing = [](std::uint32_t size, Trailing kind) {
+    return TypeDescriptor{.name = "T", .size = size, .trailing = kind};
+  };
+  TypeDescriptor traced_fields = with_fields(16, {{"a", 8}});
+  traced_fields.trace = trace_nothing;
+  const Row rows[] = {
+      {"smaller than a header", with_fields(0, {})},
+      {"smaller than a header", with_fields(1, {})},
+      {"smaller than a header", with_fields(4, {})},
+      {"smaller than a header", with_fields(7, {})},
+      {"too large", with_fields((1u << 30) + 1, {})},
+      {"too large", with_fields(~0u, {})},
+      {"field in the header", with_fields(16, {{"a", 0}})},
+      {"field in the header", with_fields(16, {{"a", 4}})},
+      {"field outside", with_fields(16, {{"a", 16}})},
+      {"field outside", with_fields(8, {{"a", 8}})},
+      {"field outside in part", with_fields(14, {{"a", 12}})},
+      {"field outside in part", with_fields(11, {{"a", 8}})},
+      {"field far outside", with_fields(16, {{"a", 0xfffffff0}})},
+      {"field that wraps", with_fields(16, {{"a", 0xfffffffc}})},
+      {"misaligned field", with_fields(16, {{"a", 9}})},
+      {"misaligned field", with_fields(16, {{"a", 10}})},
+      {"misaligned field", with_fields(16, {{"a", 11}})},
+      {"misaligned far field", with_fields(16, {{"a", 0xffffffff}})},
+      {"second field bad", with_fields(16, {{"a", 8}, {"b", 16}})},
+      {"value field outside", with_fields(16, {{"a", 16, SlotKind::value}})},
+      {"misaligned trailing refs", trailing(9, Trailing::refs)},
+      {"misaligned trailing refs", trailing(10, Trailing::refs)},
+      {"misaligned trailing values", trailing(11, Trailing::values)},
+      {"misaligned trailing values", trailing(13, Trailing::values)},
+      {"callback and fields", traced_fields},
+  };
+  TypeTable types;
+  MisuseTable table("descriptors");
+  for (const Row& row : rows) {
+    INFO(row.why << ", size " << row.descriptor.size);
+    const Result<TypeId> id = types.define(row.descriptor);
+    CHECK_FALSE(id);
+    CHECK(id.error().code == Errc::bad_type);
+    CHECK(id.error().detail != nullptr);
+    CHECK(types.count() == 0);
+    table.row();
+  }
+  const Result<TypeId> good = types.define(with_fields(16, {{"a", 8}, {"b", 12}}));
+  REQUIRE(good);
+  CHECK(*good == 1);
+}
+
+TEST_CASE("TypeTable: descriptors at their bounds pass", "[heap][types]") {
+  TypeTable types;
+  CHECK(types.define(with_fields(8, {})));
+  CHECK(types.define(with_fields(1u << 30, {{"last", (1u << 30) - 4}})));
+  CHECK(types.define(with_fields(12, {{"a", 8}})));
+  CHECK(types.define(with_fields(15, {{"a", 8}})));
+  CHECK(types.define({.name = "", .size = 9, .trailing = Trailing::bytes}));
+  CHECK(types.define({.name = "", .size = 8, .trailing = Trailing::bytes, .trace = trace_nothing}));
+  CHECK(types.count() == 6);
+}
+
+TEST_CASE("TypeTable: two fields in one place are refused", "[heap][types][misuse]") {
+  TypeTable types;
+  const Result<TypeId> id =
+      types.define(with_fields(16, {{"a", 8, SlotKind::ref}, {"b", 8, SlotKind::value}}));
+  CHECK_FALSE(id);
+}
+
+}  // namespace besom::test
