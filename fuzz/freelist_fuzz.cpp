@@ -1,0 +1,212 @@
+/// Bytes as operations on a FreeList, and on the reference list beside it. After each operation
+/// both are compared with a bitmap model of their own (the two lists place blocks differently), and
+/// now and then completely; the two must also agree on all that does not depend on placement.
+
+#include <algorithm>
+#include <array>
+
+#include "freelist/free_list.hpp"
+#include "fuzz/driver.hpp"
+#include "tests/support/checked_list.hpp"
+#include "tests/support/reference_free_list.hpp"
+
+namespace besom::fuzz {
+
+const std::size_t kMostInputBytes = 1 << 14;
+
+namespace {
+
+using test::CheckedList;
+using test::granules;
+using test::ReferenceFreeList;
+using test::require;
+
+enum Event : std::size_t {
+  kOperations,
+  kAllocs,
+  kRefusals,
+  kFrees,
+  kRunsTaken,
+  kCuts,
+  kJoins,
+  kGrowths,
+  kLayoutsAsked,
+  kDrained,
+  kCompared,
+  kEventCount
+};
+
+std::array<Counter, kEventCount> events{{{"operations"},
+                                         {"blocks allocated", 0, 200'000},
+                                         {"allocations refused", 0, 5'000},
+                                         {"blocks freed", 0, 150'000},
+                                         {"runs taken", 0, 5'000},
+                                         {"blocks cut", 0, 10'000},
+                                         {"blocks joined", 0, 10'000},
+                                         {"growths", 0, 1'000},
+                                         {"layouts compared", 0, 10'000},
+                                         {"drained to one hole", 0, 100},
+                                         {"compared completely", 0, 200}}};
+
+void count(Event event) { ++events[event].count; }
+
+/// Reads numbers; zeros after the end.
+class Bytes {
+ public:
+  Bytes(const std::uint8_t* data, std::size_t size) : data_(data), left_(size) {}
+  [[nodiscard]] bool empty() const { return left_ == 0; }
+  std::uint32_t byte() {
+    if (left_ == 0) return 0;
+    --left_;
+    return *data_++;
+  }
+  std::uint32_t word() {
+    const std::uint32_t low = byte();
+    return low | (byte() << 8);
+  }
+
+ private:
+  const std::uint8_t* data_;
+  std::size_t left_;
+};
+
+/// The operations of one input.
+class Machine {
+ public:
+  explicit Machine(Bytes bytes)
+      : bytes_(bytes), capacity_(read_capacity()), real_(capacity_), reference_(capacity_) {
+    const std::uint32_t room = std::min(real_.model().end(), 1u << 14);
+    size_limit_ = 1 + (room >> (bytes_.byte() & 15u));
+    alloc_bias_ = bytes_.byte() % 80;
+  }
+
+  void run() {
+    for (std::uint32_t op = 1; !bytes_.empty(); ++op) {
+      step();
+      if (op % 4096 == 0) compare_completely();
+    }
+    compare_completely();
+    real_.drain();
+    reference_.drain();
+    compare_completely();
+    count(kDrained);
+  }
+
+ private:
+  /// Mostly small arenas, where layouts repeat and edges are near; up to 1 MiB.
+  std::uint64_t read_capacity() {
+    const std::uint32_t shift = bytes_.byte() & 15u;
+    return (bytes_.word() >> shift) * std::uint64_t{16} + bytes_.byte();
+  }
+  /// Small sizes are as common as large ones.
+  std::uint32_t read_size() {
+    const std::uint32_t word = bytes_.word();
+    return granules(1 + (word >> 4) % (((size_limit_ - 1) >> (word & 15u)) + 1));
+  }
+
+  void step() {
+    count(kOperations);
+    const std::uint32_t kind = bytes_.byte();
+    if (kind < 4) {
+      grow();
+    } else if (kind < 10) {
+      compare_layout();
+    } else if (kind < 24) {
+      cut();
+    } else if (kind < 40) {
+      join();
+    } else if (kind < 46) {
+      take_run();
+    } else if (kind < 140 + alloc_bias_) {
+      alloc();
+    } else {
+      free();
+    }
+  }
+
+  void alloc() {
+    const std::uint32_t size = read_size();
+    count(real_.alloc(size) ? kAllocs : kRefusals);
+    static_cast<void>(reference_.alloc(size));
+  }
+
+  void free() {
+    const std::uint32_t which = bytes_.word();
+    if (!real_.live().empty()) {
+      real_.free(which % real_.live().size());
+      count(kFrees);
+    }
+    if (!reference_.live().empty()) reference_.free(which % reference_.live().size());
+  }
+
+  void take_run() {
+    const std::uint32_t least = read_size();
+    if (real_.take_run(least, least + read_size())) count(kRunsTaken);
+  }
+
+  void cut() {
+    if (real_.live().empty()) return;
+    const std::size_t position = bytes_.word() % real_.live().size();
+    const std::uint32_t block = real_.live()[position].size_bytes / FreeList::kAlign;
+    const std::uint32_t piece = 1 + bytes_.byte() % block;
+    // Few pieces: a sweep of small ones would leave no room for other operations.
+    const std::uint32_t pieces = bytes_.byte() % std::min(block / piece + 1, 16u);
+    real_.cut(position, granules(piece), granules(piece * pieces));
+    count(kCuts);
+  }
+
+  void join() {
+    if (real_.live().empty()) return;
+    const std::uint32_t which = bytes_.word();
+    real_.join(which % real_.live().size(), which >> 13);
+    count(kJoins);
+  }
+
+  void grow() {
+    if (real_.model().end() > 1u << 17) return;
+    const std::uint32_t additional = bytes_.byte() * 5;
+    real_.add_capacity(additional);
+    reference_.add_capacity(additional);
+    count(kGrowths);
+  }
+
+  void compare_layout() {
+    const std::uint32_t size = (bytes_.word() << 16) | bytes_.word();
+    const Layout layout{bytes_.byte() < 128 ? size : size * std::size_t{17},
+                        std::size_t{1} << (bytes_.byte() & 7u)};
+    require(FreeList::aligned_size(size) == ReferenceFreeList::aligned_size(size),
+            "aligned sizes differ: asked", size, 0);
+    require(FreeList::check_layout(layout) == ReferenceFreeList::check_layout(layout),
+            "layouts' errors differ: size, align", layout.size, layout.align);
+    count(kLayoutsAsked);
+  }
+
+  void compare_completely() {
+    real_.check_all();
+    reference_.check_all();
+    require(real_.list().max_size() == reference_.list().max_size(), "max_size: real, reference",
+            real_.list().max_size(), reference_.list().max_size());
+    require(real_.list().current_capacity() == reference_.list().current_capacity(),
+            "capacity: real, reference", real_.list().current_capacity(),
+            reference_.list().current_capacity());
+    count(kCompared);
+  }
+
+  Bytes bytes_;
+  std::uint64_t capacity_;
+  CheckedList<FreeList> real_;
+  CheckedList<ReferenceFreeList> reference_;
+  std::uint32_t size_limit_ = 1;
+  std::uint32_t alloc_bias_ = 0;
+};
+
+}  // namespace
+
+std::span<const Counter> counters() { return events; }
+
+}  // namespace besom::fuzz
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  besom::fuzz::Machine(besom::fuzz::Bytes(data, size)).run();
+  return 0;
+}

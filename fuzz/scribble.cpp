@@ -1,0 +1,353 @@
+/// A program that overwrites what its heap holds, at random, between collections: headers, lengths,
+/// refs, free space. Whatever it writes, the library touches nothing outside, does bounded work,
+/// keeps its tables sound and a second heap unchanged; afterwards reset() restores service.
+
+#include <algorithm>
+#include <cinttypes>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+#include <vector>
+
+#include "besom.hpp"
+#include "tests/support/seed.hpp"
+
+namespace besom::fuzz {
+namespace {
+
+using test::Random;
+
+constexpr int kUsage = 64;
+constexpr int kFailed = 70;
+constexpr std::uint64_t kKiB = 1 << 10;
+
+struct Counts {
+  std::uint64_t rounds = 0;
+  std::uint64_t bytes_written = 0;
+  std::uint64_t allocations = 0;
+  std::uint64_t refused_allocations = 0;
+  std::uint64_t bad_refs = 0;
+  std::uint64_t bad_headers = 0;
+  std::uint64_t defects = 0;
+  std::uint64_t checked_refs = 0;
+  std::uint64_t longest_ns = 0;
+};
+
+/// Prints and gives up.
+void require(bool good, const char* what, std::uint64_t figure, const Counts& counts) {
+  if (good) return;
+  std::printf("FAILED: %s (0x%" PRIx64 ") in round %" PRIu64 "\n", what, figure, counts.rounds);
+  std::exit(kFailed);
+}
+
+/// A heap with objects of each kind of type, whose contents are not to be trusted.
+class Victim {
+ public:
+  Victim(const HeapOptions& options, Random& random, Counts& counts)
+      : random_(random), counts_(counts) {
+    Result<std::unique_ptr<Heap>> heap = Heap::create(options);
+    require(static_cast<bool>(heap), "heap", static_cast<std::uint64_t>(heap.error().code), counts);
+    heap_ = std::move(*heap);
+    define({.name = "pair", .size = 16, .fields = {{"a", 8}, {"b", 12, SlotKind::value}}});
+    define({.name = "wide", .size = 200, .fields = {{"a", 8}, {"b", 100}, {"c", 196}}});
+    define({.name = "plain", .size = 40});
+    define({.name = "refs", .size = 8, .trailing = Trailing::refs});
+    define({.name = "values", .size = 16, .fields = {{"a", 8}}, .trailing = Trailing::values});
+    define({.name = "bytes", .size = 9, .trailing = Trailing::bytes});
+    // It believes its extent, as a callback has to, and nothing that it reads.
+    define({.name = "traced",
+            .size = 8,
+            .trailing = Trailing::bytes,
+            .trace = [](const void* object, std::uint32_t size_bytes, Tracer& tracer) {
+              for (std::uint32_t at = 8; at + 4 <= size_bytes; at += 4) {
+                std::uint32_t bits;
+                std::memcpy(&bits, static_cast<const char*>(object) + at, sizeof bits);
+                tracer.visit(bits);
+              }
+            }});
+    handles_.resize(64);
+    fill();
+  }
+
+  void define(const TypeDescriptor& descriptor) {
+    const Result<TypeId> type = heap_->define(descriptor);
+    require(static_cast<bool>(type), "type", 0, counts_);
+    types_.push_back(*type);
+  }
+
+  /// Objects until `count` are there or the heap is full, linked at random.
+  void fill(int count = 3000) {
+    std::vector<std::uint32_t> indices(1, 0);
+    for (int i = 0; i < count; ++i) {
+      Header* object = allocate();
+      if (object == nullptr) return;
+      const Ref<Header> ref(object);
+      indices.push_back(ref.index());
+      for (std::uint32_t at = 8; at + 4 <= 16; at += 4) {
+        const std::uint32_t bits =
+            indices[random_.below(static_cast<std::uint32_t>(indices.size()))];
+        std::memcpy(reinterpret_cast<char*>(object) + at, &bits, sizeof bits);
+      }
+      if (i % 16 == 0) handles_[random_.below(64)] = Handle<Header>(*heap_, object);
+    }
+  }
+
+  Header* allocate() {
+    const TypeId type = types_[random_.below(static_cast<std::uint32_t>(types_.size()))];
+    const std::uint32_t length = random_.below(random_.chance(90) ? 40 : 4000);
+    auto* object = static_cast<Header*>(heap_->allocate(type, length));
+    ++counts_.allocations;
+    if (object == nullptr) {
+      ++counts_.refused_allocations;
+      require(heap_->error().code == Errc::heap_limit, "why an allocation was refused",
+              static_cast<std::uint64_t>(heap_->error().code), counts_);
+      return nullptr;
+    }
+    require(object->type == type && object->length == length, "a new header", type, counts_);
+    require(static_cast<bool>(heap_->check(Ref<void>(Ref<Header>(object)))), "a new object", type,
+            counts_);
+    return object;
+  }
+
+  void round() {
+    scribble();
+    if (random_.chance(30)) fill(static_cast<int>(random_.below(200)));
+    if (random_.chance(2)) fill(20'000);  // to the limit
+    if (random_.chance(30)) drop();
+    const Error error = heap_->collect();
+    require(!error, "collect", static_cast<std::uint64_t>(error.code), counts_);
+    const CollectionStats& last = heap_->last_collection();
+    counts_.bad_refs += last.bad_refs;
+    counts_.bad_headers += last.bad_headers;
+    counts_.longest_ns = std::max(counts_.longest_ns, last.pause_ns);
+    const HeapStats stats = heap_->stats();
+    require(last.live_bytes <= stats.capacity && stats.capacity <= heap_->options().heap_max,
+            "live bytes", last.live_bytes, counts_);
+    require(last.live_objects * 16 <= last.live_bytes, "live objects", last.live_objects, counts_);
+    ask();
+    // Checks the tables, too: aborts on a contradiction.
+    if (random_.chance(15)) counts_.defects += heap_->verify().defects.size();
+    if (random_.below(1000) == 0) {
+      restore();
+      fill();
+    }
+  }
+
+  /// Drops everything; then there is service as on the first day.
+  void restore() {
+    require(!heap_->reset(), "reset", 0, counts_);
+    for (const Handle<Header>& handle : handles_) {
+      require(!handle, "a handle after a reset", 0, counts_);
+    }
+    const VerifyReport report = heap_->verify();
+    require(report.ok() && report.objects == 0, "verify after a reset", report.defects.size(),
+            counts_);
+    Handle<Header> list(*heap_, nullptr);
+    std::uint64_t count = 0;
+    while (count < heap_->options().heap_max / 32) {
+      auto* object = static_cast<Header*>(heap_->allocate(types_[0]));
+      require(object != nullptr, "allocation after a reset", count, counts_);
+      std::uint32_t zeros[2];
+      std::memcpy(zeros, object + 1, sizeof zeros);
+      require(zeros[0] == 0 && zeros[1] == 0, "new memory after a reset", zeros[0], counts_);
+      const std::uint32_t next = list.ref().index();
+      std::memcpy(object + 1, &next, sizeof next);
+      list.set(object);
+      ++count;
+    }
+    require(!heap_->collect(), "collect after a reset", 0, counts_);
+    require(heap_->last_collection().live_objects == count, "objects after a reset",
+            heap_->last_collection().live_objects, counts_);
+    require(heap_->verify().ok(), "verify after a reset", 1, counts_);
+  }
+
+  [[nodiscard]] Heap& heap() { return *heap_; }
+  [[nodiscard]] char* base() const { return detail::base_of(*heap_); }
+
+ private:
+  void drop() {
+    for (std::uint32_t i = random_.below(20); i > 0; --i) handles_[random_.below(64)].reset();
+  }
+
+  void write(std::uint64_t at, const void* bytes, std::uint64_t count) {
+    const std::uint64_t end = heap_->stats().committed;
+    if (at >= end) return;
+    count = std::min(count, end - at);
+    std::memcpy(base() + at, bytes, count);
+    counts_.bytes_written += count;
+  }
+
+  void scribble() {
+    const auto committed = static_cast<std::uint32_t>(heap_->stats().committed);
+    const std::uint32_t spans = 1 + (random_.below(256) >> random_.below(8));
+    for (std::uint32_t i = 0; i < spans; ++i) {
+      const std::uint32_t at = random_.below(committed);
+      unsigned char buffer[512];
+      std::uint32_t words[4];
+      switch (random_.below(8)) {
+        case 0:  // noise
+          for (unsigned char& byte : buffer) byte = static_cast<unsigned char>(random_.next());
+          write(at, buffer, 1 + random_.below(sizeof buffer));
+          break;
+        case 1:  // one value over and over
+          std::memset(buffer, static_cast<int>(random_.below(256)), sizeof buffer);
+          write(at, buffer, 1 + random_.below(sizeof buffer));
+          break;
+        case 2:  // a header: any type, any length
+          words[0] = random_.below(10);
+          words[1] =
+              random_.chance(50) ? ~std::uint32_t{0} >> random_.below(32) : random_.below(64);
+          write(at & ~15u, words, 8);
+          break;
+        case 3:  // refs, most of them to object starts by chance
+          for (std::uint32_t& word : words) word = random_.below(committed) & ~15u;
+          write(at & ~3u, words, sizeof words);
+          break;
+        case 4:  // refs with low bits, out of range
+          for (std::uint32_t& word : words) word = static_cast<std::uint32_t>(random_.next());
+          write(at & ~3u, words, sizeof words);
+          break;
+        case 5:  // one bit
+          base()[at] = static_cast<char>(base()[at] ^ (1 << random_.below(8)));
+          ++counts_.bytes_written;
+          break;
+        case 6:  // pages
+          if (random_.below(64) == 0) {
+            std::vector<unsigned char> page(4096 * (1 + random_.below(16)));
+            for (unsigned char& byte : page) byte = static_cast<unsigned char>(random_.next());
+            write(at, page.data(), page.size());
+          }
+          break;
+        default: {  // where objects are for certain
+          const Handle<Header>& handle = handles_[random_.below(64)];
+          if (!handle) break;
+          words[0] =
+              random_.chance(50) ? random_.below(8) : static_cast<std::uint32_t>(random_.next());
+          words[1] = static_cast<std::uint32_t>(random_.next());
+          words[2] = random_.below(committed);
+          words[3] = static_cast<std::uint32_t>(random_.next());
+          write(handle.ref().index(), words, sizeof words);
+          break;
+        }
+      }
+    }
+  }
+
+  /// Checked access with refs and addresses of all kinds.
+  void ask() {
+    for (int i = 0; i < 20; ++i) {
+      const auto bits =
+          random_.chance(50)
+              ? static_cast<std::uint32_t>(random_.next())
+              : random_.below(static_cast<std::uint32_t>(heap_->stats().committed)) & ~15u;
+      const Result<Header*> header = heap_->check(Ref<void>(bits), random_.below(9));
+      if (header) {
+        require((*header)->type - 1 < types_.size(), "type of a checked object", (*header)->type,
+                counts_);
+        require(heap_->object_start(*header) == *header, "start of a checked object", bits,
+                counts_);
+      }
+      const Header* start = heap_->object_start(base() + bits);
+      require(start == nullptr ||
+                  (reinterpret_cast<const char*>(start) <= base() + bits && heap_->contains(start)),
+              "start of an object", bits, counts_);
+      ++counts_.checked_refs;
+    }
+  }
+
+  Random& random_;
+  Counts& counts_;
+  std::unique_ptr<Heap> heap_;
+  std::vector<TypeId> types_;
+  std::vector<Handle<Header>> handles_;
+};
+
+HeapOptions options_of(std::uint32_t variant) {
+  HeapOptions options;
+  options.read_environment = false;
+  options.log = LogLevel::off;
+  options.zeal = {0, false, false};
+  options.heap_max = 512 * kKiB;
+  options.heap_initial = 64 * kKiB;
+  if (variant == 1) options.reserve = options.heap_max;
+  if (variant == 2) options.mark_stack = 64;
+  if (variant == 3) {
+    options.heap_max = options.heap_initial = 4096 * kKiB;
+    options.growth = Growth::fixed();
+  }
+  return options;
+}
+
+std::uint64_t hash_of(Victim& victim) {
+  std::uint64_t hash = 14695981039346656037u;
+  const char* bytes = victim.base();
+  for (std::uint64_t i = 0; i < victim.heap().stats().committed; ++i) {
+    hash = (hash ^ static_cast<unsigned char>(bytes[i])) * 1099511628211u;
+  }
+  return hash;
+}
+
+void run(std::uint64_t rounds, std::uint64_t seed) {
+  Counts counts;
+  for (std::uint32_t variant = 0; variant < 4; ++variant) {
+    Random random(seed + variant);
+    Victim sibling(options_of(0), random, counts);
+    Victim victim(options_of(variant), random, counts);
+    require(!sibling.heap().collect(), "collect", 0, counts);
+    const std::uint64_t live = sibling.heap().last_collection().live_objects;
+    // Its own refs to what was collected while it was filled.
+    const std::size_t defects = sibling.heap().verify().defects.size();
+    const std::uint64_t hash = hash_of(sibling);
+    // The large heap costs more a round.
+    const std::uint64_t share = variant == 3 ? rounds / 20 : rounds * 19 / 60;
+    for (std::uint64_t i = 0; i < share || (variant == 2 && counts.rounds < rounds * 19 / 20);
+         ++i) {
+      ++counts.rounds;
+      victim.round();
+    }
+    victim.restore();
+    require(hash_of(sibling) == hash, "the sibling's memory", hash, counts);
+    require(!sibling.heap().collect(), "collect", 0, counts);
+    require(sibling.heap().last_collection().live_objects == live, "the sibling's objects", live,
+            counts);
+    require(sibling.heap().verify().defects.size() == defects, "the sibling's soundness", defects,
+            counts);
+  }
+  std::printf("rounds %" PRIu64 ", seed 0x%" PRIx64 "\n", counts.rounds, seed);
+  std::printf("  bytes written       %12" PRIu64 "\n", counts.bytes_written);
+  std::printf("  allocations         %12" PRIu64 "\n", counts.allocations);
+  std::printf("    refused           %12" PRIu64 "\n", counts.refused_allocations);
+  std::printf("  bad refs counted    %12" PRIu64 "\n", counts.bad_refs);
+  std::printf("  bad headers counted %12" PRIu64 "\n", counts.bad_headers);
+  std::printf("  defects reported    %12" PRIu64 "\n", counts.defects);
+  std::printf("  checked accesses    %12" PRIu64 "\n", counts.checked_refs);
+  std::printf("  longest collection  %12" PRIu64 " us\n", counts.longest_ns / 1000);
+  require(counts.rounds >= rounds, "fewer rounds than asked for", counts.rounds, counts);
+  require(counts.bad_refs >= rounds && counts.bad_headers >= rounds, "too little was damaged",
+          counts.bad_refs, counts);
+}
+
+}  // namespace
+}  // namespace besom::fuzz
+
+int main(int argc, char** argv) {
+  std::uint64_t rounds = 20'000;
+  std::uint64_t seed = besom::test::test_seed();
+  for (int i = 1; i < argc; ++i) {
+    std::uint64_t* wanted = nullptr;
+    if (std::strcmp(argv[i], "--rounds") == 0) wanted = &rounds;
+    if (std::strcmp(argv[i], "--seed") == 0) wanted = &seed;
+    ++i;
+    const auto number = wanted != nullptr && i < argc ? besom::test::parse_number(argv[i])
+                                                      : std::optional<std::uint64_t>();
+    if (!number) {
+      std::fprintf(stderr, "usage: %s [--rounds N] [--seed N]\n", argv[0]);
+      return besom::fuzz::kUsage;
+    }
+    *wanted = *number;
+  }
+  std::printf("seed 0x%" PRIx64 "\n", seed);
+  std::fflush(stdout);
+  besom::fuzz::run(rounds, seed);
+  return 0;
+}
