@@ -48,12 +48,12 @@ std::uint32_t ClassIndex::lowest_word(std::uint32_t size) const noexcept {
 }
 
 std::uint32_t ClassIndex::lowest(const BoundaryMap& map, std::uint32_t size) noexcept {
-  const std::uint32_t line = lowest_line(size);
+  const std::uint32_t line = lowest_line(map, size);
   return first_of_size(map, line, size, map.line(line).holes);
 }
 
 std::uint32_t ClassIndex::pop_lowest(const BoundaryMap& map, std::uint32_t size) noexcept {
-  const std::uint32_t line = lowest_line(size);
+  const std::uint32_t line = lowest_line(map, size);
   const std::uint64_t holes = map.line(line).holes;
   const std::uint32_t lowest = first_of_size(map, line, size, holes);
   const std::uint64_t above = holes & (~std::uint64_t{1} << (lowest & 63u));

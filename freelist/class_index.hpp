@@ -97,14 +97,17 @@ class BESOM_API ClassIndex {
     }
     return kNone;
   }
-  /// The lowest line of the class, which must have one.
-  [[nodiscard]] std::uint32_t lowest_line(std::uint32_t size) noexcept {
+  /// The lowest line of the class, which must have one. Those after it are wanted soon: holes of a
+  /// class lie far apart, so their lines are fetched ahead.
+  [[nodiscard]] std::uint32_t lowest_line(const BoundaryMap& map, std::uint32_t size) noexcept {
     std::uint32_t number = front_[size];
     std::uint64_t word = levels_[0][word_of(number, size)];
     if (word == 0) [[unlikely]] {
       front_[size] = number = lowest_word(size);
       word = levels_[0][word_of(number, size)];
     }
+    const std::uint64_t later = word & (word - 1);
+    if (later != 0) map.prefetch(((number << 6) | lowest_bit(later)) << kLineShift);
     return (number << 6) | lowest_bit(word);
   }
   void remove_line(std::uint32_t line, std::uint32_t size) noexcept {

@@ -23,13 +23,24 @@ bool is_small(std::uint32_t size) { return size < detail::HoleTree::kMinGranules
 }  // namespace
 
 FreeList::FreeList(std::uint64_t capacity, LogSink log) : log_(log) {
-  log_.log(LogLevel::debug, "FreeList::FreeList(0x%" PRIx64 ")", capacity);
-  const bool has_tables = grow_tables(end_of(capacity), end_of(capacity));
+  const bool has_tables = open(capacity);
   BESOM_CHECK(has_tables, "out of host memory for the free list's tables: capacity", capacity, 0);
+}
+
+std::optional<FreeList> FreeList::create(std::uint64_t capacity, LogSink log) noexcept {
+  FreeList list(log);
+  if (!list.open(capacity)) return std::nullopt;
+  return list;
+}
+
+bool FreeList::open(std::uint64_t capacity) noexcept {
+  log_.log(LogLevel::debug, "FreeList::FreeList(0x%" PRIx64 ")", capacity);
+  if (!grow_tables(end_of(capacity), end_of(capacity))) return false;
   capacity_ = capacity;
   end_ = end_of(capacity);
   map_.set_start(end_);
   open_bump(1, end_);
+  return true;
 }
 
 bool FreeList::grow_tables(std::uint32_t end, std::uint32_t at_least) noexcept {

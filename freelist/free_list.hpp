@@ -72,6 +72,9 @@ class BESOM_API FreeList {
   /// A list of `capacity` free bytes, the first kAlign of which are never handed out, so that index
   /// 0 can mean "none". Aborts when the host has no memory for the tables.
   explicit FreeList(std::uint64_t capacity, LogSink log = {});
+  /// The same, but nothing when the host has no memory.
+  [[nodiscard]] static std::optional<FreeList> create(std::uint64_t capacity,
+                                                      LogSink log = {}) noexcept;
 
   FreeList(FreeList&&) noexcept = default;
   FreeList& operator=(FreeList&&) noexcept = default;
@@ -219,6 +222,8 @@ class BESOM_API FreeList {
       if (++changes_ % (end_ / kVerifyGranules + 1) == 0) verify();
     }
   }
+  explicit FreeList(LogSink log) noexcept : log_(log) {}
+  [[nodiscard]] bool open(std::uint64_t capacity) noexcept;
   [[nodiscard]] bool grow_tables(std::uint32_t end, std::uint32_t at_least) noexcept;
   [[nodiscard]] std::uint32_t alloc_slow(std::uint32_t size) noexcept;
   void dealloc_slow(std::uint32_t granule, std::uint32_t size) noexcept;

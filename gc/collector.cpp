@@ -188,9 +188,15 @@ void Collector::finish(CollectionStats& stats) noexcept {
            stats.sweep_ns / 1000, stats.holes, stats.largest_hole);
 }
 
+/// Callbacks run here as they do in a collection, so the same is refused to them.
 VerifyReport Collector::verify() {
+  collecting_ = true;
+  heap_.roots_->set_locked(true);
   heap_.space_.retire_windows();
-  return verify_heap(heap_.space_, types_, *heap_.roots_);
+  VerifyReport report = verify_heap(heap_.space_, types_, *heap_.roots_);
+  heap_.roots_->set_locked(false);
+  collecting_ = false;
+  return report;
 }
 
 void Collector::verify_or_abort(const char* when) {

@@ -47,9 +47,9 @@ Heap::~Heap() {
   roots_->release();
 }
 
-Result<TypeId> Heap::define(const TypeDescriptor& descriptor) {
+Result<TypeId> Heap::define(TypeDescriptor descriptor) {
   if (!may_enter()) return error_;
-  return collector_->types().define(descriptor);
+  return collector_->types().define(std::move(descriptor));
 }
 
 const TypeDescriptor* Heap::descriptor(TypeId type) const noexcept {

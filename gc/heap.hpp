@@ -46,18 +46,18 @@ class Heap {
   /// has to be sizeof(T). Fails with bad_type or out_of_host_memory.
   template <class T>
   [[nodiscard]] Result<Type<T>> define() {
-    const TypeDescriptor descriptor = T::type();
+    TypeDescriptor descriptor = T::type();
     if (descriptor.size != sizeof(T)) {
       return Error{.code = Errc::bad_type,
                    .bytes = descriptor.size,
                    .limit = sizeof(T),
                    .detail = "size differs from the C++ type's"};
     }
-    const Result<TypeId> id = define(descriptor);
+    const Result<TypeId> id = define(std::move(descriptor));
     if (!id) return id.error();
     return Type<T>{*id};
   }
-  [[nodiscard]] Result<TypeId> define(const TypeDescriptor& descriptor);
+  [[nodiscard]] Result<TypeId> define(TypeDescriptor descriptor);
   /// The descriptor of a type of this heap, or nullptr.
   [[nodiscard]] const TypeDescriptor* descriptor(TypeId type) const noexcept;
 

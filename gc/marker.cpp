@@ -135,7 +135,9 @@ inline void Marker::trace(std::uint32_t index) noexcept {
 
 void Marker::trace_trailing(std::uint32_t index, const TypeInfo& type,
                             std::uint32_t length) noexcept {
-  if (length > kSliceSlots && slice_count_ < kMaxSlices) {
+  // Also where the stack could not take all refs: slices wait until it is empty.
+  const std::uint32_t room = stack_capacity_ - stack_size_;
+  if (length > std::min(kSliceSlots, room) && slice_count_ < kMaxSlices) {
     slices_[slice_count_++] = {index, 0};
     return;
   }
@@ -152,7 +154,7 @@ void Marker::trace_next_slice() noexcept {
   const TypeInfo& type = (*types_)[header.type];
   const SlotKind kind = type.trailing == Trailing::refs ? SlotKind::ref : SlotKind::value;
   const std::uint32_t first = slice.next;
-  const std::uint32_t count = std::min(header.length - first, kSliceSlots);
+  const std::uint32_t count = std::min({header.length - first, kSliceSlots, stack_capacity_});
   slice.next += count;
   if (slice.next == header.length) --slice_count_;
   visit_slots(kind, object + type.fixed_bytes + std::size_t{first} * sizeof(std::uint32_t), count);

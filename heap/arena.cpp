@@ -108,7 +108,8 @@ Error Arena::commit(std::uint64_t bytes) noexcept {
             .detail = "memory to grow the arena"};
   }
   // Huge pages only where whole ones will be filled: a small heap would pay with its footprint.
-  const std::uint64_t first_huge = (committed_ + kHugePage - 1) / kHugePage * kHugePage;
+  // The one that the last step began is filled now.
+  const std::uint64_t first_huge = committed_ / kHugePage * kHugePage;
   const std::uint64_t end_huge = bytes / kHugePage * kHugePage;
   if (first_huge < end_huge) system_->advise_huge(base_ + first_huge, end_huge - first_huge);
   committed_ = bytes;

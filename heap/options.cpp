@@ -54,7 +54,7 @@ bool parse_growth(std::string_view text, Growth& growth) {
 }
 
 bool parse_zeal(std::string_view text, Zeal& zeal) {
-  zeal = {};
+  zeal = {.collect_every = 0, .verify = false, .poison = false};
   if (text == "off") return true;
   bool only_alloc = true;
   while (true) {

@@ -12,13 +12,13 @@ Result<Space> Space::create(const HeapOptions& options, const LogSink& log) {
   const System& system = options.system != nullptr ? *options.system : operating_system();
   Result<Arena> arena = Arena::reserve(options.heap_max, options.reserve, system);
   if (!arena) return arena.error();
-  FreeList free_list(0, log);
-  if (!free_list.reserve(options.heap_max)) {
+  std::optional<FreeList> free_list = FreeList::create(0, log);
+  if (!free_list || !free_list->reserve(options.heap_max)) {
     return Error{.code = Errc::out_of_host_memory,
                  .bytes = options.heap_max / 28,
                  .detail = "tables of the free list"};
   }
-  return Space(std::move(*arena), std::move(free_list));
+  return Space(std::move(*arena), std::move(*free_list));
 }
 
 char* Space::allocate(std::uint32_t granules) noexcept {

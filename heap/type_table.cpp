@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <memory>
 #include <new>
+#include <utility>
 
 namespace besom::detail {
 namespace {
@@ -56,28 +57,28 @@ TypeTable::~TypeTable() {
   }
 }
 
-Result<TypeId> TypeTable::define(const TypeDescriptor& descriptor) {
+Result<TypeId> TypeTable::define(TypeDescriptor&& descriptor) {
   if (const char* fault = fault_of(descriptor)) {
     return Error{.code = Errc::bad_type, .detail = fault};
   }
-  std::unique_ptr<SlotRun[]> runs(new (std::nothrow) SlotRun[descriptor.fields.size() + 1]);
-  std::unique_ptr<TypeDescriptor> copy(new (std::nothrow) TypeDescriptor(descriptor));
-  if (runs == nullptr || copy == nullptr ||
-      (count_ == types_.size() && !types_.grow(types_.size() * 2 + 16))) {
+  const auto field_count = static_cast<std::uint32_t>(descriptor.fields.size());
+  std::unique_ptr<SlotRun[]> runs(new (std::nothrow) SlotRun[field_count + 1]);
+  if (runs == nullptr || (count_ == types_.size() && !types_.grow(types_.size() * 2 + 16))) {
     return Error{.code = Errc::out_of_host_memory, .detail = "table of types"};
   }
   if (!sort_fields(descriptor, runs.get())) {
     return Error{.code = Errc::bad_type, .detail = "field: lies where another does"};
   }
+  const auto* kept = new (std::nothrow) TypeDescriptor(std::move(descriptor));
+  if (kept == nullptr) return Error{.code = Errc::out_of_host_memory, .detail = "table of types"};
   TypeInfo& type = types_[count_];
-  type.fixed_bytes = descriptor.size;
-  type.element_bytes =
-      static_cast<std::uint8_t>(TypeDescriptor::element_bytes(descriptor.trailing));
-  type.trailing = descriptor.trailing;
-  type.run_count = gather_runs(runs.get(), static_cast<std::uint32_t>(descriptor.fields.size()));
+  type.fixed_bytes = kept->size;
+  type.element_bytes = static_cast<std::uint8_t>(TypeDescriptor::element_bytes(kept->trailing));
+  type.trailing = kept->trailing;
+  type.run_count = gather_runs(runs.get(), field_count);
   type.runs = runs.release();
-  type.trace = descriptor.trace;
-  type.descriptor = copy.release();
+  type.trace = kept->trace;
+  type.descriptor = kept;
   return ++count_;
 }
 

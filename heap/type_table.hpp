@@ -38,8 +38,9 @@ class TypeTable {
   TypeTable& operator=(const TypeTable&) = delete;
   ~TypeTable();
 
-  /// Copies the descriptor. Fails with bad_type or out_of_host_memory.
-  [[nodiscard]] Result<TypeId> define(const TypeDescriptor& descriptor);
+  /// Takes the descriptor over, since copying one could throw. Fails with bad_type or
+  /// out_of_host_memory.
+  [[nodiscard]] Result<TypeId> define(TypeDescriptor&& descriptor);
 
   [[nodiscard]] bool contains(TypeId id) const noexcept { return id - 1 < count_; }
   /// Precondition: contains(id).

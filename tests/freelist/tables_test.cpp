@@ -130,10 +130,12 @@ TEST_CASE("Freeing works when the host has no memory left", "[freelist][tables]"
     const std::uint32_t block = list.alloc_fast(list.max_size());
     list.cut_block(block, 16, list.max_size());
     limit_address_space(0);
-    // The rest of what malloc already holds.
+    // The rest of what malloc already holds. Volatile, or a compiler may leave the calls out.
     for (std::size_t size = kMiB; size >= 16; size /= 2) {
-      while (static_cast<volatile void*>(std::malloc(size)) != nullptr) {
-      }
+      void* volatile kept = nullptr;
+      do {
+        kept = std::malloc(size);
+      } while (kept != nullptr);
     }
     for (std::uint32_t index = 16; index < kMiB; index += 32) list.dealloc_fast(index, 16);
     for (std::uint32_t index = 32; index < kMiB; index += 32) list.dealloc_fast(index, 16);

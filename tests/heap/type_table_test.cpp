@@ -42,7 +42,7 @@ TEST_CASE("TypeTable: the descriptor is copied", "[heap][types]") {
   TypeTable types;
   {
     TypeDescriptor descriptor = with_fields(16, {{"a long name that needs memory of its own", 8}});
-    REQUIRE(types.define(descriptor));
+    REQUIRE(types.define(TypeDescriptor(descriptor)));
     descriptor.fields[0].name = "other";
   }
   CHECK(types[1].descriptor->fields[0].name == "a long name that needs memory of its own");
@@ -132,7 +132,7 @@ TEST_CASE("TypeTable: a descriptor that contradicts itself is bad_type, and defi
   MisuseTable table("descriptors");
   for (const Row& row : rows) {
     INFO(row.why << ", size " << row.descriptor.size);
-    const Result<TypeId> id = types.define(row.descriptor);
+    const Result<TypeId> id = types.define(TypeDescriptor(row.descriptor));
     CHECK_FALSE(id);
     CHECK(id.error().code == Errc::bad_type);
     CHECK(id.error().detail != nullptr);
