@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <utility>
 
+#include "freelist/export.hpp"
 #include "gc/root_table.hpp"
 #include "heap/error.hpp"
 #include "heap/ref.hpp"
@@ -16,7 +17,7 @@ namespace detail {
 /// The new object `ref` now has a root; the heap need not keep it any longer.
 void note_rooted(Heap& heap, std::uint32_t ref) noexcept;
 /// Records why a root could not be added.
-void note_root_failure(Heap& heap) noexcept;
+BESOM_API void note_root_failure(Heap& heap) noexcept;
 [[nodiscard]] char* base_of(const Heap& heap) noexcept;
 
 }  // namespace detail

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <memory>
 
+#include "freelist/export.hpp"
 #include "gc/handle.hpp"
 #include "gc/root_table.hpp"
 #include "gc/stats.hpp"
@@ -21,7 +22,7 @@ class Collector;
 }
 
 /// Unregisters a root callback or range when it goes. Movable; outliving its heap is harmless.
-class RootRegistration;
+class BESOM_API RootRegistration;
 
 /// A garbage-collected heap: one arena of up to 4 GiB with all objects, and beside it the tables
 /// that say where objects start, what is free and what is marked. Any number of heaps live in a
@@ -33,7 +34,7 @@ class RootRegistration;
 /// set().
 ///
 /// Nothing here throws. What can run out returns nullptr or an Error and leaves the heap as it was.
-class Heap {
+class BESOM_API Heap {
  public:
   /// Fails with bad_option, reserve_failed, commit_failed or out_of_host_memory.
   [[nodiscard]] static Result<std::unique_ptr<Heap>> create(const HeapOptions& options = {});
@@ -174,7 +175,7 @@ class Heap {
   std::unique_ptr<detail::Collector> collector_;
 };
 
-class RootRegistration {
+class BESOM_API RootRegistration {
  public:
   RootRegistration() noexcept = default;
   RootRegistration(RootRegistration&& other) noexcept

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "freelist/export.hpp"
 #include "freelist/zeroed_array.hpp"
 #include "heap/error.hpp"
 #include "heap/type.hpp"
@@ -41,14 +42,14 @@ struct RootSource {
 };
 
 /// An address that no other living thread has: cheaper to compare than a thread id.
-[[nodiscard]] const void* this_thread() noexcept;
+[[nodiscard]] BESOM_API const void* this_thread() noexcept;
 
 /// All roots of one heap. It outlives the heap while handles to it remain, so that a handle can
 /// learn that its heap is gone.
 ///
 /// Handle slots lie in chunks that never move; so do local slots, which form a stack over chunks.
 /// Not thread-safe.
-class RootTable {
+class BESOM_API RootTable {
  public:
   static constexpr std::uint32_t kChunkSlots = 1024;
 

@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "freelist/export.hpp"
+
 namespace besom {
 
 /// Why a collection ran.
@@ -13,7 +15,7 @@ enum class Cause : std::uint8_t {
 };
 
 /// The name as it stands in the enumeration.
-[[nodiscard]] const char* name_of(Cause cause) noexcept;
+[[nodiscard]] BESOM_API const char* name_of(Cause cause) noexcept;
 
 /// One collection. Sizes in bytes, times in nanoseconds of wall clock.
 struct CollectionStats {

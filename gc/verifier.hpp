@@ -4,10 +4,12 @@
 #include <string>
 #include <vector>
 
+#include "freelist/export.hpp"
+
 namespace besom {
 
 /// One thing that verification found wrong.
-struct Defect {
+struct BESOM_API Defect {
   enum class Kind : std::uint8_t {
     bad_ref,     ///< A slot holds an index where no object starts.
     bad_header,  ///< An object's header names no type, or claims more than its extent.

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "freelist/check.hpp"
+#include "freelist/export.hpp"
 
 namespace besom {
 
@@ -26,10 +27,10 @@ enum class Errc : std::uint8_t {
 };
 
 /// The name of the code as it stands in the enumeration, e.g. "heap_limit".
-[[nodiscard]] const char* name_of(Errc code) noexcept;
+[[nodiscard]] BESOM_API const char* name_of(Errc code) noexcept;
 
 /// What failed, with the figures that a message needs. Unused figures are 0.
-struct Error {
+struct BESOM_API Error {
   Errc code = Errc::ok;
   int system_errno = 0;          ///< errno of the refused system call.
   std::uint64_t bytes = 0;       ///< Bytes asked for.

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "freelist/export.hpp"
 #include "freelist/log.hpp"
 #include "heap/error.hpp"
 #include "heap/system.hpp"
@@ -60,9 +61,10 @@ struct HeapOptions {
 /// heap_initial, heap_max, reserve, growth, zeal, mark_stack, log. Sizes take K, M, G; growth is
 /// "fixed" or a factor; zeal is "off" or a sum of alloc:N, verify, poison, where alloc:N alone
 /// means all three. An unknown key or a senseless value is a bad_option that names it.
-[[nodiscard]] Result<HeapOptions> parse_options(std::string_view text, HeapOptions base = {});
+[[nodiscard]] BESOM_API Result<HeapOptions> parse_options(std::string_view text,
+                                                          HeapOptions base = {});
 
 /// The error for options that contradict themselves; otherwise an ok Error.
-[[nodiscard]] Error check_options(const HeapOptions& options) noexcept;
+[[nodiscard]] BESOM_API Error check_options(const HeapOptions& options) noexcept;
 
 }  // namespace besom

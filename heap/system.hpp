@@ -2,6 +2,8 @@
 
 #include <cstddef>
 
+#include "freelist/export.hpp"
+
 namespace besom {
 
 /// The system calls that the heap makes, as a table, so that a test can make the kth one fail.
@@ -23,6 +25,6 @@ struct System {
 };
 
 /// The operating system.
-[[nodiscard]] const System& operating_system() noexcept;
+[[nodiscard]] BESOM_API const System& operating_system() noexcept;
 
 }  // namespace besom
