@@ -33,13 +33,18 @@ std::vector<Variant> variants() {
     return variant;
   };
   return {
-      make("windows", 900'000, 16 * kMiB, [](ModelPlan& plan) { plan.collect_every = 250; }),
+      make("windows", 900'000, 16 * kMiB, [](ModelPlan& plan) { plan.collect_every = 180; }),
       make("much alive", 200'000, 16 * kMiB,
            [](ModelPlan& plan) {
              plan.handles = 3000;
              plan.collect_every = 2000;
            }),
-      make("tight", 300'000, 128 * kKiB, [](ModelPlan& plan) { plan.collect_every = 1000; }),
+      make("tight", 300'000, 128 * kKiB,
+           [](ModelPlan& plan) {
+             plan.large_percent = 5;
+             plan.large_length = 20'000;
+             plan.collect_every = 1000;
+           }),
       make("fixed", 300'000, 512 * kKiB,
            [](ModelPlan& plan) {
              plan.options.growth = Growth::fixed();
