@@ -54,18 +54,20 @@ std::uint32_t BitTree::first_from(std::uint32_t from) const noexcept {
 }
 
 std::uint32_t BitTree::last_before(std::uint32_t before) const noexcept {
-  std::uint64_t position = before;
+  if (before == 0) return kNone;
+  std::uint64_t position = before - 1;
   for (int level = 0; level < kLevels; ++level) {
-    const std::uint64_t below =
-        position % 64 == 0 || position >> 6 >= levels_[level].size()
-            ? 0
-            : levels_[level][position >> 6] & (bit(static_cast<std::uint32_t>(position)) - 1);
-    if (below == 0) {
+    // On the lowest level `position` itself counts; above it stands for a word already searched.
+    const std::uint64_t candidates =
+        (bit(static_cast<std::uint32_t>(position)) << (level == 0 ? 1 : 0)) - 1;
+    const std::uint64_t found =
+        position >> 6 < levels_[level].size() ? levels_[level][position >> 6] & candidates : 0;
+    if (found == 0) {
       position >>= 6;
       if (position == 0) return kNone;
       continue;
     }
-    position = (position & ~std::uint64_t{63}) | highest_bit(below);
+    position = (position & ~std::uint64_t{63}) | highest_bit(found);
     while (level-- > 0) position = (position << 6) | highest_bit(levels_[level][position]);
     return static_cast<std::uint32_t>(position);
   }

@@ -99,6 +99,9 @@ TEST_CASE("A bit tree finds members across empty words of every level", "[freeli
     }
   }
   CHECK(tree.first_from(1u << 24) == BitTree::kNone);
+  CHECK(tree.last_before(1u << 24) == (1u << 24) - 1);
+  tree.erase((1u << 24) - 1);
+  CHECK(tree.last_before(1u << 24) == 1u << 23);
 }
 
 TEST_CASE("A bit tree agrees with a set", "[freelist][bit_tree][property]") {
