@@ -43,9 +43,21 @@ constexpr System kOperatingSystem{
         },
 };
 
-/// Address space at a multiple of 4 GiB. Reserving twice as much and cutting would be simpler, but
-/// fails where address space is limited; so ask where the system would put it, and then, from the
-/// multiple below, for exact places further and further down.
+/// Address space at a multiple of 4 GiB, cut out of more.
+void* reserve_more_and_cut(std::size_t bytes, const System& system) {
+  auto* more = static_cast<char*>(system.reserve(nullptr, bytes + Arena::kAlignment));
+  if (more == nullptr) return nullptr;
+  const std::size_t over = reinterpret_cast<std::uintptr_t>(more) % Arena::kAlignment;
+  const std::size_t before = over == 0 ? 0 : Arena::kAlignment - over;
+  if (before != 0) system.unmap(more, before);
+  system.unmap(more + before + bytes, Arena::kAlignment - before);
+  return more + before;
+}
+
+/// Address space at a multiple of 4 GiB. Where address space is limited there is none to cut away,
+/// so ask where the system would put it, and then, from the multiple below, for exact places
+/// further and further down. Tools that run programs on a machine of their own, like valgrind,
+/// refuse exact places: there is room to cut.
 void* reserve_aligned(std::size_t bytes, const System& system) {
   constexpr int kTries = 1024;
   void* anywhere = system.reserve(nullptr, bytes);
@@ -60,11 +72,10 @@ void* reserve_aligned(std::size_t bytes, const System& system) {
     if (found == wanted) return found;
     // A kernel that does not know the exact placement flag takes the address for a hint.
     if (found != nullptr) system.unmap(found, bytes);
-    if (found == nullptr && errno != EEXIST && errno != EINVAL) return nullptr;
+    if (found == nullptr && errno != EEXIST && errno != EINVAL) break;
     address -= Arena::kAlignment;
   }
-  errno = ENOMEM;
-  return nullptr;
+  return reserve_more_and_cut(bytes, system);
 }
 
 }  // namespace

@@ -190,6 +190,21 @@ TEST_CASE("Arena: a refused reservation says how much and why, and leaves nothin
   const Arena arena = reserved(kMiB);
 }
 
+TEST_CASE("Arena: where exact places are refused, it is cut out of more address space",
+          "[heap][arena][faults]") {
+  REQUIRE(FaultSystem::mappings() == 0);
+  // The place of the system's choice is a multiple of 4 GiB once in a million, and tried first.
+  FaultSystem::fail(SystemCall::reserve, 2, false);
+  {
+    const Arena arena = reserved(kMiB);
+    CHECK(FaultSystem::injected() == 1);
+    CHECK(reinterpret_cast<std::uintptr_t>(arena.base()) % Arena::kAlignment == 0);
+    CHECK(FaultSystem::mapped_bytes() == Arena::kFullReservation);
+  }
+  FaultSystem::lift();
+  CHECK(FaultSystem::mappings() == 0);
+}
+
 TEST_CASE("Arena: a refused commitment changes nothing and may be tried again",
           "[heap][arena][faults]") {
   Arena arena = reserved(kMiB);

@@ -48,12 +48,19 @@ void* note_mapping(void* address, std::size_t bytes) {
   return address;
 }
 
+/// The whole mapping, or its first or last part.
 void forget_mapping(void* address, std::size_t bytes) {
+  auto* const first = static_cast<char*>(address);
   for (std::size_t i = 0; i < state.mapping_count; ++i) {
-    if (state.mappings[i].address != address) continue;
-    BESOM_CHECK(state.mappings[i].bytes == bytes, "unmapped in part", state.mappings[i].bytes,
-                bytes);
-    state.mappings[i] = state.mappings[--state.mapping_count];
+    Mapping& mapping = state.mappings[i];
+    auto* const begin = static_cast<char*>(mapping.address);
+    if (first < begin || begin + mapping.bytes <= first) continue;
+    const bool is_first = first == begin;
+    BESOM_CHECK(bytes <= mapping.bytes && (is_first || first + bytes == begin + mapping.bytes),
+                "unmapped from the middle", mapping.bytes, bytes);
+    mapping.bytes -= bytes;
+    if (is_first) mapping.address = first + bytes;
+    if (mapping.bytes == 0) mapping = state.mappings[--state.mapping_count];
     return;
   }
   BESOM_CHECK(false, "unmapped what was not mapped", bytes, 0);
