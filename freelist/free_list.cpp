@@ -186,6 +186,36 @@ Run FreeList::take_run(std::uint32_t least, std::uint32_t most) noexcept {
   return {to_bytes(hole.granule), to_bytes(taken)};
 }
 
+std::uint32_t FreeList::take_blocks(std::uint32_t size_bytes, std::uint32_t* indices,
+                                    std::uint32_t count) noexcept {
+  const std::uint32_t size = to_granules(size_bytes);
+  BESOM_CHECK(size != 0 && size <= kMaxEndGranule, "blocks of no multiple of 16: granules, count",
+              size, count);
+  file_fresh();
+  close_bump();
+  std::uint32_t taken = 0;
+  while (taken < count) {
+    if (is_small(size) && small_.has(size)) {
+      const std::uint32_t granule = small_.pop_lowest(map_, size);
+      map_.hole_to_block(granule);
+      --indexed_holes_;
+      indexed_granules_ -= size;
+      indices[taken++] = to_bytes(granule);
+      continue;
+    }
+    const Hole hole = best_indexed(size);
+    if (hole.size == 0) break;
+    const std::uint32_t pieces = std::min(hole.size / size, count - taken);
+    cut_hole(hole, pieces * size);
+    map_.set_starts(hole.granule, hole.granule + pieces * size, size);
+    for (std::uint32_t i = 0; i < pieces; ++i) {
+      indices[taken++] = to_bytes(hole.granule + i * size);
+    }
+  }
+  after_change();
+  return taken;
+}
+
 void FreeList::dealloc(std::uint32_t index, Layout layout) noexcept {
   const AllocError error = check_layout(layout);
   BESOM_CHECK(error == AllocError::none, "free with a size that no block has: index, size", index,

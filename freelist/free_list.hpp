@@ -130,6 +130,13 @@ class BESOM_API FreeList {
   /// one block until cut_block() divides it. O(log holes).
   [[nodiscard]] Run take_run(std::uint32_t least, std::uint32_t most) noexcept;
 
+  /// Takes up to `count` blocks of `size_bytes` each and writes their indices to `indices`: holes
+  /// of exactly that size, lowest address first, then as many pieces as the smallest larger holes
+  /// give. Returns how many; fewer only when no hole is left that fits. For callers that ask for
+  /// the same size again and again. `size_bytes` as for alloc_fast(). O(count log holes).
+  [[nodiscard]] std::uint32_t take_blocks(std::uint32_t size_bytes, std::uint32_t* indices,
+                                          std::uint32_t count) noexcept;
+
   /// Gives back the block `[index, index + size)`, size as it was asked for or rounded up. Checked
   /// like dealloc_fast().
   void dealloc(std::uint32_t index, Layout layout) noexcept;

@@ -27,6 +27,7 @@ enum Event : std::size_t {
   kRefusals,
   kFrees,
   kRunsTaken,
+  kBlocksTaken,
   kCuts,
   kJoins,
   kGrowths,
@@ -41,6 +42,7 @@ std::array<Counter, kEventCount> events{{{"operations"},
                                          {"allocations refused", 0, 5'000},
                                          {"blocks freed", 0, 150'000},
                                          {"runs taken", 0, 5'000},
+                                         {"blocks taken together", 0, 20'000},
                                          {"blocks cut", 0, 10'000},
                                          {"blocks joined", 0, 10'000},
                                          {"growths", 0, 1'000},
@@ -48,7 +50,7 @@ std::array<Counter, kEventCount> events{{{"operations"},
                                          {"drained to one hole", 0, 100},
                                          {"compared completely", 0, 200}}};
 
-void count(Event event) { ++events[event].count; }
+void count(Event event, std::uint64_t times = 1) { events[event].count += times; }
 
 /// Reads numbers; zeros after the end.
 class Bytes {
@@ -117,6 +119,8 @@ class Machine {
       join();
     } else if (kind < 46) {
       take_run();
+    } else if (kind < 58) {
+      take_blocks();
     } else if (kind < 140 + alloc_bias_) {
       alloc();
     } else {
@@ -142,6 +146,11 @@ class Machine {
   void take_run() {
     const std::uint32_t least = read_size();
     if (real_.take_run(least, least + read_size())) count(kRunsTaken);
+  }
+
+  void take_blocks() {
+    const std::uint32_t size = read_size();
+    count(kBlocksTaken, real_.take_blocks(size, bytes_.byte() % 12));
   }
 
   void cut() {

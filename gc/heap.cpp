@@ -89,6 +89,10 @@ void* Heap::allocate(TypeId type, std::uint32_t length) noexcept {
       std::memset(object, 0, rounded);
       return begin_object(object, type, length);
     }
+    if (char* object = space_.take_spare(static_cast<std::uint32_t>(granules))) {
+      std::memset(object, 0, rounded);
+      return begin_object(object, type, length);
+    }
   }
   return allocate_slow(type, length);
 }
@@ -106,8 +110,15 @@ __attribute__((noinline)) void* Heap::allocate_slow(TypeId type, std::uint32_t l
     return fail(
         {.code = Errc::object_too_large, .bytes = bytes, .limit = greatest, .detail = "heap_max"});
   }
+  const auto granules = static_cast<std::uint32_t>(rounded >> kGranuleShift);
+  if (granules <= Space::kWindowClasses) {
+    if (char* spare = space_.take_spare(granules)) {
+      std::memset(spare, 0, rounded);
+      return begin_object(spare, type, length);
+    }
+  }
   Error error;
-  char* object = collector_->allocate(static_cast<std::uint32_t>(rounded >> kGranuleShift), error);
+  char* object = collector_->allocate(granules, error);
   if (object == nullptr) return fail(error);
   space_.clear(object, rounded);
   return begin_object(object, type, length);

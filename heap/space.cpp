@@ -38,11 +38,28 @@ char* Space::allocate(std::uint32_t granules) noexcept {
     }
     may_have_runs_ = false;
   }
+  if (granules <= kWindowClasses && windows_enabled_) return refill_spares(granules);
   const std::uint32_t index = free_list_.alloc_fast(bytes);
   if (index == 0) return nullptr;
   object = base() + index;
   unpoison(object, bytes);
   return object;
+}
+
+/// At least one, at most a window's worth: spares are little of a small heap too.
+char* Space::refill_spares(std::uint32_t granules) noexcept {
+  const std::uint32_t bytes = granules * kGranuleBytes;
+  Spares& spares = spares_[granules];
+  const std::uint32_t most = std::clamp(window_bytes() / bytes, 1u, Spares::kMost);
+  spares.next = 0;
+  spares.end = free_list_.take_blocks(bytes, spares.indices, most);
+  for (std::uint32_t i = 0; i < spares.end; ++i) {
+    const std::uint64_t index = spares.indices[i];
+    for (std::uint32_t at = 0; at < bytes; at += 64) __builtin_prefetch(base() + index + at, 1);
+    unpoison(base() + index, bytes);
+    untouched_ = std::max(untouched_, index + bytes);
+  }
+  return take_spare(granules);
 }
 
 /// A window is a small share of the arena, so that thirty of them do not use up a small heap.
@@ -80,6 +97,9 @@ void Space::retire(Window& window, std::uint32_t granules) noexcept {
 void Space::retire_windows() noexcept {
   for (std::uint32_t granules = 1; granules <= kWindowClasses; ++granules) {
     retire(windows_[granules], granules);
+    for (Spares& spares = spares_[granules]; spares.next != spares.end; ++spares.next) {
+      free_list_.dealloc_fast(spares.indices[spares.next], granules * kGranuleBytes);
+    }
   }
   free_list_.settle();
   may_have_runs_ = true;
@@ -124,27 +144,33 @@ std::uint64_t Space::discard_holes(std::uint64_t least, std::uint64_t most) noex
   return discarded;
 }
 
-bool Space::is_window_rest(std::uint32_t index) const noexcept {
-  return std::any_of(std::begin(windows_), std::end(windows_), [&](const Window& window) {
-    return window.room() != 0 && index == index_of(window.cursor);
-  });
+bool Space::is_unused(std::uint32_t index) const noexcept {
+  const bool is_rest = std::any_of(
+      std::begin(windows_), std::end(windows_),
+      [&](const Window& window) { return window.room() != 0 && index == index_of(window.cursor); });
+  const std::uint32_t granules = free_list_.run_at(index).size_bytes >> kGranuleShift;
+  if (is_rest || granules > kWindowClasses) return is_rest;
+  const Spares& spares = spares_[granules];
+  const std::uint32_t* end = spares.indices + spares.end;
+  return std::find(spares.indices + spares.next, end, index) != end;
 }
 
 bool Space::is_object(std::uint32_t index) noexcept {
-  if (free_list_.is_block(index) && !is_window_rest(index)) return true;
+  if (free_list_.is_block(index) && !is_unused(index)) return true;
   publish_windows();
-  return free_list_.is_block(index) && !is_window_rest(index);
+  return free_list_.is_block(index) && !is_unused(index);
 }
 
 Run Space::object_at(std::uint32_t index) noexcept {
   if (index < FreeList::kAlign || index - FreeList::kAlign >= free_list_.max_size()) return {};
   publish_windows();
   const Run run = free_list_.run_at(index);
-  return free_list_.is_block(run.index) && !is_window_rest(run.index) ? run : Run{};
+  return free_list_.is_block(run.index) && !is_unused(run.index) ? run : Run{};
 }
 
 void Space::reset() noexcept {
   std::fill(std::begin(windows_), std::end(windows_), Window{});
+  for (Spares& spares : spares_) spares.next = spares.end = 0;
   free_list_.reset();
   if (BESOM_HAS_ASAN) unpoison(base(), arena_.committed());
 }

@@ -29,12 +29,22 @@ struct Window {
   }
 };
 
+/// Blocks of one size that wait to become objects: where holes are too small for a window, they are
+/// taken out of the free list many at a time. The mutator's own loads then overlap with each other
+/// rather than wait behind a search, and the holes' memory is fetched ahead.
+struct Spares {
+  static constexpr std::uint32_t kMost = 32;
+  std::uint32_t next = 0;
+  std::uint32_t end = 0;  ///< indices[next, end) are blocks.
+  std::uint32_t indices[kMost];
+};
+
 /// The arena with what is known about it outside: which granules are free, where objects start,
 /// what their types are. Hands out zeroed objects and takes back runs of dead ones; when to collect
 /// and to grow is decided above it.
 ///
 /// Invariants:
-///   1. every run below capacity() is a hole, an object, or the unused part of a window;
+///   1. every run below capacity() is a hole, an object, a spare, or the unused part of a window;
 ///   2. a window's unused part is smaller than the window, and windows are disjoint;
 ///   3. capacity() <= the arena's committed prefix.
 /// Not thread-safe.
@@ -69,12 +79,19 @@ class Space {
   /// switched off, call allocate().
   [[nodiscard]] Window& window(std::uint32_t granules) noexcept { return windows_[granules]; }
 
+  /// The next spare for an object of `granules`, in 1..kWindowClasses, not yet zeroed; nullptr when
+  /// there is none.
+  [[nodiscard]] char* take_spare(std::uint32_t granules) noexcept {
+    Spares& spares = spares_[granules];
+    return spares.next == spares.end ? nullptr : base() + spares.indices[spares.next++];
+  }
   /// Memory for one object of `granules`, not yet zeroed; nullptr when no hole is large enough.
   [[nodiscard]] char* allocate(std::uint32_t granules) noexcept;
   /// Zeroes a new object; of memory that was never used, nothing has to be written.
   void clear(char* object, std::uint64_t bytes) noexcept;
 
-  /// Gives every window's unused part back: the free list's map then shows every object and hole.
+  /// Gives every window's unused part and all spares back: the free list's map then shows every
+  /// object and hole.
   void retire_windows() noexcept;
   /// Lets no more windows be opened: each allocation then comes through allocate().
   void disable_windows() noexcept { windows_enabled_ = false; }
@@ -112,9 +129,12 @@ class Space {
   [[nodiscard]] std::uint32_t window_bytes() const noexcept;
   void publish(Window& window, std::uint32_t granules) noexcept;
   void retire(Window& window, std::uint32_t granules) noexcept;
-  [[nodiscard]] bool is_window_rest(std::uint32_t index) const noexcept;
+  [[nodiscard]] char* refill_spares(std::uint32_t granules) noexcept;
+  /// Whether the block at `index` waits to become an object.
+  [[nodiscard]] bool is_unused(std::uint32_t index) const noexcept;
 
   Window windows_[kWindowClasses + 1];
+  Spares spares_[kWindowClasses + 1];
   Arena arena_;
   FreeList free_list_;
   std::uint64_t untouched_ = 0;  ///< Memory from this index on was never handed out: zero.

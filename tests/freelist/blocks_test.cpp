@@ -1,5 +1,7 @@
 /// Blocks as such: where they start, cutting and joining them, and taking whole runs.
 
+#include <vector>
+
 #include "freelist/free_list.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/free_list_peer.hpp"
@@ -199,6 +201,45 @@ TEST_CASE("take_run finds large holes by size", "[freelist][take]") {
   list.dealloc_fast(c.index, c.size_bytes);
   CHECK(list.take_run(16, 4096) == Run{16, 4096});
   CHECK(list.take_run(2 << 20, 3 << 20) == Run{c.index, 3 << 20});
+  list.verify();
+}
+
+TEST_CASE("take_blocks takes exact holes first, then cuts the smallest larger ones",
+          "[freelist][take]") {
+  FreeList list = from_picture("..#...#.....#..#.");
+  std::uint32_t blocks[8] = {};
+  CHECK(list.take_blocks(granules(2), blocks, 1) == 1);
+  CHECK(blocks[0] == granule(0));
+  REQUIRE(list.take_blocks(granules(2), blocks, 3) == 3);
+  CHECK(blocks[0] == granule(13));
+  CHECK(blocks[1] == granule(3));
+  CHECK(blocks[2] == granule(7));
+  CHECK(picture(list) == "##=##.#==...#==#.");
+  REQUIRE(list.take_blocks(granules(1), blocks, 8) == 5);
+  CHECK(picture(list) == "##=##=#==#=#=##=#");
+  list.verify();
+}
+
+TEST_CASE("take_blocks gives what there is, and nothing when nothing fits", "[freelist][take]") {
+  FreeList list = from_picture("...#_____");
+  std::uint32_t blocks[8] = {};
+  CHECK(list.take_blocks(granules(2), blocks, 0) == 0);
+  CHECK(list.take_blocks(granules(6), blocks, 8) == 0);
+  CHECK(list.take_blocks(granules(2), blocks, 8) == 3);
+  CHECK(list.take_blocks(granules(2), blocks, 8) == 0);
+  CHECK(list.free_bytes() == granules(2));
+  list.verify();
+}
+
+TEST_CASE("take_blocks cuts a large hole into many", "[freelist][take]") {
+  FreeList list(16 + (1 << 20));
+  std::vector<std::uint32_t> blocks(1 << 16);
+  REQUIRE(list.take_blocks(48, blocks.data(), 1 << 16) == (1 << 20) / 48);
+  for (std::uint32_t i = 0; i < (1 << 20) / 48; ++i) {
+    REQUIRE(list.run_at(blocks[i]) == Run{16 + i * 48, 48});
+  }
+  for (std::uint32_t i = 0; i < (1 << 20) / 48; ++i) list.dealloc_fast(blocks[i], 48);
+  CHECK(list.num_free_blocks() == 1);
   list.verify();
 }
 

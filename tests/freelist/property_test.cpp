@@ -45,6 +45,8 @@ void any_operation(CheckedList<FreeList>& checked, Random& random, const Mix& mi
   if (kind == 0) {
     const std::uint32_t least = random_size(random, mix);
     checked.take_run(least, least + granules(random.below(mix.size_limit)));
+  } else if (kind == 1) {
+    checked.take_blocks(random_size(random, mix), random.below(8));
   } else if (kind < 4 && has_live) {
     const std::uint32_t position = random_live(random, checked.live().size());
     const std::uint32_t block = checked.live()[position].size_bytes / FreeList::kAlign;

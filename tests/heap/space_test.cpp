@@ -27,7 +27,7 @@ Space space_of(std::uint64_t heap_max, std::uint64_t capacity) {
   return std::move(*space);
 }
 
-/// As the heap does: from the window, else the slow way.
+/// As the heap does: from the window, else a spare, else the slow way.
 char* allocate(Space& space, std::uint32_t granules) {
   const std::size_t bytes = std::size_t{granules} * kGranuleBytes;
   if (granules <= Space::kWindowClasses) {
@@ -37,6 +37,10 @@ char* allocate(Space& space, std::uint32_t granules) {
       window.cursor += bytes;
       std::memset(object, 0, bytes);
       return object;
+    }
+    if (char* spare = space.take_spare(granules)) {
+      std::memset(spare, 0, bytes);
+      return spare;
     }
   }
   char* object = space.allocate(granules);
@@ -88,6 +92,33 @@ TEST_CASE("Space: no object is found outside, at null or misaligned", "[heap][sp
     CHECK_FALSE(space.is_object(index_of(object) + off));
     CHECK(space.object_at(index_of(object) + off) == Run{index_of(object), 64});
   }
+}
+
+TEST_CASE("Space: between objects, blocks are taken many at a time, and are no objects before use",
+          "[heap][space]") {
+  Space space = space_of(1 << 20, 1 << 20);
+  // Every second of many objects dies: holes of four granules that no window fits in.
+  std::vector<char*> objects;
+  while (char* object = allocate(space, 4)) objects.push_back(object);
+  space.retire_windows();
+  for (std::size_t i = 0; i < objects.size(); i += 2) space.release({index_of(objects[i]), 64});
+  space.retire_windows();
+  const std::uint64_t used = space.used_bytes();
+  for (const std::uint32_t granules : {4u, 3u}) {
+    char* object = allocate(space, granules);
+    REQUIRE(object != nullptr);
+    CHECK(space.is_object(index_of(object)));
+    CHECK(space.object_at(index_of(object) + 5) == Run{index_of(object), granules * 16});
+    char* spare = space.take_spare(granules);
+    REQUIRE(spare != nullptr);
+    CHECK(space.is_object(index_of(spare)));
+    char* next = object + 2 * (spare - object);
+    CHECK_FALSE(space.is_object(index_of(next)));
+    CHECK(space.object_at(index_of(next) + 5).size_bytes == 0);
+  }
+  space.retire_windows();
+  space.free_list().verify();
+  CHECK(space.used_bytes() == used + 2 * 64 + 2 * 48);
 }
 
 TEST_CASE("Space: retiring windows makes one hole of what they did not use", "[heap][space]") {

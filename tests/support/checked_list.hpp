@@ -69,6 +69,32 @@ class CheckedList {
     return true;
   }
 
+  /// How many blocks came. Each is from the smallest hole that fits, or follows on the one before.
+  std::uint32_t take_blocks(std::uint32_t size, std::uint32_t count) requires
+      requires(List& list, std::uint32_t* indices) {
+    list.take_blocks(size, indices, count);
+  }
+  {
+    std::vector<std::uint32_t> indices(count);
+    const std::uint32_t taken = list_.take_blocks(size, indices.data(), count);
+    require(taken <= count, "more blocks than asked for: taken, count", taken, count);
+    for (std::uint32_t i = 0; i < taken; ++i) {
+      const Run block{indices[i], size};
+      if (i == 0 || block.index != indices[i - 1] + size) check_smallest_that_fits(block, size);
+      model_.take(block);
+      remember(block);
+    }
+    require(taken == count || model_.longest_hole_bytes() < size,
+            "blocks refused: size, longest hole", size, model_.longest_hole_bytes());
+    check_counts();
+    for (std::uint32_t i = 0; i < taken; ++i) {
+      check_block_at(indices[i]);
+      check_hole_at(indices[i] - kGranuleBytes);
+      check_hole_at(indices[i] + size);
+    }
+    return taken;
+  }
+
   /// Cuts the block at `position` into pieces of `piece` bytes, `covered` in all.
   void cut(std::size_t position, std::uint32_t piece, std::uint32_t covered) {
     const Run block = live_[position];
