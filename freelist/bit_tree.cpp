@@ -13,9 +13,10 @@ bool BitTree::grow(std::uint32_t count) noexcept {
   return true;
 }
 
-void BitTree::insert(std::uint32_t member) noexcept {
-  for (auto& level : levels_) {
-    std::uint64_t& word = level[member >> 6];
+/// Sets the bit `member` of `level`, and those above it that say so.
+void BitTree::insert_from(int level, std::uint32_t member) noexcept {
+  for (; level < kLevels; ++level) {
+    std::uint64_t& word = levels_[level][member >> 6];
     const bool was_empty = word == 0;
     word |= bit(member);
     if (!was_empty) return;
@@ -23,12 +24,34 @@ void BitTree::insert(std::uint32_t member) noexcept {
   }
 }
 
-void BitTree::erase(std::uint32_t member) noexcept {
-  for (auto& level : levels_) {
-    std::uint64_t& word = level[member >> 6];
+void BitTree::erase_from(int level, std::uint32_t member) noexcept {
+  for (; level < kLevels; ++level) {
+    std::uint64_t& word = levels_[level][member >> 6];
     word &= ~bit(member);
     if (word != 0) return;
     member >>= 6;
+  }
+}
+
+void BitTree::insert(std::uint32_t member) noexcept { insert_from(0, member); }
+void BitTree::erase(std::uint32_t member) noexcept { erase_from(0, member); }
+
+void BitTree::insert_range(std::uint32_t first, std::uint32_t last) noexcept {
+  for (std::uint32_t number = first >> 6; number <= last >> 6; ++number) {
+    std::uint64_t members = ~std::uint64_t{0};
+    if (number == first >> 6) members &= ~std::uint64_t{0} << (first & 63u);
+    if (number == last >> 6) members &= (bit(last) << 1) - 1;
+    std::uint64_t& word = levels_[0][number];
+    const bool was_empty = word == 0;
+    word |= members;
+    if (was_empty) insert_from(1, number);
+  }
+}
+
+void BitTree::clear() noexcept {
+  for (std::uint32_t member = first_from(0); member != kNone; member = first_from(member)) {
+    levels_[0][member >> 6] = 0;
+    erase_from(1, member >> 6);
   }
 }
 

@@ -28,6 +28,10 @@ class BESOM_API BitTree {
 
   void insert(std::uint32_t member) noexcept;
   void erase(std::uint32_t member) noexcept;
+  /// Inserts all of [first, last].
+  void insert_range(std::uint32_t first, std::uint32_t last) noexcept;
+  /// Erases all. O(members / 64).
+  void clear() noexcept;
   [[nodiscard]] bool contains(std::uint32_t member) const noexcept;
 
   /// The least member >= `from`, or kNone.
@@ -38,6 +42,9 @@ class BESOM_API BitTree {
   [[nodiscard]] std::size_t table_bytes() const noexcept;
 
  private:
+  void insert_from(int level, std::uint32_t member) noexcept;
+  void erase_from(int level, std::uint32_t member) noexcept;
+
   ZeroedArray<std::uint64_t> levels_[kLevels];
 };
 

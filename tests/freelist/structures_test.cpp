@@ -104,6 +104,31 @@ TEST_CASE("A bit tree finds members across empty words of every level", "[freeli
   CHECK(tree.last_before(1u << 24) == 1u << 23);
 }
 
+TEST_CASE("A bit tree takes ranges and lets all go at once", "[freelist][bit_tree][property]") {
+  Random random = random_for("structures: bit tree ranges");
+  INFO("seed " << test_seed());
+  BitTree tree;
+  REQUIRE(tree.grow(1u << 20));
+  for (int round = 0; round < 200; ++round) {
+    Numbers numbers;
+    for (int range = 0; range < 10; ++range) {
+      const std::uint32_t first = random.below(1u << 20) >> random.below(20);
+      const std::uint32_t last =
+          std::min((1u << 20) - 1, first + (random.below(1000) >> random.below(10)));
+      tree.insert_range(first, last);
+      for (std::uint32_t member = first; member <= last; ++member) numbers.insert(member);
+    }
+    std::uint32_t found = tree.first_from(0);
+    for (const std::uint32_t member : numbers) {
+      REQUIRE(found == member);
+      found = tree.first_from(found + 1);
+    }
+    REQUIRE(found == BitTree::kNone);
+    tree.clear();
+    REQUIRE(tree.first_from(0) == BitTree::kNone);
+  }
+}
+
 TEST_CASE("A bit tree agrees with a set", "[freelist][bit_tree][property]") {
   Random random = random_for("structures: bit tree");
   INFO("seed " << test_seed());
