@@ -30,6 +30,7 @@ ModelPlan plan_of(Choices& choices) {
       choices.chance(30) ? Growth::fixed() : Growth::of_live(1.1 + choices.below(30) / 10.0);
   if (choices.chance(30)) plan.options.reserve = plan.options.heap_max;
   if (choices.chance(30)) plan.options.mark_stack = 1 + choices.below(100);
+  plan.options.generational = choices.chance(30);
   plan.options.zeal = {0, false, false};
   if (choices.chance(20)) plan.options.zeal.collect_every = 1 + choices.below(100);
   plan.options.zeal.verify = choices.chance(10);

@@ -18,6 +18,8 @@ const char* name_of(Cause cause) noexcept {
       return "full";
     case Cause::pace:
       return "pace";
+    case Cause::nursery:
+      return "nursery";
     case Cause::zeal:
       return "zeal";
   }
@@ -64,12 +66,14 @@ std::uint64_t Collector::allocated_since_collection() const noexcept {
 
 char* Collector::allocate(std::uint32_t granules, Error& error) noexcept {
   bool collected = false;
+  const std::uint64_t due =
+      nursery_.is_on() ? std::min(pacer_.pace(), nursery_.bytes()) : pacer_.pace();
   if (until_zeal_ != 0 && --until_zeal_ == 0) {
     until_zeal_ = heap_.options_.zeal.collect_every;
     collect(Cause::zeal);
     collected = true;
-  } else if (allocated_since_collection() >= pacer_.pace()) {
-    collect(Cause::pace);
+  } else if (allocated_since_collection() >= due) {
+    collect(due == pacer_.pace() ? Cause::pace : Cause::nursery);
     collected = true;
   }
   if (char* object = heap_.space_.allocate(granules)) return object;
@@ -111,12 +115,17 @@ void Collector::collect(Cause cause) noexcept {
   CollectionStats stats;
   stats.number = last_.number + 1;
   stats.cause = cause;
+  stats.minor = is_minor(cause);
   const std::uint64_t begun = now_ns();
   heap_.space_.retire_windows();
   mark(stats);
   const std::uint64_t swept_from = now_ns();
-  const SweepResult swept = sweep(heap_.space_, marker_.marks(), marker_.end(), zeal.poison);
-  stats.live_objects = swept.live_objects;
+  if (stats.minor && (zeal.verify || zeal.collect_every != 0)) {
+    abort_with(find_missed_stores(heap_.space_, types_, marker_.marks()), "in");
+  }
+  const SweepResult swept =
+      sweep(heap_.space_, marker_.marks(), marker_.end(), zeal.poison, stats.minor);
+  stats.live_objects = stats.minor ? live_objects_ + marker_.marked() : swept.live_objects;
   stats.freed_objects = swept.freed_objects;
   stats.freed_bytes = swept.freed_bytes;
   stats.sweep_ns = now_ns() - swept_from;
@@ -126,16 +135,17 @@ void Collector::collect(Cause cause) noexcept {
   last_ = stats;
   totals_.allocated += stats.live_bytes + stats.freed_bytes - used_after_collection_;
   used_after_collection_ = stats.live_bytes;
+  live_objects_ = stats.live_objects;
   ++totals_.collections;
   totals_.pause_ns += stats.pause_ns;
   totals_.pause_max_ns = std::max(totals_.pause_max_ns, stats.pause_ns);
   totals_.freed_bytes += stats.freed_bytes;
   totals_.freed_objects += stats.freed_objects;
   log_.log(LogLevel::info,
-           "collection %" PRIu64 " (%s): %" PRIu64 " KiB in %" PRIu64 " objects live, %" PRIu64
+           "%scollection %" PRIu64 " (%s): %" PRIu64 " KiB in %" PRIu64 " objects live, %" PRIu64
            " KiB freed, %" PRIu64 " us",
-           stats.number, name_of(cause), stats.live_bytes >> 10, stats.live_objects,
-           stats.freed_bytes >> 10, stats.pause_ns / 1000);
+           stats.minor ? "minor " : "", stats.number, name_of(cause), stats.live_bytes >> 10,
+           stats.live_objects, stats.freed_bytes >> 10, stats.pause_ns / 1000);
   if (stats.bad_refs != 0 || stats.bad_headers != 0) {
     log_.log(LogLevel::error,
              "collection %" PRIu64 ": %" PRIu64 " bad refs and %" PRIu64
@@ -150,12 +160,16 @@ void Collector::collect(Cause cause) noexcept {
 
 void Collector::mark(CollectionStats& stats) noexcept {
   const std::uint64_t begun = now_ns();
-  marker_.begin(heap_.space_, types_);
+  marker_.begin(heap_.space_, types_, stats.minor);
   TraceVisitor visitor(marker_);
   // Who collects on purpose has rooted what is to stay.
   if (stats.cause == Cause::requested) heap_.newest_ = 0;
   marker_.mark_root(heap_.newest_);
   heap_.roots_->each(visitor, [&](std::uint32_t bits, const char*) { marker_.mark_root(bits); });
+  if (heap_.space_.cards().recording()) {
+    if (stats.minor) marker_.mark_from_cards(heap_.space_.cards());
+    heap_.space_.cards().clear((to_bytes(marker_.end() - 1) >> Cards::kShift) + 1);
+  }
   const std::uint64_t marking = now_ns();
   stats.roots_ns = marking - begun;
   marker_.drain();
@@ -173,7 +187,14 @@ void Collector::finish(CollectionStats& stats) noexcept {
   marker_.trim();
   stats.live_bytes = space.used_bytes();
   const std::uint64_t used_before = stats.live_bytes + stats.freed_bytes;
-  pacer_.note_collection(stats.live_bytes, used_before);
+  if (stats.minor) {
+    nursery_.note_minor(stats.freed_bytes, marker_.work());
+    pacer_.note_minor(stats.live_bytes, used_before);
+  } else {
+    pacer_.note_collection(stats.live_bytes, used_before);
+    nursery_.note_full(pacer_.budget() - std::min(pacer_.budget(), stats.live_bytes),
+                       marker_.work());
+  }
   space.note_allocated(used_before - used_after_collection_);
   constexpr std::uint64_t kWorthACall = 1 << 20;
   const std::uint64_t kept = pacer_.kept_bytes(stats.cause == Cause::requested);
@@ -199,8 +220,15 @@ VerifyReport Collector::verify() {
   return report;
 }
 
-void Collector::verify_or_abort(const char* when) {
-  const VerifyReport report = verify();
+/// The first collection has no marks to keep. Under zeal three in four are minor.
+bool Collector::is_minor(Cause cause) const noexcept {
+  if (!heap_.options_.generational || last_.number == 0) return false;
+  return cause == Cause::nursery || (cause == Cause::zeal && last_.number % 4 != 0);
+}
+
+void Collector::verify_or_abort(const char* when) { abort_with(verify(), when); }
+
+void Collector::abort_with(const VerifyReport& report, const char* when) {
   for (const Defect& defect : report.defects) {
     log_.log(LogLevel::error, "%s collection %" PRIu64 ": %s", when, last_.number + 1,
              defect.message().c_str());
@@ -212,8 +240,15 @@ void Collector::verify_or_abort(const char* when) {
 }
 
 void Collector::reset() noexcept {
+  // A mark on what is no object any more would pass for an old one's in the next minor collection.
+  const std::uint32_t end = to_granules(heap_.space_.free_list().used_end());
+  marker_.marks().clear_below(end);
+  if (heap_.space_.cards().recording()) {
+    heap_.space_.cards().clear((to_bytes(end - 1) >> Cards::kShift) + 1);
+  }
+  nursery_ = Nursery(heap_.options_.generational);
   heap_.space_.reset();
-  used_after_collection_ = 0;
+  used_after_collection_ = live_objects_ = 0;
   pacer_ = Pacer(heap_.options_);
 }
 

@@ -4,6 +4,7 @@
 
 #include "gc/heap.hpp"
 #include "gc/marker.hpp"
+#include "gc/nursery.hpp"
 #include "gc/pacer.hpp"
 #include "gc/stats.hpp"
 #include "gc/sweeper.hpp"
@@ -38,7 +39,11 @@ class Collector {
 
  private:
   Collector(Heap& heap, Marker marker, LogSink log) noexcept
-      : heap_(heap), marker_(std::move(marker)), pacer_(heap.options_), log_(log) {
+      : heap_(heap),
+        marker_(std::move(marker)),
+        pacer_(heap.options_),
+        nursery_(heap.options_.generational),
+        log_(log) {
     attach_thread();
   }
 
@@ -47,16 +52,20 @@ class Collector {
   [[nodiscard]] std::uint64_t allocated_since_collection() const noexcept;
   void mark(CollectionStats& stats) noexcept;
   void finish(CollectionStats& stats) noexcept;
+  [[nodiscard]] bool is_minor(Cause cause) const noexcept;
   void verify_or_abort(const char* when);
+  void abort_with(const VerifyReport& report, const char* when);
 
   Heap& heap_;
   Marker marker_;
   Pacer pacer_;
+  Nursery nursery_;
   TypeTable types_;
   LogSink log_;
   CollectionStats last_;
   HeapStats totals_;
   std::uint64_t used_after_collection_ = 0;
+  std::uint64_t live_objects_ = 0;  ///< After the last collection.
   std::uint32_t until_zeal_ = 0;
   bool collecting_ = false;
   const void* thread_ = nullptr;

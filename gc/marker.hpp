@@ -57,12 +57,20 @@ class Marker {
   [[nodiscard]] static Result<Marker> create(std::uint64_t heap_max, std::uint32_t stack_entries,
                                              const System& system);
 
-  /// Clears the marks; windows have to be retired.
-  void begin(const Space& space, const TypeTable& types) noexcept;
+  /// Clears the marks, or keeps them: then what was reached before is not visited again, and what
+  /// it refers to is marked by mark_from_cards(). Windows have to be retired.
+  void begin(const Space& space, const TypeTable& types, bool keep_marks) noexcept;
   /// Marks the target of a root; `bits` is a ref or a value.
   void mark_root(std::uint32_t bits) noexcept;
+  /// Marks what marked objects refer to from marked cards.
+  void mark_from_cards(const Cards& cards) noexcept;
   /// Marks all that is reachable from what was marked.
   void drain() noexcept;
+
+  /// Objects marked since begin().
+  [[nodiscard]] std::uint64_t marked() const noexcept { return marked_; }
+  /// Objects and slots visited since begin(): what marking costs, the same in each run.
+  [[nodiscard]] std::uint64_t work() const noexcept { return work_; }
 
   [[nodiscard]] const MarkFindings& findings() const noexcept { return findings_; }
   [[nodiscard]] MarkBits& marks() noexcept { return marks_; }
@@ -95,6 +103,7 @@ class Marker {
   void trace(std::uint32_t index) noexcept;
   void trace_trailing(std::uint32_t index, const TypeInfo& type, std::uint32_t length) noexcept;
   void trace_next_slice() noexcept;
+  [[nodiscard]] bool trace_within(std::uint32_t granule, std::uint32_t end, Run part) noexcept;
   void prefetch(std::uint32_t index) const noexcept;
   void drain_stack() noexcept;
   void rescan() noexcept;
@@ -115,6 +124,8 @@ class Marker {
   std::uint32_t stack_size_ = 0;
   std::uint32_t stack_peak_ = 0;
   std::uint32_t slice_count_ = 0;
+  std::uint64_t marked_ = 0;
+  std::uint64_t work_ = 0;
   std::uint32_t overflow_begin_ = 0;  ///< Lines whose objects were marked but not pushed.
   std::uint32_t overflow_end_ = 0;
   Slice slices_[kMaxSlices];

@@ -14,14 +14,18 @@ Pacer::Pacer(const HeapOptions& options) noexcept
       budget_(growth_.factor == 0 ? max_ : initial_) {}
 
 void Pacer::note_collection(std::uint64_t live_bytes, std::uint64_t used_bytes) noexcept {
-  live_ = live_bytes;
-  recent_peak_ = std::max(used_bytes, recent_peak_ - recent_peak_ / 8);
+  note_minor(live_bytes, used_bytes);
   pace_ = kPaceBytes + kPaceFactor * live_bytes;
   if (growth_.factor == 0) return;
   const double target = static_cast<double>(live_bytes) * growth_.factor;
   const auto wanted =
       target >= static_cast<double>(max_) ? max_ : static_cast<std::uint64_t>(target);
   budget_ = std::clamp(wanted, initial_, max_);
+}
+
+void Pacer::note_minor(std::uint64_t live_bytes, std::uint64_t used_bytes) noexcept {
+  live_ = live_bytes;
+  recent_peak_ = std::max(used_bytes, recent_peak_ - recent_peak_ / 8);
 }
 
 std::uint64_t Pacer::kept_bytes(bool requested) const noexcept {

@@ -38,6 +38,9 @@ class Pacer {
   /// `used_bytes`: what objects took before it, the dead ones included.
   void note_collection(std::uint64_t live_bytes, std::uint64_t used_bytes) noexcept;
 
+  /// The same for a minor collection, which does not tell how much really lives.
+  void note_minor(std::uint64_t live_bytes, std::uint64_t used_bytes) noexcept;
+
   /// The capacity to grow to so that `needed` more bytes fit, at most `limit`: a step of an eighth,
   /// so that system calls stay rare and the footprint close to what is used.
   [[nodiscard]] static std::uint64_t next_capacity(std::uint64_t capacity, std::uint64_t needed,

@@ -11,6 +11,7 @@ enum class Cause : std::uint8_t {
   requested,  ///< Heap::collect().
   full,       ///< No hole was large enough.
   pace,       ///< Little is live: collecting early keeps the heap in the cache.
+  nursery,    ///< Enough was allocated to look among the young, in a generational heap.
   zeal,
 };
 
@@ -21,6 +22,7 @@ enum class Cause : std::uint8_t {
 struct CollectionStats {
   std::uint64_t number = 0;  ///< Counts from 1.
   Cause cause = Cause::requested;
+  bool minor = false;  ///< Marked the young alone; what was reached before counts as live.
   std::uint64_t live_bytes = 0;    ///< After it; rounded up to granules, headers included.
   std::uint64_t live_objects = 0;  ///< After it.
   std::uint64_t freed_bytes = 0;

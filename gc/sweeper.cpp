@@ -13,7 +13,8 @@ std::uint64_t above(std::uint32_t granule) { return ~std::uint64_t{1} << (granul
 
 }  // namespace
 
-SweepResult sweep(Space& space, const MarkBits& marks, std::uint32_t end, bool poison) noexcept {
+SweepResult sweep(Space& space, const MarkBits& marks, std::uint32_t end, bool poison,
+                  bool young_only) noexcept {
   SweepResult result;
   const BoundaryMap& map = space.free_list().map();
   std::uint32_t dead_begin = 0;  // granule 0 is never an object: no run is open
@@ -24,9 +25,14 @@ SweepResult sweep(Space& space, const MarkBits& marks, std::uint32_t end, bool p
     result.freed_bytes += run.size_bytes;
     dead_begin = 0;
   };
-  for (std::uint32_t number = map.next_used_line(0);
+  // An open run ends where the next object starts, be that young or not.
+  const auto next_line = [&](std::uint32_t from) {
+    return young_only && dead_begin == 0 ? space.young_lines().first_from(from)
+                                         : map.next_used_line(from);
+  };
+  for (std::uint32_t number = next_line(0);
        number != BoundaryMap::kNone && number << kLineShift <= end;
-       number = map.next_used_line(number + 1)) {
+       number = next_line(number + 1)) {
     const Line line = map.line(number);
     // What starts at `end`, a hole or the sentinel behind the capacity, only ends the last run.
     const std::uint64_t below_end = number == end >> kLineShift ? bit(end) - 1 : ~std::uint64_t{0};
@@ -49,6 +55,7 @@ SweepResult sweep(Space& space, const MarkBits& marks, std::uint32_t end, bool p
       close(dead_end);
     }
   }
+  space.young_lines().clear();
   return result;
 }
 

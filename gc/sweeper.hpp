@@ -15,8 +15,9 @@ struct SweepResult {
 
 /// Turns every unmarked object below `end` into free space: neighbours go together, in address
 /// order, as one run through FreeList::dealloc_fast. Reads side tables only, never an object, so
-/// that dead memory stays out of the cache. Windows have to be retired. O(end / 1 KiB).
-[[nodiscard]] SweepResult sweep(Space& space, const MarkBits& marks, std::uint32_t end,
-                                bool poison) noexcept;
+/// that dead memory stays out of the cache. With `young_only` looks at no more than the lines where
+/// objects are young; erases those. Windows have to be retired. O(end / 1 KiB), or of young lines.
+[[nodiscard]] SweepResult sweep(Space& space, const MarkBits& marks, std::uint32_t end, bool poison,
+                                bool young_only) noexcept;
 
 }  // namespace besom::detail

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "gc/marker.hpp"
 #include "gc/root_table.hpp"
 #include "heap/space.hpp"
 #include "heap/type_table.hpp"
@@ -21,13 +22,19 @@ std::string Defect::message() const {
       std::snprintf(text, sizeof text, "' holds 0x%" PRIx32 ": no object starts there", target);
       return "bad_root: '" + holder_name + text;
     case Kind::bad_ref:
+    case Kind::missed_store:
       break;
   }
   std::snprintf(text, sizeof text, " (at +%" PRIu32 ") holds 0x%" PRIx32 ": no object starts there",
                 offset, target);
   char place[32];
   std::snprintf(place, sizeof place, " 0x%" PRIx32 " ", holder);
-  return "bad_ref: " + holder_name + place + slot_name + text;
+  if (kind == Kind::bad_ref) return "bad_ref: " + holder_name + place + slot_name + text;
+  std::snprintf(text, sizeof text, " (at +%" PRIu32 ") holds young ", offset);
+  char target_place[64];
+  std::snprintf(target_place, sizeof target_place, " 0x%" PRIx32 ": the store was not noted",
+                target);
+  return "missed_store: " + holder_name + place + slot_name + text + target_name + target_place;
 }
 
 namespace detail {
@@ -36,13 +43,16 @@ namespace {
 /// One walk: visits slots and collects what is wrong with them.
 class Verifier {
  public:
-  Verifier(const Space& space, const TypeTable& types) : space_(space), types_(types) {}
+  /// With `marks`, refs to unmarked objects are what is looked for.
+  Verifier(const Space& space, const TypeTable& types, const MarkBits* marks = nullptr)
+      : space_(space), types_(types), marks_(marks) {}
 
   void check_object(Run run) {
     ++report_.objects;
     Header header;
     std::memcpy(&header, space_.base() + run.index, sizeof header);
     const TypeInfo* type = checked_type(types_, header, run.size_bytes);
+    if (type == nullptr && marks_ != nullptr) return;
     if (type == nullptr) {
       report_.defects.push_back({.kind = Defect::Kind::bad_header,
                                  .holder = run.index,
@@ -96,7 +106,19 @@ class Verifier {
  private:
   [[nodiscard]] bool is_sound(std::uint32_t bits, SlotKind kind) const {
     if (bits == 0 || (kind == SlotKind::value && (bits & 1) != 0)) return true;
-    return space_.free_list().is_block(bits);
+    const bool is_object = space_.free_list().is_block(bits);
+    // Marking reports what is no object itself.
+    if (marks_ != nullptr) return !is_object || marks_->test(to_granules(bits));
+    return is_object;
+  }
+  [[nodiscard]] Defect::Kind ref_defect() const {
+    return marks_ != nullptr ? Defect::Kind::missed_store : Defect::Kind::bad_ref;
+  }
+  [[nodiscard]] std::string target_name(std::uint32_t bits) const {
+    if (marks_ == nullptr) return {};
+    Header header;
+    std::memcpy(&header, space_.base() + bits, sizeof header);
+    return types_.contains(header.type) ? types_[header.type].descriptor->name : "object";
   }
 
   void check_slot(std::uint32_t offset, SlotKind kind, const FieldDescriptor* field,
@@ -106,12 +128,13 @@ class Verifier {
     std::memcpy(&bits, space_.base() + holder_ + offset, sizeof bits);
     if (is_sound(bits, kind)) return;
     report_.defects.push_back(
-        {.kind = Defect::Kind::bad_ref,
+        {.kind = ref_defect(),
          .holder = holder_,
          .offset = offset,
          .target = bits,
          .holder_name = holder_type_->descriptor->name,
-         .slot_name = field != nullptr ? field->name : std::to_string(element)});
+         .slot_name = field != nullptr ? field->name : std::to_string(element),
+         .target_name = target_name(bits)});
   }
 
   void check_callback_slot(const std::uint32_t& slot) {
@@ -121,15 +144,17 @@ class Verifier {
     }
     ++report_.slots;
     if (is_sound(slot, SlotKind::value)) return;
-    report_.defects.push_back({.kind = Defect::Kind::bad_ref,
+    report_.defects.push_back({.kind = ref_defect(),
                                .holder = holder_,
                                .target = slot,
                                .holder_name = holder_type_->descriptor->name,
-                               .slot_name = "callback"});
+                               .slot_name = "callback",
+                               .target_name = target_name(slot)});
   }
 
   const Space& space_;
   const TypeTable& types_;
+  const MarkBits* marks_;
   VerifyReport report_;
   std::uint32_t holder_ = 0;
   const TypeInfo* holder_type_ = nullptr;  ///< nullptr while roots are visited.
@@ -151,6 +176,17 @@ VerifyReport verify_heap(const Space& space, const TypeTable& types, const RootT
   Verifier::CallbackVisitor visitor(verifier);
   roots.each(visitor,
              [&](std::uint32_t bits, const char* label) { verifier.check_root(bits, label); });
+  return verifier.take_report();
+}
+
+VerifyReport find_missed_stores(const Space& space, const TypeTable& types, const MarkBits& marks) {
+  Verifier verifier(space, types, &marks);
+  const BoundaryMap& map = space.free_list().map();
+  const std::uint32_t end = to_granules(space.free_list().used_end());
+  for (std::uint32_t granule = 1; granule < end; granule = map.next_start(granule)) {
+    if (!map.is_block(granule) || !marks.test(granule)) continue;
+    verifier.check_object({to_bytes(granule), to_bytes(map.next_start(granule) - granule)});
+  }
   return verifier.take_report();
 }
 

@@ -14,13 +14,17 @@ struct BESOM_API Defect {
     bad_ref,     ///< A slot holds an index where no object starts.
     bad_header,  ///< An object's header names no type, or claims more than its extent.
     bad_root,    ///< A root holds an index where no object starts.
+    /// In a generational heap an old object refers to one that a minor collection did not find: the
+    /// store went past write_ref(), the member types and note_store().
+    missed_store,
   };
   Kind kind = Kind::bad_ref;
-  std::uint32_t holder = 0;  ///< Index of the object with the slot; 0 for a root.
-  std::uint32_t offset = 0;  ///< Of the slot in the holder, in bytes.
-  std::uint32_t target = 0;  ///< What the slot holds; for a bad header, the type it names.
-  std::string holder_name;   ///< Type of the holder, or label of the root.
-  std::string slot_name;     ///< Field, or number in the trailing array.
+  std::uint32_t holder = 0;   ///< Index of the object with the slot; 0 for a root.
+  std::uint32_t offset = 0;   ///< Of the slot in the holder, in bytes.
+  std::uint32_t target = 0;   ///< What the slot holds; for a bad header, the type it names.
+  std::string holder_name;    ///< Type of the holder, or label of the root.
+  std::string slot_name;      ///< Field, or number in the trailing array.
+  std::string target_name{};  ///< Of a missed store: type of the target.
 
   /// E.g. "bad_ref: Node 0x40 left (at +8) holds 0x1230: no object starts there".
   [[nodiscard]] std::string message() const;
@@ -37,6 +41,7 @@ struct VerifyReport {
 
 namespace detail {
 
+class MarkBits;
 class RootTable;
 class Space;
 class TypeTable;
@@ -46,6 +51,11 @@ class TypeTable;
 /// retired. Allocates host memory. O(capacity).
 [[nodiscard]] VerifyReport verify_heap(const Space& space, const TypeTable& types,
                                        const RootTable& roots);
+
+/// After marking in a minor collection: every slot of a marked object that refers to an unmarked
+/// one. What a full marking would reach in addition is behind one of those. O(capacity).
+[[nodiscard]] VerifyReport find_missed_stores(const Space& space, const TypeTable& types,
+                                              const MarkBits& marks);
 
 }  // namespace detail
 }  // namespace besom

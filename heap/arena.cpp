@@ -7,6 +7,8 @@
 #include <cerrno>
 #include <utility>
 
+#include "heap/barrier.hpp"
+
 // Named by newer kernel headers only.
 #ifndef PR_SET_VMA
 #define PR_SET_VMA 0x53564d41
@@ -43,39 +45,44 @@ constexpr System kOperatingSystem{
         },
 };
 
-/// Address space at a multiple of 4 GiB, cut out of more.
-void* reserve_more_and_cut(std::size_t bytes, const System& system) {
+/// The least address from `address` on that is `prefix` bytes below a multiple of 4 GiB.
+std::uintptr_t aligned_from(std::uintptr_t address, std::size_t prefix) {
+  const std::uintptr_t base = address + prefix + Arena::kAlignment - 1;
+  return base - base % Arena::kAlignment - prefix;
+}
+
+/// Address space `prefix` bytes below a multiple of 4 GiB, cut out of more.
+void* reserve_more_and_cut(std::size_t bytes, std::size_t prefix, const System& system) {
   auto* more = static_cast<char*>(system.reserve(nullptr, bytes + Arena::kAlignment));
   if (more == nullptr) return nullptr;
-  const std::size_t over = reinterpret_cast<std::uintptr_t>(more) % Arena::kAlignment;
-  const std::size_t before = over == 0 ? 0 : Arena::kAlignment - over;
+  const auto address = reinterpret_cast<std::uintptr_t>(more);
+  const std::size_t before = aligned_from(address, prefix) - address;
   if (before != 0) system.unmap(more, before);
   system.unmap(more + before + bytes, Arena::kAlignment - before);
   return more + before;
 }
 
-/// Address space at a multiple of 4 GiB. Where address space is limited there is none to cut away,
-/// so ask where the system would put it, and then, from the multiple below, for exact places
-/// further and further down. Tools that run programs on a machine of their own, like valgrind,
-/// refuse exact places: there is room to cut.
-void* reserve_aligned(std::size_t bytes, const System& system) {
+/// Address space `prefix` bytes below a multiple of 4 GiB. Where address space is limited there is
+/// none to cut away, so ask where the system would put it, and then, from the place below, for
+/// exact places further and further down. Tools that run programs on a machine of their own, like
+/// valgrind, refuse exact places: there is room to cut.
+void* reserve_aligned(std::size_t bytes, std::size_t prefix, const System& system) {
   constexpr int kTries = 1024;
   void* anywhere = system.reserve(nullptr, bytes);
   if (anywhere == nullptr) return nullptr;
-  auto address = reinterpret_cast<std::uintptr_t>(anywhere);
-  if (address % Arena::kAlignment == 0) return anywhere;
+  std::uintptr_t address = aligned_from(reinterpret_cast<std::uintptr_t>(anywhere), prefix);
+  if (address == reinterpret_cast<std::uintptr_t>(anywhere)) return anywhere;
   system.unmap(anywhere, bytes);
-  address -= address % Arena::kAlignment;
-  for (int i = 0; i < kTries && address > Arena::kAlignment; ++i) {
+  for (int i = 0; i < kTries && address > 2 * Arena::kAlignment; ++i) {
+    address -= Arena::kAlignment;
     void* wanted = reinterpret_cast<void*>(address);
     void* found = system.reserve(wanted, bytes);
     if (found == wanted) return found;
     // A kernel that does not know the exact placement flag takes the address for a hint.
     if (found != nullptr) system.unmap(found, bytes);
     if (found == nullptr && errno != EEXIST && errno != EINVAL) break;
-    address -= Arena::kAlignment;
   }
-  return reserve_more_and_cut(bytes, system);
+  return reserve_more_and_cut(bytes, prefix, system);
 }
 
 }  // namespace
@@ -83,29 +90,39 @@ void* reserve_aligned(std::size_t bytes, const System& system) {
 const System& operating_system() noexcept { return kOperatingSystem; }
 
 Result<Arena> Arena::reserve(std::uint64_t max_bytes, std::uint64_t reserve_bytes,
-                             const System& system) {
+                             const System& system, bool record_stores) {
+  const std::uint64_t prefix = detail::Cards::prefix_bytes(max_bytes, record_stores);
   const std::uint64_t wanted = std::max(max_bytes, reserve_bytes);
   const std::uint64_t bytes =
       reserve_bytes == 0 ? kFullReservation : (wanted + kPage - 1) / kPage * kPage + kSmallGuard;
-  void* base = reserve_aligned(bytes, system);
-  if (base == nullptr) {
+  void* begin = reserve_aligned(prefix + bytes, prefix, system);
+  if (begin == nullptr) {
     return Error{.code = Errc::reserve_failed,
                  .system_errno = errno,
                  .bytes = bytes,
                  .detail = "address space of the arena; set `reserve` to ask for less"};
   }
-  system.name(base, bytes, "besom arena");
-  return Arena(static_cast<char*>(base), bytes, system);
+  system.name(begin, prefix + bytes, "besom arena");
+  Arena arena(static_cast<char*>(begin) + prefix, prefix, bytes, system);
+  if (system.commit(begin, prefix) != 0) {
+    return Error{.code = Errc::commit_failed,
+                 .system_errno = errno,
+                 .bytes = prefix,
+                 .detail = "cards of the arena"};
+  }
+  if (record_stores) detail::Cards(arena.base_).start_recording();
+  return arena;
 }
 
 Arena::Arena(Arena&& other) noexcept
     : base_(std::exchange(other.base_, nullptr)),
       committed_(std::exchange(other.committed_, 0)),
+      prefix_(other.prefix_),
       reserved_(std::exchange(other.reserved_, 0)),
       system_(other.system_) {}
 
 Arena::~Arena() {
-  if (base_ != nullptr) system_->unmap(base_, reserved_);
+  if (base_ != nullptr) system_->unmap(base_ - prefix_, prefix_ + reserved_);
 }
 
 Error Arena::commit(std::uint64_t bytes) noexcept {

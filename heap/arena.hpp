@@ -10,13 +10,14 @@ namespace besom {
 
 /// The one mapping that all objects live in.
 ///
-///   base (a multiple of 4 GiB)
-///   |<------ committed ------>|<--- reserved, inaccessible --->|<-- guard, inaccessible -->|
-///   |nil|blocks and holes ... |                                |                           |
+///            base (a multiple of 4 GiB)
+///   | prefix |<------ committed ------>|<-- reserved, inaccessible -->|<- guard, inaccessible ->|
+///   | cards  |nil|blocks and holes ... |                              |                         |
 ///
 /// The base's alignment lets the address of a slot tell the base, so that a 32-bit ref can be
-/// followed without any other pointer. With the full reservation the guard is 4 GiB: no 32-bit
-/// index plus 32-bit offset leaves it. Only the committed prefix takes memory, and only where used.
+/// followed without any other pointer, and leads to what lies below it: see Cards. With the full
+/// reservation the guard is 4 GiB: no 32-bit index plus 32-bit offset leaves it. Only the committed
+/// prefix takes memory, and only where used.
 ///
 /// Owns the mapping; destroyed in one munmap. Not thread-safe.
 class Arena {
@@ -28,16 +29,18 @@ class Arena {
   static constexpr std::uint64_t kHugePage = 2 << 20;
   static constexpr std::uint64_t kPage = 4 << 10;
 
-  /// Reserves room for `max_bytes`, all 8 GiB where `reserve_bytes` is 0. Fails with
-  /// reserve_failed.
+  /// Reserves room for `max_bytes`, all 8 GiB where `reserve_bytes` is 0, and below it for what
+  /// records stores if that is wanted. Fails with reserve_failed and, for the prefix, with
+  /// commit_failed.
   [[nodiscard]] static Result<Arena> reserve(std::uint64_t max_bytes, std::uint64_t reserve_bytes,
-                                             const System& system);
+                                             const System& system, bool record_stores = false);
   Arena(Arena&& other) noexcept;
   Arena& operator=(Arena&&) = delete;
   ~Arena();
 
   [[nodiscard]] char* base() const noexcept { return base_; }
   [[nodiscard]] std::uint64_t committed() const noexcept { return committed_; }
+  /// From the base on, the guard included.
   [[nodiscard]] std::uint64_t reserved() const noexcept { return reserved_; }
 
   /// Makes the prefix of `bytes` (a multiple of kPage) accessible; a smaller prefix is left alone.
@@ -48,12 +51,13 @@ class Arena {
   std::uint64_t discard(std::uint64_t index, std::uint64_t bytes) noexcept;
 
  private:
-  Arena(char* base, std::uint64_t reserved, const System& system) noexcept
-      : base_(base), reserved_(reserved), system_(&system) {}
+  Arena(char* base, std::uint64_t prefix, std::uint64_t reserved, const System& system) noexcept
+      : base_(base), prefix_(prefix), reserved_(reserved), system_(&system) {}
 
   char* base_;
   std::uint64_t committed_ = 0;
-  std::uint64_t reserved_;  ///< The guard included.
+  std::uint64_t prefix_;
+  std::uint64_t reserved_;
   const System* system_;
 };
 

@@ -100,6 +100,10 @@ const char* apply(std::string_view key, std::string_view value, HeapOptions& opt
   if (key == "growth") {
     return unless(parse_growth(value, options.growth), "growth: neither `fixed` nor a factor");
   }
+  if (key == "generational") {
+    options.generational = value == "on";
+    return unless(value == "on" || value == "off", "generational: neither `on` nor `off`");
+  }
   if (key == "zeal") {
     return unless(parse_zeal(value, options.zeal),
                   "zeal: neither `off` nor a sum of alloc:N, verify, poison");
@@ -111,7 +115,9 @@ const char* apply(std::string_view key, std::string_view value, HeapOptions& opt
     return unless(parse_log(value, options.log),
                   "log: none of trace, debug, info, warn, error, off");
   }
-  return "unknown key; known: heap_initial, heap_max, reserve, growth, zeal, mark_stack, log";
+  return "unknown key; known: heap_initial, heap_max, reserve, growth, generational, zeal, "
+         "mark_stack, "
+         "log";
 }
 
 }  // namespace

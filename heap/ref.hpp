@@ -6,21 +6,9 @@
 
 #include "freelist/check.hpp"
 #include "freelist/run.hpp"
+#include "heap/barrier.hpp"
 
 namespace besom {
-
-namespace detail {
-
-/// The arena that holds `address`: arenas start at multiples of 4 GiB.
-[[nodiscard]] inline char* arena_of(const void* address) noexcept {
-  return reinterpret_cast<char*>(reinterpret_cast<std::uintptr_t>(address) &
-                                 ~std::uintptr_t{0xffffffff});
-}
-[[nodiscard]] inline std::uint32_t index_of(const void* address) noexcept {
-  return static_cast<std::uint32_t>(reinterpret_cast<std::uintptr_t>(address));
-}
-
-}  // namespace detail
 
 /// What every object begins with.
 ///
@@ -101,8 +89,12 @@ class Value {
   std::uint32_t bits_ = 0;
 };
 
-/// Every store of a ref into an object goes through here, so that a barrier has one place to be.
-inline void write_ref(std::uint32_t& slot, std::uint32_t bits) noexcept { slot = bits; }
+/// Stores a ref or value into `slot`, which lies in an object. Every such store goes through here:
+/// a generational heap learns from it which old objects refer to new ones.
+inline void write_ref(std::uint32_t& slot, std::uint32_t bits) noexcept {
+  slot = bits;
+  note_store(&slot);
+}
 
 /// A ref as a field of an object. It lies inside an arena, so its own address supplies the base and
 /// following it needs no heap. Not copyable: a copy elsewhere would follow to a wrong base.

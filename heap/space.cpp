@@ -10,7 +10,8 @@ namespace besom::detail {
 
 Result<Space> Space::create(const HeapOptions& options, const LogSink& log) {
   const System& system = options.system != nullptr ? *options.system : operating_system();
-  Result<Arena> arena = Arena::reserve(options.heap_max, options.reserve, system);
+  Result<Arena> arena =
+      Arena::reserve(options.heap_max, options.reserve, system, options.generational);
   if (!arena) return arena.error();
   std::optional<FreeList> free_list = FreeList::create(0, log);
   if (!free_list || !free_list->reserve(options.heap_max)) {
@@ -18,7 +19,14 @@ Result<Space> Space::create(const HeapOptions& options, const LogSink& log) {
                  .bytes = options.heap_max / 28,
                  .detail = "tables of the free list"};
   }
-  return Space(std::move(*arena), std::move(*free_list));
+  Space space(std::move(*arena), std::move(*free_list));
+  const auto lines = static_cast<std::uint32_t>(options.heap_max >> (kGranuleShift + kLineShift));
+  if (options.generational && !space.young_lines_.grow(lines + 1)) {
+    return Error{.code = Errc::out_of_host_memory,
+                 .bytes = options.heap_max >> 13,
+                 .detail = "table of young lines"};
+  }
+  return space;
 }
 
 char* Space::allocate(std::uint32_t granules) noexcept {
@@ -34,6 +42,7 @@ char* Space::allocate(std::uint32_t granules) noexcept {
       // Objects in windows are zeroed as they come, whatever the memory held.
       untouched_ = std::max<std::uint64_t>(untouched_, run.end());
       unpoison(object, run.size_bytes);
+      note_young(run.index, run.size_bytes);
       return object;
     }
     may_have_runs_ = false;
@@ -43,6 +52,7 @@ char* Space::allocate(std::uint32_t granules) noexcept {
   if (index == 0) return nullptr;
   object = base() + index;
   unpoison(object, bytes);
+  note_young(index, kGranuleBytes);
   return object;
 }
 
@@ -57,9 +67,17 @@ char* Space::refill_spares(std::uint32_t granules) noexcept {
     const std::uint64_t index = spares.indices[i];
     for (std::uint32_t at = 0; at < bytes; at += 64) __builtin_prefetch(base() + index + at, 1);
     unpoison(base() + index, bytes);
+    note_young(spares.indices[i], kGranuleBytes);
     untouched_ = std::max(untouched_, index + bytes);
   }
   return take_spare(granules);
+}
+
+/// Lines where objects may start.
+void Space::note_young(std::uint32_t index, std::uint32_t bytes) noexcept {
+  if (!cards().recording()) return;
+  constexpr std::uint32_t kShift = kGranuleShift + kLineShift;
+  young_lines_.insert_range(index >> kShift, (index + bytes - 1) >> kShift);
 }
 
 /// A window is a small share of the arena, so that thirty of them do not use up a small heap.

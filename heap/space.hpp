@@ -3,8 +3,10 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "freelist/bit_tree.hpp"
 #include "freelist/free_list.hpp"
 #include "heap/arena.hpp"
+#include "heap/barrier.hpp"
 #include "heap/error.hpp"
 #include "heap/options.hpp"
 #include "heap/type_table.hpp"
@@ -61,6 +63,10 @@ class Space {
   [[nodiscard]] static Result<Space> create(const HeapOptions& options, const LogSink& log);
 
   [[nodiscard]] char* base() const noexcept { return arena_.base(); }
+  [[nodiscard]] Cards cards() const noexcept { return Cards(base()); }
+  /// In a generational heap the lines in which objects were allocated since they were last erased
+  /// here.
+  [[nodiscard]] BitTree& young_lines() noexcept { return young_lines_; }
   [[nodiscard]] const FreeList& free_list() const noexcept { return free_list_; }
   [[nodiscard]] const Arena& arena() const noexcept { return arena_; }
   [[nodiscard]] std::uint64_t capacity() const noexcept { return free_list_.current_capacity(); }
@@ -127,6 +133,7 @@ class Space {
       : arena_(std::move(arena)), free_list_(std::move(free_list)) {}
 
   [[nodiscard]] std::uint32_t window_bytes() const noexcept;
+  void note_young(std::uint32_t index, std::uint32_t bytes) noexcept;
   void publish(Window& window, std::uint32_t granules) noexcept;
   void retire(Window& window, std::uint32_t granules) noexcept;
   [[nodiscard]] char* refill_spares(std::uint32_t granules) noexcept;
@@ -137,6 +144,7 @@ class Space {
   Spares spares_[kWindowClasses + 1];
   Arena arena_;
   FreeList free_list_;
+  BitTree young_lines_;          ///< Without room where the heap is not generational.
   std::uint64_t untouched_ = 0;  ///< Memory from this index on was never handed out: zero.
   std::uint64_t resident_ = 0;
   bool windows_enabled_ = true;

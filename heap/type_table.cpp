@@ -76,6 +76,7 @@ Result<TypeId> TypeTable::define(TypeDescriptor&& descriptor) {
   type.element_bytes = static_cast<std::uint8_t>(TypeDescriptor::element_bytes(kept->trailing));
   type.trailing = kept->trailing;
   type.run_count = gather_runs(runs.get(), field_count);
+  type.fixed_slots = field_count;
   type.runs = runs.release();
   type.trace = kept->trace;
   type.descriptor = kept;

@@ -80,6 +80,7 @@ struct Shadow {
   std::uint32_t length = 0;
   std::uint32_t bytes = 0;
   std::uint32_t mark = 0;
+  bool is_old = false;  ///< A collection found it alive: minor ones keep it, dead or not.
   std::vector<ShadowSlot> slots;
 };
 
@@ -366,6 +367,7 @@ class HeapModel::Impl {
     shadow_slot.target = target;
     if (holder.kind == kForeign) {
       object<Foreign>(holder)->target[slot] = target != nullptr ? object<Header>(*target) : nullptr;
+      note_store(&object<Foreign>(holder)->target[slot]);
       return;
     }
     Value value = Ref<Header>(target != nullptr ? target->index : 0);
@@ -521,7 +523,8 @@ class HeapModel::Impl {
     if (collections == counts_.collections) return;
     expect(collections == counts_.collections + 1, "one collection at a time", collections);
     counts_.collections = collections;
-    mark_shadows();
+    if (heap_->last_collection().minor) ++counts_.minor_collections;
+    mark_shadows(heap_->last_collection().minor);
     std::uint64_t live_objects = 0;
     std::uint64_t live_bytes = 0;
     std::size_t kept = 0;
@@ -530,6 +533,7 @@ class HeapModel::Impl {
       if (shadow->mark == mark_) {
         ++live_objects;
         live_bytes += shadow->bytes;
+        shadow->is_old = true;
         check_object(*shadow);
         shadows_[kept++] = std::move(shadow);
       } else {
@@ -561,8 +565,11 @@ class HeapModel::Impl {
     worklist_.push_back(shadow);
   }
 
-  void mark_shadows() {
+  void mark_shadows(bool with_old) {
     ++mark_;
+    for (const std::unique_ptr<Shadow>& shadow : shadows_) {
+      if (with_old && shadow->is_old) push(shadow.get());
+    }
     push(newest_);
     for (const Rooted& rooted : handles_) push(rooted.shadow);
     for (const Scope& scope : scopes_) {

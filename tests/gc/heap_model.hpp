@@ -41,6 +41,7 @@ struct ModelPlan {
 struct ModelCounts {
   std::uint64_t operations = 0;
   std::uint64_t collections = 0;
+  std::uint64_t minor_collections = 0;
   std::uint64_t allocations = 0;
   std::uint64_t exhaustions = 0;
   std::uint64_t objects_compared = 0;

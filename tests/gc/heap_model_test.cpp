@@ -69,6 +69,21 @@ std::vector<Variant> variants() {
              plan.options.zeal = {97, false, false};
              plan.collect_every = 5000;
            }),
+      make("generational", 300'000, 64 * kMiB,
+           [](ModelPlan& plan) {
+             plan.options.generational = true;
+             plan.options.growth = Growth::fixed();
+             plan.handles = 20'000;
+             plan.large_percent = 20;
+             plan.collect_every = 100'000;
+           }),
+      make("generational under zeal", 300'000, 4 * kMiB,
+           [](ModelPlan& plan) {
+             plan.options.generational = true;
+             plan.options.zeal = {50, false, false};
+             plan.handles = 100;
+             plan.collect_every = 20'000;
+           }),
       make("zeal with everything", 150'000, kMiB,
            [](ModelPlan& plan) {
              plan.options.zeal = Zeal::every(64);
@@ -92,16 +107,18 @@ TEST_CASE("Model: random programs leave the heap and its shadow equal, in both d
     const ModelCounts& counts = model.counts();
     sum.operations += counts.operations;
     sum.collections += counts.collections;
+    sum.minor_collections += counts.minor_collections;
     sum.allocations += counts.allocations;
     sum.exhaustions += counts.exhaustions;
     sum.objects_compared += counts.objects_compared;
     const double seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
     std::fprintf(stderr,
-                 "model %-22s %8llu operations %6llu collections %9llu objects compared %6llu "
-                 "times exhausted %5.1f s\n",
+                 "model %-23s %8llu operations %6llu collections (%llu minor) %9llu objects "
+                 "compared %6llu times exhausted %5.1f s\n",
                  variant.name, static_cast<unsigned long long>(counts.operations),
                  static_cast<unsigned long long>(counts.collections),
+                 static_cast<unsigned long long>(counts.minor_collections),
                  static_cast<unsigned long long>(counts.objects_compared),
                  static_cast<unsigned long long>(counts.exhaustions), seconds);
   }
@@ -110,6 +127,7 @@ TEST_CASE("Model: random programs leave the heap and its shadow equal, in both d
                static_cast<unsigned long long>(sum.collections));
   CHECK(sum.operations >= 3'000'000 / kScale);
   CHECK(sum.collections >= 10'000 / kScale);
+  CHECK(sum.minor_collections >= 2000 / kScale);
   CHECK(sum.exhaustions > 0);
 }
 

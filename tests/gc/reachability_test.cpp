@@ -1,5 +1,6 @@
 /// In pairs: what a root reaches survives, what none reaches goes.
 
+#include <algorithm>
 #include <vector>
 
 #include "tests/gc/kit.hpp"
@@ -219,10 +220,16 @@ TEST_CASE("Reachability: through a trace callback, as far as it visits", "[gc][r
       kit.heap.define({.name = "Foreign", .size = sizeof(Foreign), .trace = trace_foreign});
   REQUIRE(type);
   Handle<Foreign> foreign(kit.heap, static_cast<Foreign*>(kit.heap.allocate(*type)));
-  for (Node*& target : foreign->target) target = kit.heap.allocate(kit.node);
+  const auto fill = [&](std::uint64_t counted) {
+    for (std::uint64_t i = 0; i < 4; ++i) {
+      foreign->target[i] = kit.heap.allocate(kit.node);
+      note_store(&foreign->target[i]);
+      foreign->count = std::min(i + 1, counted);
+    }
+  };
+  fill(0);
   // Objects that only the unvisited pointers hold are gone with zeal: give them new ones.
-  foreign->count = 4;
-  for (Node*& target : foreign->target) target = kit.heap.allocate(kit.node);
+  fill(4);
   CHECK(kit.survivors() == 5);
   foreign->count = 2;
   CHECK(kit.survivors() == 3);

@@ -2,8 +2,9 @@
 
 #include "heap/ref.hpp"
 
-#include <memory>
+#include <utility>
 
+#include "heap/arena.hpp"
 #include "heap/type.hpp"
 #include "tests/heap/show.hpp"
 #include "tests/support/death.hpp"
@@ -17,8 +18,24 @@ struct Thing {
   ValueMember value;
 };
 
-/// A stand-in for an arena: address space at a multiple of 4 GiB is the Arena's business, so refs
-/// here are made of indices alone.
+Arena arena_of_one_page() {
+  Result<Arena> arena = Arena::reserve(Arena::kPage, 0, operating_system());
+  REQUIRE(arena);
+  REQUIRE_FALSE(arena->commit(Arena::kPage));
+  return std::move(*arena);
+}
+
+/// Objects as they lie in an arena: storing a ref looks at what is below its base.
+class Things {
+ public:
+  [[nodiscard]] Thing& operator[](std::uint32_t i) const {
+    return reinterpret_cast<Thing*>(arena_.base())[i];
+  }
+
+ private:
+  Arena arena_ = arena_of_one_page();
+};
+
 constexpr Ref<Thing> at(std::uint32_t index) { return Ref<Thing>(index); }
 
 }  // namespace
@@ -79,7 +96,8 @@ TEST_CASE("Value: bits make the round trip", "[heap][ref]") {
 }
 
 TEST_CASE("Member: holds a ref as a field", "[heap][ref]") {
-  Thing thing{};
+  const Things things;
+  Thing& thing = things[0];
   CHECK_FALSE(thing.next);
   CHECK(thing.next.get() == nullptr);
   thing.next = at(0x1230);
@@ -90,30 +108,29 @@ TEST_CASE("Member: holds a ref as a field", "[heap][ref]") {
 }
 
 TEST_CASE("Member: is followed from its own address", "[heap][ref]") {
-  auto things = std::make_unique<Thing[]>(2);
+  const Things things;
   things[0].next = &things[1];
-  // Both lie in one stretch of 4 GiB unless the allocation happens to cross a border.
-  if (detail::arena_of(&things[0]) == detail::arena_of(&things[1])) {
-    CHECK(things[0].next.get() == &things[1]);
-    things[0].next->value = Value::integer(5);
-    CHECK(things[1].value.get().as_integer() == 5);
-  }
+  CHECK(things[0].next.get() == &things[1]);
+  things[0].next->value = Value::integer(5);
+  CHECK(things[1].value.get().as_integer() == 5);
   Thing* const none = nullptr;
   things[0].next = none;
   CHECK_FALSE(things[0].next);
 }
 
 TEST_CASE("Member: copies the ref of another member", "[heap][ref]") {
-  Thing a{};
-  Thing b{};
+  const Things things;
+  Thing& a = things[0];
+  Thing& b = things[1];
   a.next = at(0x50);
   b.next = a.next;
   CHECK(b.next.ref() == at(0x50));
 }
 
 TEST_CASE("ValueMember: holds integers and refs", "[heap][ref]") {
-  Thing a{};
-  Thing b{};
+  const Things things;
+  Thing& a = things[0];
+  Thing& b = things[1];
   CHECK(a.value.get().is_null());
   a.value = Value::integer(-7);
   CHECK(a.value.get().as_integer() == -7);
@@ -130,9 +147,9 @@ TEST_CASE("Object layout: a header is 8 bytes, and with a pair of refs fills one
 }
 
 TEST_CASE("Array access outside the length aborts", "[heap][ref][misuse]") {
-  // Room for three elements behind the header.
-  alignas(16) std::uint32_t memory[8] = {1, 3};
-  auto* array = reinterpret_cast<ValueArray*>(memory);
+  const Things things;
+  auto* array = reinterpret_cast<ValueArray*>(&things[0]);
+  array->header = {.type = 1, .length = 3};
   (*array)[2] = Value::integer(1);
   CHECK(array->length() == 3);
   CHECK((*array)[2].get().as_integer() == 1);
