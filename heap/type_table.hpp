@@ -21,7 +21,7 @@ struct TypeInfo {
   Trailing trailing;
   std::uint32_t run_count;
   std::uint32_t fixed_slots;  ///< In all runs.
-  const SlotRun* runs;  ///< Owned by the table.
+  const SlotRun* runs;        ///< Owned by the table.
   TraceCallback trace;
   const TypeDescriptor* descriptor;  ///< Owned by the table.
 
