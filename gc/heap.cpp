@@ -86,12 +86,10 @@ void* Heap::allocate(TypeId type, std::uint32_t length) noexcept {
     if (window.room() >= rounded) [[likely]] {
       char* object = window.cursor;
       window.cursor += rounded;
-      std::memset(object, 0, rounded);
-      return begin_object(object, type, length);
+      return begin_zeroed(object, rounded, type, length);
     }
     if (char* object = space_.take_spare(static_cast<std::uint32_t>(granules))) {
-      std::memset(object, 0, rounded);
-      return begin_object(object, type, length);
+      return begin_zeroed(object, rounded, type, length);
     }
   }
   return allocate_slow(type, length);
@@ -113,8 +111,7 @@ __attribute__((noinline)) void* Heap::allocate_slow(TypeId type, std::uint32_t l
   const auto granules = static_cast<std::uint32_t>(rounded >> kGranuleShift);
   if (granules <= Space::kWindowClasses) {
     if (char* spare = space_.take_spare(granules)) {
-      std::memset(spare, 0, rounded);
-      return begin_object(spare, type, length);
+      return begin_zeroed(spare, rounded, type, length);
     }
   }
   Error error;

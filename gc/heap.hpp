@@ -163,6 +163,10 @@ class BESOM_API Heap {
     newest_ = detail::index_of(object);
     return object;
   }
+  void* begin_zeroed(char* object, std::size_t bytes, TypeId type, std::uint32_t length) noexcept {
+    std::memset(object, 0, bytes);
+    return begin_object(object, type, length);
+  }
   [[nodiscard]] void* allocate_slow(TypeId type, std::uint32_t length) noexcept;
   [[nodiscard]] bool may_enter() noexcept;
   void* fail(const Error& error) noexcept;

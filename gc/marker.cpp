@@ -6,7 +6,7 @@
 namespace besom::detail {
 
 Result<MarkBits> MarkBits::create(std::uint64_t heap_max, const System& system) {
-  // A line beyond the last: the sweep marks the sentinel behind the last granule.
+  // A line beyond the last: the sweep reads the one of the sentinel behind the last granule.
   const std::uint64_t lines = (heap_max >> (kGranuleShift + kLineShift)) + 2;
   Result<SideTable> table = SideTable::map(lines * sizeof(std::uint64_t), "besom marks", system);
   if (!table) return table.error();
