@@ -61,6 +61,33 @@ std::uint32_t ClassIndex::pop_lowest(const BoundaryMap& map, std::uint32_t size)
   return lowest;
 }
 
+std::uint32_t ClassIndex::next_stretch(std::uint32_t from, std::uint64_t classes) const noexcept {
+  classes &= nonempty_;
+  if (classes == 0) return kNoStretch;
+  std::uint64_t wanted = ~std::uint64_t{0} << (from & 63u);
+  const std::size_t words = levels_[1].size() / kClasses;
+  for (std::size_t member = from >> 6; member < words; ++member) {
+    std::uint64_t stretches = 0;
+    for (std::uint64_t rest = classes; rest != 0; rest &= rest - 1) {
+      stretches |= levels_[1][member * kClasses + lowest_bit(rest)];
+    }
+    stretches &= wanted;
+    if (stretches != 0) return static_cast<std::uint32_t>(member << 6) | lowest_bit(stretches);
+    wanted = ~std::uint64_t{0};
+  }
+  return kNoStretch;
+}
+
+void ClassIndex::erase_stretch(std::uint32_t number, std::uint64_t classes) noexcept {
+  for (classes &= nonempty_; classes != 0; classes &= classes - 1) {
+    const std::uint32_t size = lowest_bit(classes);
+    std::uint64_t& word = levels_[0][word_of(number, size)];
+    if (word == 0) continue;
+    word = 0;
+    remove_word(number, size);
+  }
+}
+
 std::size_t ClassIndex::table_bytes() const noexcept {
   std::size_t bytes = 0;
   for (const auto& level : levels_) bytes += level.size_bytes();

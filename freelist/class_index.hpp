@@ -66,6 +66,14 @@ class BESOM_API ClassIndex {
   /// class must have one. The map is left to the caller.
   [[nodiscard]] std::uint32_t pop_lowest(const BoundaryMap& map, std::uint32_t size) noexcept;
 
+  /// The first stretch of 64 lines, from number `from` on, in which a hole of one of `classes`
+  /// starts, a bit each; kNoStretch after the last. O(stretches / 64).
+  [[nodiscard]] std::uint32_t next_stretch(std::uint32_t from,
+                                           std::uint64_t classes) const noexcept;
+  /// Takes all holes of `classes` that start in the stretch out of the index. O(kClasses).
+  void erase_stretch(std::uint32_t number, std::uint64_t classes) noexcept;
+  static constexpr std::uint32_t kNoStretch = ~std::uint32_t{0};
+
   [[nodiscard]] std::size_t table_bytes() const noexcept;
   /// Aborts unless each class names exactly the lines with a hole of its size, the `unlisted` one
   /// left out. O(lines * classes).

@@ -186,34 +186,47 @@ Run FreeList::take_run(std::uint32_t least, std::uint32_t most) noexcept {
   return {to_bytes(hole.granule), to_bytes(taken)};
 }
 
-std::uint32_t FreeList::take_blocks(std::uint32_t size_bytes, std::uint32_t* indices,
-                                    std::uint32_t count) noexcept {
-  const std::uint32_t size = to_granules(size_bytes);
-  BESOM_CHECK(size != 0 && size <= kMaxEndGranule, "blocks of no multiple of 16: granules, count",
-              size, count);
+FreeList::Stretch FreeList::take_stretch(std::uint64_t from, std::uint64_t sizes,
+                                         std::uint64_t more_sizes, Run* holes) noexcept {
+  using detail::kLineShift;
+  constexpr unsigned kShift = kGranuleShift + kLineShift + 6;
+  static_assert(Stretch::kBytes == 1u << kShift, "a word of the class index, a bit a line");
   file_fresh();
   close_bump();
-  std::uint32_t taken = 0;
-  while (taken < count) {
-    if (is_small(size) && small_.has(size)) {
-      const std::uint32_t granule = small_.pop_lowest(map_, size);
+  const auto first = static_cast<std::uint32_t>(from >> kShift);
+  const std::uint32_t number = small_.next_stretch(first, sizes);
+  if (number == detail::ClassIndex::kNoStretch) return {};
+  Stretch stretch{.end = (std::uint64_t{number} + 1) << kShift};
+  sizes |= more_sizes;
+  small_.erase_stretch(number, sizes);
+  const std::uint32_t last = std::min((number << 6) + 63, end_ >> kLineShift);
+  std::uint32_t granules = 0;
+  for (std::uint32_t line = number << 6; line <= last; ++line) {
+    for (std::uint64_t rest = map_.line(line).holes; rest != 0; rest &= rest - 1) {
+      const std::uint32_t granule = (line << kLineShift) | detail::lowest_bit(rest);
+      const std::uint32_t size = map_.next_start(granule) - granule;
+      if (!is_small(size) || (sizes & detail::bit(size)) == 0) continue;
       map_.hole_to_block(granule);
-      --indexed_holes_;
-      indexed_granules_ -= size;
-      indices[taken++] = to_bytes(granule);
-      continue;
-    }
-    const Hole hole = best_indexed(size);
-    if (hole.size == 0) break;
-    const std::uint32_t pieces = std::min(hole.size / size, count - taken);
-    cut_hole(hole, pieces * size);
-    map_.set_starts(hole.granule, hole.granule + pieces * size, size);
-    for (std::uint32_t i = 0; i < pieces; ++i) {
-      indices[taken++] = to_bytes(hole.granule + i * size);
+      granules += size;
+      holes[stretch.count++] = {to_bytes(granule), to_bytes(size)};
     }
   }
+  indexed_holes_ -= stretch.count;
+  indexed_granules_ -= granules;
   after_change();
-  return taken;
+  return stretch;
+}
+
+void FreeList::split_block(std::uint32_t index, std::uint32_t first_bytes) noexcept {
+  const std::uint32_t granule = to_granules(index);
+  const std::uint32_t size = to_granules(first_bytes);
+  BESOM_CHECK(granule - 1 < end_ - 1 && map_.is_block(granule), "split of no block: index, first",
+              index, first_bytes);
+  BESOM_CHECK(size != 0 && size < block_end(granule) - granule,
+              "split outside the block: first, block's", first_bytes,
+              to_bytes(block_end(granule) - granule));
+  map_.set_start(granule + size);
+  after_change();
 }
 
 void FreeList::dealloc(std::uint32_t index, Layout layout) noexcept {

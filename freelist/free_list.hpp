@@ -130,12 +130,23 @@ class BESOM_API FreeList {
   /// one block until cut_block() divides it. O(log holes).
   [[nodiscard]] Run take_run(std::uint32_t least, std::uint32_t most) noexcept;
 
-  /// Takes up to `count` blocks of `size_bytes` each and writes their indices to `indices`: holes
-  /// of exactly that size, lowest address first, then as many pieces as the smallest larger holes
-  /// give. Returns how many; fewer only when no hole is left that fits. For callers that ask for
-  /// the same size again and again. `size_bytes` as for alloc_fast(). O(count log holes).
-  [[nodiscard]] std::uint32_t take_blocks(std::uint32_t size_bytes, std::uint32_t* indices,
-                                          std::uint32_t count) noexcept;
+  /// Small holes, of less than 1 KiB, taken from one aligned stretch of the index space.
+  struct Stretch {
+    static constexpr std::uint32_t kBytes = 64 << 10;
+    /// More holes than this no stretch has.
+    static constexpr std::uint32_t kMost = kBytes / kAlign / 2;
+    std::uint32_t count = 0;  ///< 0: there was no such stretch.
+    std::uint64_t end = 0;    ///< Where the next one may start.
+  };
+  /// Looks for the first stretch that starts at `from` or above, a multiple of Stretch::kBytes, and
+  /// has a hole of one of `sizes`. All its holes of those sizes and of `more_sizes` become blocks,
+  /// written to `holes`, which has room for Stretch::kMost, in address order. Bit n of a set of
+  /// sizes stands for n granules, 1..63. O(holes), and O(capacity / 4 MiB) to find the stretch.
+  [[nodiscard]] Stretch take_stretch(std::uint64_t from, std::uint64_t sizes,
+                                     std::uint64_t more_sizes, Run* holes) noexcept;
+
+  /// The block at `index` becomes two, the first of `first_bytes`, which is less than its size.
+  void split_block(std::uint32_t index, std::uint32_t first_bytes) noexcept;
 
   /// Gives back the block `[index, index + size)`, size as it was asked for or rounded up. Checked
   /// like dealloc_fast().

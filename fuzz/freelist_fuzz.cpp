@@ -27,7 +27,8 @@ enum Event : std::size_t {
   kRefusals,
   kFrees,
   kRunsTaken,
-  kBlocksTaken,
+  kHolesTaken,
+  kSplits,
   kCuts,
   kJoins,
   kGrowths,
@@ -42,7 +43,8 @@ std::array<Counter, kEventCount> events{{{"operations"},
                                          {"allocations refused", 0, 5'000},
                                          {"blocks freed", 0, 150'000},
                                          {"runs taken", 0, 5'000},
-                                         {"blocks taken together", 0, 20'000},
+                                         {"holes taken by stretch", 0, 20'000},
+                                         {"blocks split", 0, 5'000},
                                          {"blocks cut", 0, 10'000},
                                          {"blocks joined", 0, 10'000},
                                          {"growths", 0, 1'000},
@@ -119,8 +121,10 @@ class Machine {
       join();
     } else if (kind < 46) {
       take_run();
+    } else if (kind < 52) {
+      take_stretch();
     } else if (kind < 58) {
-      take_blocks();
+      split();
     } else if (kind < 140 + alloc_bias_) {
       alloc();
     } else {
@@ -148,9 +152,19 @@ class Machine {
     if (real_.take_run(least, least + read_size())) count(kRunsTaken);
   }
 
-  void take_blocks() {
-    const std::uint32_t size = read_size();
-    count(kBlocksTaken, real_.take_blocks(size, bytes_.byte() % 12));
+  void take_stretch() {
+    const std::uint64_t from = bytes_.byte() % 4 * std::uint64_t{FreeList::Stretch::kBytes};
+    const std::uint64_t sizes = std::uint64_t{bytes_.word()} << bytes_.byte() % 64;
+    count(kHolesTaken, real_.take_stretch(from, sizes, bytes_.word()));
+  }
+
+  void split() {
+    if (real_.live().empty()) return;
+    const std::size_t position = bytes_.word() % real_.live().size();
+    const std::uint32_t block = real_.live()[position].size_bytes / FreeList::kAlign;
+    if (block < 2) return;
+    real_.split(position, granules(1 + bytes_.word() % (block - 1)));
+    count(kSplits);
   }
 
   void cut() {

@@ -89,7 +89,7 @@ void* Heap::allocate(TypeId type, std::uint32_t length) noexcept {
       return begin_zeroed(object, rounded, type, length);
     }
     if (char* object = space_.take_spare(static_cast<std::uint32_t>(granules))) {
-      return begin_zeroed(object, rounded, type, length);
+      return begin_object(object, type, length);
     }
   }
   return allocate_slow(type, length);
@@ -111,13 +111,12 @@ __attribute__((noinline)) void* Heap::allocate_slow(TypeId type, std::uint32_t l
   const auto granules = static_cast<std::uint32_t>(rounded >> kGranuleShift);
   if (granules <= Space::kWindowClasses) {
     if (char* spare = space_.take_spare(granules)) {
-      return begin_zeroed(spare, rounded, type, length);
+      return begin_object(spare, type, length);
     }
   }
   Error error;
   char* object = collector_->allocate(granules, error);
   if (object == nullptr) return fail(error);
-  space_.clear(object, rounded);
   return begin_object(object, type, length);
 }
 

@@ -43,8 +43,9 @@ class BESOM_API Heap {
   Heap(const Heap&) = delete;
   Heap& operator=(const Heap&) = delete;
 
-  /// Defines the type of `T` by `T::type()`. For a T without trailing array the descriptor's size
-  /// has to be sizeof(T). Fails with bad_type or out_of_host_memory.
+  /// Defines the type of `T` by `T::type()`. The descriptor's size has to be sizeof(T). A T with a
+  /// trailing array may say the size of its elements as `kElementBytes`, as the array types here
+  /// do: its allocation is then inlined. Fails with bad_type or out_of_host_memory.
   template <class T>
   [[nodiscard]] Result<Type<T>> define() {
     TypeDescriptor descriptor = T::type();
@@ -53,6 +54,15 @@ class BESOM_API Heap {
                    .bytes = descriptor.size,
                    .limit = sizeof(T),
                    .detail = "size differs from the C++ type's"};
+    }
+    if constexpr (requires { T::kElementBytes; }) {
+      const std::uint32_t element = TypeDescriptor::element_bytes(descriptor.trailing);
+      if (element != T::kElementBytes) {
+        return Error{.code = Errc::bad_type,
+                     .bytes = element,
+                     .limit = T::kElementBytes,
+                     .detail = "element size differs from the C++ type's"};
+      }
     }
     const Result<TypeId> id = define(std::move(descriptor));
     if (!id) return id.error();
@@ -76,12 +86,25 @@ class BESOM_API Heap {
         std::memset(object, 0, kBytes);
         return static_cast<T*>(begin_object(object, type.id, 0));
       }
+      if (char* spare = space_.take_spare(kGranules)) [[likely]] {
+        return static_cast<T*>(begin_object(spare, type.id, 0));
+      }
     }
     return static_cast<T*>(allocate_slow(type.id, 0));
   }
   /// The same for a type with a trailing array of `length` elements.
   template <class T>
   [[nodiscard]] T* allocate(Type<T> type, std::uint32_t length) noexcept {
+    if constexpr (requires { T::kElementBytes; }) {
+      const std::uint64_t granules =
+          (sizeof(T) + std::uint64_t{T::kElementBytes} * length + kGranuleBytes - 1) >>
+          kGranuleShift;
+      if (granules <= detail::Space::kWindowClasses) [[likely]] {
+        if (char* object = space_.take_spare(static_cast<std::uint32_t>(granules))) {
+          return static_cast<T*>(begin_object(object, type.id, length));
+        }
+      }
+    }
     return static_cast<T*>(allocate(type.id, length));
   }
   /// The same for a type known only at run time.

@@ -170,7 +170,7 @@ void Marker::trace_next_slice() noexcept {
 /// Also the line after the first half: an object that begins at a line's end has its slots there.
 inline void Marker::prefetch(std::uint32_t index) const noexcept {
   __builtin_prefetch(base_ + index);
-  __builtin_prefetch(base_ + index + 32);
+  __builtin_prefetch(base_ + index + 16);
   __builtin_prefetch(&lines_[index >> (kGranuleShift + kLineShift)]);
 }
 

@@ -21,6 +21,9 @@ Result<Space> Space::create(const HeapOptions& options, const LogSink& log) {
   }
   Space space(std::move(*arena), std::move(*free_list));
   const auto lines = static_cast<std::uint32_t>(options.heap_max >> (kGranuleShift + kLineShift));
+  if (!space.spares_.create()) {
+    return Error{.code = Errc::out_of_host_memory, .detail = "spares"};
+  }
   if (options.generational && !space.young_lines_.grow(lines + 1)) {
     return Error{.code = Errc::out_of_host_memory,
                  .bytes = options.heap_max >> 13,
@@ -31,46 +34,104 @@ Result<Space> Space::create(const HeapOptions& options, const LogSink& log) {
 
 char* Space::allocate(std::uint32_t granules) noexcept {
   const std::uint32_t bytes = granules * kGranuleBytes;
-  char* object = nullptr;
-  if (granules <= kWindowClasses && windows_enabled_ && may_have_runs_) {
-    Window& window = windows_[granules];
-    const Run run = free_list_.take_run(std::min(kMinWindowBytes, window_bytes()), window_bytes());
-    if (run.size_bytes != 0) {
-      retire(window, granules);
-      object = base() + run.index;
-      window = {object + bytes, object + run.size_bytes, object};
-      // Objects in windows are zeroed as they come, whatever the memory held.
-      untouched_ = std::max<std::uint64_t>(untouched_, run.end());
-      unpoison(object, run.size_bytes);
-      note_young(run.index, run.size_bytes);
-      return object;
+  if (granules <= kWindowClasses && windows_enabled_) {
+    if (may_have_runs_) {
+      if (char* object = open_window(granules)) return object;
     }
-    may_have_runs_ = false;
+    return allocate_between(granules);
   }
-  if (granules <= kWindowClasses && windows_enabled_) return refill_spares(granules);
   const std::uint32_t index = free_list_.alloc_fast(bytes);
   if (index == 0) return nullptr;
-  object = base() + index;
-  unpoison(object, bytes);
   note_young(index, kGranuleBytes);
+  return clear({index, bytes});
+}
+
+char* Space::open_window(std::uint32_t granules) noexcept {
+  const Run run = free_list_.take_run(std::min(kMinWindowBytes, window_bytes()), window_bytes());
+  may_have_runs_ = run.size_bytes != 0;
+  if (!may_have_runs_) return nullptr;
+  Window& window = windows_[granules];
+  retire(window, granules);
+  const std::uint32_t bytes = granules * kGranuleBytes;
+  char* object = base() + run.index;
+  window = {object + bytes, object + run.size_bytes, object};
+  // Objects in windows are zeroed as they come, whatever the memory held.
+  untouched_ = std::max<std::uint64_t>(untouched_, run.end());
+  unpoison(object, run.size_bytes);
+  note_young(run.index, run.size_bytes);
+  std::memset(object, 0, bytes);
   return object;
 }
 
-/// At least one, at most a window's worth: spares are little of a small heap too.
-char* Space::refill_spares(std::uint32_t granules) noexcept {
-  const std::uint32_t bytes = granules * kGranuleBytes;
-  Spares& spares = spares_[granules];
-  const std::uint32_t most = std::clamp(window_bytes() / bytes, 1u, Spares::kMost);
-  spares.next = 0;
-  spares.end = free_list_.take_blocks(bytes, spares.indices, most);
-  for (std::uint32_t i = 0; i < spares.end; ++i) {
-    const std::uint64_t index = spares.indices[i];
-    for (std::uint32_t at = 0; at < bytes; at += 64) __builtin_prefetch(base() + index + at, 1);
-    unpoison(base() + index, bytes);
-    note_young(spares.indices[i], kGranuleBytes);
-    untouched_ = std::max(untouched_, index + bytes);
+/// Where holes are too small for windows. First brings in stock, up to a budget, so that there is a
+/// choice; then makes ready what has exactly the size, and pieces of the smallest that fit.
+char* Space::allocate_between(std::uint32_t granules) noexcept {
+  // Larger stocks leave the cache before they are used. Larger objects cannot use them.
+  constexpr std::uint64_t kStockBytes = 256 << 10;
+  const std::uint64_t budget = std::min(kStockBytes, capacity() / 64);
+  while (!spares_.has(granules) && spares_.stock_bytes() < budget &&
+         take_stretch(spares_.wanted())) {
+  }
+  if (spares_.size_from(granules) == 0 && !stock_fitting(granules)) return nullptr;
+  const std::uint32_t most =
+      std::clamp(window_bytes() / (granules * kGranuleBytes), 1u, Spares::kReady);
+  while (spares_.has(granules) && spares_.ready(granules) < most) {
+    spares_.make_ready(spares_.pop(granules), granules);
+  }
+  while (spares_.ready(granules) < most && spares_.size_from(granules) != 0) {
+    cut_spare(granules, most);
   }
   return take_spare(granules);
+}
+
+/// Brings in stock in which at least one block has `granules`; false when there is none anywhere.
+bool Space::stock_fitting(std::uint32_t granules) noexcept {
+  if (!spares_.has_room_for(FreeList::Stretch::kMost)) retire_stock();
+  const std::uint64_t fitting = ~std::uint64_t{0} << granules;
+  if (take_stretch(fitting)) return true;
+  next_stretch_ = 0;
+  if (take_stretch(fitting)) return true;
+  const Run run = free_list_.take_run(granules * kGranuleBytes, Spares::kSizes * kGranuleBytes);
+  if (run.size_bytes == 0) return false;
+  add_spare(run);
+  return true;
+}
+
+/// Makes pieces of `granules` ready, cut from the smallest block in stock that fits, until there
+/// are `most`.
+void Space::cut_spare(std::uint32_t granules, std::uint32_t most) noexcept {
+  std::uint32_t size = spares_.size_from(granules);
+  std::uint32_t index = spares_.pop(size);
+  const std::uint32_t bytes = granules * kGranuleBytes;
+  while (true) {
+    spares_.make_ready(index, granules);
+    size -= granules;
+    if (size == 0) return;
+    free_list_.split_block(index, bytes);
+    index += bytes;
+    if (size < granules || spares_.ready(granules) == most) {
+      spares_.push(index, size);
+      return;
+    }
+  }
+}
+
+/// False when no stretch further up has a hole of one of `sizes`, or there is no room for more.
+bool Space::take_stretch(std::uint64_t sizes) noexcept {
+  if (!spares_.has_room_for(FreeList::Stretch::kMost)) return false;
+  Run* holes = spares_.incoming();
+  const FreeList::Stretch stretch =
+      free_list_.take_stretch(next_stretch_, sizes, spares_.wanted(), holes);
+  if (stretch.count == 0) return false;
+  next_stretch_ = stretch.end;
+  for (std::uint32_t i = 0; i < stretch.count; ++i) add_spare(holes[i]);
+  return true;
+}
+
+void Space::add_spare(Run run) noexcept {
+  note_young(run.index, run.size_bytes);
+  clear(run);
+  spares_.push(run.index, run.size_bytes >> kGranuleShift);
 }
 
 /// Lines where objects may start.
@@ -87,11 +148,15 @@ std::uint32_t Space::window_bytes() const noexcept {
       std::clamp<std::uint64_t>(share, kWindowClasses * kGranuleBytes, kMaxWindowBytes));
 }
 
-void Space::clear(char* object, std::uint64_t bytes) noexcept {
-  const auto from = static_cast<std::uint64_t>(object - base());
-  const std::uint64_t used_before = from < untouched_ ? std::min(bytes, untouched_ - from) : 0;
-  std::memset(object, 0, used_before);
-  untouched_ = std::max(untouched_, from + bytes);
+/// Of memory that was never used, nothing has to be written.
+char* Space::clear(Run run) noexcept {
+  char* first = base() + run.index;
+  unpoison(first, run.size_bytes);
+  if (run.index < untouched_) {
+    std::memset(first, 0, std::min<std::uint64_t>(run.size_bytes, untouched_ - run.index));
+  }
+  untouched_ = std::max<std::uint64_t>(untouched_, run.end());
+  return first;
 }
 
 void Space::publish(Window& window, std::uint32_t granules) noexcept {
@@ -115,12 +180,28 @@ void Space::retire(Window& window, std::uint32_t granules) noexcept {
 void Space::retire_windows() noexcept {
   for (std::uint32_t granules = 1; granules <= kWindowClasses; ++granules) {
     retire(windows_[granules], granules);
-    for (Spares& spares = spares_[granules]; spares.next != spares.end; ++spares.next) {
-      free_list_.dealloc_fast(spares.indices[spares.next], granules * kGranuleBytes);
-    }
   }
+  retire_spares();
+  next_stretch_ = 0;
   free_list_.settle();
   may_have_runs_ = true;
+}
+
+void Space::retire_spares() noexcept {
+  for (std::uint32_t granules = 1; granules <= Spares::kReadySizes; ++granules) {
+    while (const std::uint32_t index = spares_.take(granules)) {
+      free_list_.dealloc_fast(index, granules * kGranuleBytes);
+    }
+  }
+  retire_stock();
+}
+
+void Space::retire_stock() noexcept {
+  for (std::uint32_t granules = 1; granules <= Spares::kSizes; ++granules) {
+    while (spares_.has(granules)) {
+      free_list_.dealloc_fast(spares_.pop(granules), granules * kGranuleBytes);
+    }
+  }
 }
 
 void Space::publish_windows() noexcept {
@@ -166,11 +247,7 @@ bool Space::is_unused(std::uint32_t index) const noexcept {
   const bool is_rest = std::any_of(
       std::begin(windows_), std::end(windows_),
       [&](const Window& window) { return window.room() != 0 && index == index_of(window.cursor); });
-  const std::uint32_t granules = free_list_.run_at(index).size_bytes >> kGranuleShift;
-  if (is_rest || granules > kWindowClasses) return is_rest;
-  const Spares& spares = spares_[granules];
-  const std::uint32_t* end = spares.indices + spares.end;
-  return std::find(spares.indices + spares.next, end, index) != end;
+  return is_rest || spares_.contains(free_list_.run_at(index));
 }
 
 bool Space::is_object(std::uint32_t index) noexcept {
@@ -188,7 +265,8 @@ Run Space::object_at(std::uint32_t index) noexcept {
 
 void Space::reset() noexcept {
   std::fill(std::begin(windows_), std::end(windows_), Window{});
-  for (Spares& spares : spares_) spares.next = spares.end = 0;
+  retire_spares();
+  next_stretch_ = 0;
   free_list_.reset();
   if (BESOM_HAS_ASAN) unpoison(base(), arena_.committed());
 }

@@ -9,6 +9,7 @@
 #include "heap/barrier.hpp"
 #include "heap/error.hpp"
 #include "heap/options.hpp"
+#include "heap/spares.hpp"
 #include "heap/type_table.hpp"
 
 namespace besom::detail {
@@ -29,16 +30,6 @@ struct Window {
   [[nodiscard]] std::size_t room() const noexcept {
     return static_cast<std::size_t>(limit - cursor);
   }
-};
-
-/// Blocks of one size that wait to become objects: where holes are too small for a window, they are
-/// taken out of the free list many at a time. The mutator's own loads then overlap with each other
-/// rather than wait behind a search, and the holes' memory is fetched ahead.
-struct Spares {
-  static constexpr std::uint32_t kMost = 32;
-  std::uint32_t next = 0;
-  std::uint32_t end = 0;  ///< indices[next, end) are blocks.
-  std::uint32_t indices[kMost];
 };
 
 /// The arena with what is known about it outside: which granules are free, where objects start,
@@ -85,16 +76,14 @@ class Space {
   /// switched off, call allocate().
   [[nodiscard]] Window& window(std::uint32_t granules) noexcept { return windows_[granules]; }
 
-  /// The next spare for an object of `granules`, in 1..kWindowClasses, not yet zeroed; nullptr when
-  /// there is none.
+  /// A spare for an object of exactly `granules`, in 1..kWindowClasses, zeroed; nullptr when there
+  /// is none.
   [[nodiscard]] char* take_spare(std::uint32_t granules) noexcept {
-    Spares& spares = spares_[granules];
-    return spares.next == spares.end ? nullptr : base() + spares.indices[spares.next++];
+    const std::uint32_t index = spares_.take(granules);
+    return index != 0 ? base() + index : nullptr;
   }
-  /// Memory for one object of `granules`, not yet zeroed; nullptr when no hole is large enough.
+  /// Memory for one object of `granules`, zeroed; nullptr when no hole is large enough.
   [[nodiscard]] char* allocate(std::uint32_t granules) noexcept;
-  /// Zeroes a new object; of memory that was never used, nothing has to be written.
-  void clear(char* object, std::uint64_t bytes) noexcept;
 
   /// Gives every window's unused part and all spares back: the free list's map then shows every
   /// object and hole.
@@ -136,17 +125,26 @@ class Space {
   void note_young(std::uint32_t index, std::uint32_t bytes) noexcept;
   void publish(Window& window, std::uint32_t granules) noexcept;
   void retire(Window& window, std::uint32_t granules) noexcept;
-  [[nodiscard]] char* refill_spares(std::uint32_t granules) noexcept;
+  char* clear(Run run) noexcept;
+  [[nodiscard]] char* open_window(std::uint32_t granules) noexcept;
+  [[nodiscard]] char* allocate_between(std::uint32_t granules) noexcept;
+  bool take_stretch(std::uint64_t sizes) noexcept;
+  [[nodiscard]] bool stock_fitting(std::uint32_t granules) noexcept;
+  void cut_spare(std::uint32_t granules, std::uint32_t most) noexcept;
+  void add_spare(Run run) noexcept;
+  void retire_spares() noexcept;
+  void retire_stock() noexcept;
   /// Whether the block at `index` waits to become an object.
   [[nodiscard]] bool is_unused(std::uint32_t index) const noexcept;
 
   Window windows_[kWindowClasses + 1];
-  Spares spares_[kWindowClasses + 1];
+  Spares spares_;
   Arena arena_;
   FreeList free_list_;
   BitTree young_lines_;          ///< Without room where the heap is not generational.
   std::uint64_t untouched_ = 0;  ///< Memory from this index on was never handed out: zero.
   std::uint64_t resident_ = 0;
+  std::uint64_t next_stretch_ = 0;  ///< Where the next spares are looked for.
   bool windows_enabled_ = true;
   /// Whether a run for a window may be found. Where holes are small the search would cost each
   /// allocation its time, so after one in vain it rests until a collection or growth made new ones.

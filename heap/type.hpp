@@ -95,6 +95,8 @@ namespace detail {
 /// An object that is nothing but a header and a checked array of `Element`.
 template <class Element>
 struct Array {
+  static constexpr std::uint32_t kElementBytes = sizeof(Element);
+
   Header header;
 
   [[nodiscard]] std::uint32_t length() const noexcept { return header.length; }

@@ -1,5 +1,7 @@
 /// Blocks as such: where they start, cutting and joining them, and taking whole runs.
 
+#include <initializer_list>
+#include <string>
 #include <vector>
 
 #include "freelist/free_list.hpp"
@@ -204,42 +206,93 @@ TEST_CASE("take_run finds large holes by size", "[freelist][take]") {
   list.verify();
 }
 
-TEST_CASE("take_blocks takes exact holes first, then cuts the smallest larger ones",
+namespace {
+
+constexpr std::uint64_t sizes(std::initializer_list<unsigned> granules) {
+  std::uint64_t set = 0;
+  for (const unsigned size : granules) set |= std::uint64_t{1} << size;
+  return set;
+}
+
+}  // namespace
+
+TEST_CASE("take_stretch takes the holes of the sizes asked for, in address order",
           "[freelist][take]") {
   FreeList list = from_picture("..#...#.....#..#.");
-  std::uint32_t blocks[8] = {};
-  CHECK(list.take_blocks(granules(2), blocks, 1) == 1);
-  CHECK(blocks[0] == granule(0));
-  REQUIRE(list.take_blocks(granules(2), blocks, 3) == 3);
-  CHECK(blocks[0] == granule(13));
-  CHECK(blocks[1] == granule(3));
-  CHECK(blocks[2] == granule(7));
-  CHECK(picture(list) == "##=##.#==...#==#.");
-  REQUIRE(list.take_blocks(granules(1), blocks, 8) == 5);
-  CHECK(picture(list) == "##=##=#==#=#=##=#");
+  std::vector<Run> holes(FreeList::Stretch::kMost);
+  CHECK(list.take_stretch(0, sizes({4, 63}), sizes({2}), holes.data()).count == 0);
+  CHECK(picture(list) == "..#...#.....#..#.");
+  const FreeList::Stretch stretch = list.take_stretch(0, sizes({3}), sizes({2}), holes.data());
+  REQUIRE(stretch.count == 3);
+  CHECK(stretch.end == FreeList::Stretch::kBytes);
+  CHECK(holes[0] == Run{granule(0), granules(2)});
+  CHECK(holes[1] == Run{granule(3), granules(3)});
+  CHECK(holes[2] == Run{granule(13), granules(2)});
+  CHECK(picture(list) == "##=###=.....#==#.");
+  CHECK(list.free_bytes() == granules(6));
   list.verify();
 }
 
-TEST_CASE("take_blocks gives what there is, and nothing when nothing fits", "[freelist][take]") {
-  FreeList list = from_picture("...#_____");
-  std::uint32_t blocks[8] = {};
-  CHECK(list.take_blocks(granules(2), blocks, 0) == 0);
-  CHECK(list.take_blocks(granules(6), blocks, 8) == 0);
-  CHECK(list.take_blocks(granules(2), blocks, 8) == 3);
-  CHECK(list.take_blocks(granules(2), blocks, 8) == 0);
-  CHECK(list.free_bytes() == granules(2));
+TEST_CASE("take_stretch leaves holes of 1 KiB and more alone", "[freelist][take]") {
+  FreeList list = from_picture(std::string(64, '.') + "#" + std::string(63, '.') + "#");
+  std::vector<Run> holes(FreeList::Stretch::kMost);
+  const std::uint64_t all = ~std::uint64_t{0};
+  REQUIRE(list.take_stretch(0, all, all, holes.data()).count == 1);
+  CHECK(holes[0] == Run{granule(65), granules(63)});
+  CHECK(list.largest_free_block() == 1024);
+  CHECK(list.take_stretch(0, all, all, holes.data()).count == 0);
   list.verify();
 }
 
-TEST_CASE("take_blocks cuts a large hole into many", "[freelist][take]") {
-  FreeList list(16 + (1 << 20));
-  std::vector<std::uint32_t> blocks(1 << 16);
-  REQUIRE(list.take_blocks(48, blocks.data(), 1 << 16) == (1 << 20) / 48);
-  for (std::uint32_t i = 0; i < (1 << 20) / 48; ++i) {
-    REQUIRE(list.run_at(blocks[i]) == Run{16 + i * 48, 48});
+TEST_CASE("take_stretch goes up through stretches from where it is told", "[freelist][take]") {
+  constexpr std::uint32_t kStretches = 130;  // more than one word of the index
+  FreeList list(kStretches * std::uint64_t{FreeList::Stretch::kBytes});
+  while (list.alloc_fast(16) != 0) {
   }
-  for (std::uint32_t i = 0; i < (1 << 20) / 48; ++i) list.dealloc_fast(blocks[i], 48);
-  CHECK(list.num_free_blocks() == 1);
+  // A hole at the end of each third stretch, which reaches into the next.
+  std::vector<std::uint64_t> ends;
+  for (std::uint32_t i = 1; i + 1 < kStretches; i += 3) {
+    const std::uint32_t end = (i + 1) * FreeList::Stretch::kBytes;
+    list.dealloc_fast(end - 16, 16);
+    list.dealloc_fast(end, 16);
+    ends.push_back(end);
+  }
+  std::vector<Run> holes(FreeList::Stretch::kMost);
+  std::uint64_t from = 0;
+  for (const std::uint64_t end : ends) {
+    const FreeList::Stretch stretch = list.take_stretch(from, sizes({2}), 0, holes.data());
+    REQUIRE(stretch.count == 1);
+    REQUIRE(stretch.end == end);
+    REQUIRE(holes[0] == Run{static_cast<std::uint32_t>(end - 16), 32});
+    from = stretch.end;
+  }
+  CHECK(list.take_stretch(from, sizes({2}), 0, holes.data()).count == 0);
+  CHECK(list.take_stretch(0, sizes({2}), 0, holes.data()).count == 0);
+  CHECK(list.free_bytes() == 0);
+  list.verify();
+}
+
+TEST_CASE("take_stretch has room for a checkerboard", "[freelist][take]") {
+  FreeList list(2 * std::uint64_t{FreeList::Stretch::kBytes});
+  std::vector<std::uint32_t> blocks;
+  while (const std::uint32_t index = list.alloc_fast(16)) blocks.push_back(index);
+  for (std::size_t i = 0; i < blocks.size(); i += 2) list.dealloc_fast(blocks[i], 16);
+  std::vector<Run> holes(FreeList::Stretch::kMost);
+  for (const std::uint64_t from : {0u, FreeList::Stretch::kBytes}) {
+    CHECK(list.take_stretch(from, sizes({1}), 0, holes.data()).count == FreeList::Stretch::kMost);
+  }
+  CHECK(list.free_bytes() == 0);
+  list.verify();
+}
+
+TEST_CASE("split_block makes two blocks of one", "[freelist][blocks]") {
+  FreeList list = from_picture("#====#__");
+  list.split_block(granule(1), granules(3));
+  CHECK(list.run_at(granule(1)) == Run{granule(1), granules(3)});
+  CHECK(list.run_at(granule(4)) == Run{granule(4), granules(1)});
+  list.dealloc_fast(granule(4), granules(1));
+  list.dealloc_fast(granule(1), granules(3));
+  CHECK(picture(list) == "#....#..");
   list.verify();
 }
 

@@ -196,6 +196,20 @@ TEST_CASE("Allocating by a size that aligned_size never gives aborts", "[freelis
   }
 }
 
+TEST_CASE("split_block of anything but a larger block aborts", "[freelist][misuse]") {
+  FreeList list = from_picture("..####==.#__");
+  const std::uint32_t block = granule(2);
+  for (const std::uint32_t index : {0u, 1u, granule(0), granule(3), granule(8), granule(10),
+                                    granule(12), block + 8, 0xfffffff0u}) {
+    CHECK_ABORTS(list.split_block(index, 16), "split of no block: index, first");
+  }
+  for (const std::uint32_t first : {0u, 8u, 64u, 80u, 0xfffffff0u}) {
+    CHECK_ABORTS(list.split_block(block, first), "split outside the block: first, block's");
+  }
+  CHECK_ABORTS(list.split_block(granule(9), 16), "split outside the block");  // into the bump run
+  list.verify();
+}
+
 TEST_CASE("take_run with bounds in disorder aborts", "[freelist][misuse]") {
   FreeList list(1 << 20);
   CHECK_ABORTS(list.take_run(0, 16), "take_run: least, most (0x0, 0x10)");

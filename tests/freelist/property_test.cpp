@@ -41,20 +41,26 @@ void alloc_or_free(CheckedList<List>& checked, Random& random, const Mix& mix) {
 
 void any_operation(CheckedList<FreeList>& checked, Random& random, const Mix& mix) {
   const bool has_live = !checked.live().empty();
-  const std::uint32_t kind = random.below(20);
+  const std::uint32_t kind = random.below(21);
   if (kind == 0) {
     const std::uint32_t least = random_size(random, mix);
     checked.take_run(least, least + granules(random.below(mix.size_limit)));
   } else if (kind == 1) {
-    checked.take_blocks(random_size(random, mix), random.below(8));
-  } else if (kind < 4 && has_live) {
+    // Up to four sizes, small ones as likely as large ones.
+    const std::uint64_t sizes = random.next() & random.next() & random.next() & random.next();
+    checked.take_stretch(0, sizes >> random.below(64), random.chance(50) ? random.next() : 0);
+  } else if (kind == 2 && has_live) {
+    const std::uint32_t position = random_live(random, checked.live().size());
+    const std::uint32_t block = checked.live()[position].size_bytes / FreeList::kAlign;
+    if (block > 1) checked.split(position, granules(random.between(1, block - 1)));
+  } else if (kind < 5 && has_live) {
     const std::uint32_t position = random_live(random, checked.live().size());
     const std::uint32_t block = checked.live()[position].size_bytes / FreeList::kAlign;
     const std::uint32_t piece = random.between(1, block);
     checked.cut(position, granules(piece), granules(piece * random.below(block / piece + 1)));
-  } else if (kind < 7 && has_live) {
+  } else if (kind < 8 && has_live) {
     checked.join(random_live(random, checked.live().size()), random.below(6));
-  } else if (kind == 7 && random.chance(20)) {
+  } else if (kind == 8 && random.chance(20)) {
     checked.add_capacity(random.below(40));
   } else {
     alloc_or_free(checked, random, mix);

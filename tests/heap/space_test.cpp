@@ -2,6 +2,7 @@
 
 #include "heap/space.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <vector>
 
@@ -38,14 +39,9 @@ char* allocate(Space& space, std::uint32_t granules) {
       std::memset(object, 0, bytes);
       return object;
     }
-    if (char* spare = space.take_spare(granules)) {
-      std::memset(spare, 0, bytes);
-      return spare;
-    }
+    if (char* spare = space.take_spare(granules)) return spare;
   }
-  char* object = space.allocate(granules);
-  if (object != nullptr) space.clear(object, bytes);
-  return object;
+  return space.allocate(granules);
 }
 
 }  // namespace
@@ -94,31 +90,82 @@ TEST_CASE("Space: no object is found outside, at null or misaligned", "[heap][sp
   }
 }
 
-TEST_CASE("Space: between objects, blocks are taken many at a time, and are no objects before use",
-          "[heap][space]") {
+namespace {
+
+/// All 1 MiB taken by objects of four granules, of which every second then died: no window fits.
+Space checkered_space() {
   Space space = space_of(1 << 20, 1 << 20);
-  // Every second of many objects dies: holes of four granules that no window fits in.
   std::vector<char*> objects;
   while (char* object = allocate(space, 4)) objects.push_back(object);
   space.retire_windows();
-  for (std::size_t i = 0; i < objects.size(); i += 2) space.release({index_of(objects[i]), 64});
-  space.retire_windows();
-  const std::uint64_t used = space.used_bytes();
-  for (const std::uint32_t granules : {4u, 3u}) {
-    char* object = allocate(space, granules);
-    REQUIRE(object != nullptr);
-    CHECK(space.is_object(index_of(object)));
-    CHECK(space.object_at(index_of(object) + 5) == Run{index_of(object), granules * 16});
-    char* spare = space.take_spare(granules);
-    REQUIRE(spare != nullptr);
-    CHECK(space.is_object(index_of(spare)));
-    char* next = object + 2 * (spare - object);
-    CHECK_FALSE(space.is_object(index_of(next)));
-    CHECK(space.object_at(index_of(next) + 5).size_bytes == 0);
+  for (std::size_t i = 0; i < objects.size(); i += 2) {
+    std::memset(objects[i], 0xab, 64);
+    space.release({index_of(objects[i]), 64});
   }
   space.retire_windows();
+  return space;
+}
+
+}  // namespace
+
+TEST_CASE("Space: between objects, spares are taken many at a time, and are no objects before use",
+          "[heap][space]") {
+  Space space = checkered_space();
+  const std::uint64_t used = space.used_bytes();
+  char* first = allocate(space, 4);
+  char* second = space.take_spare(4);
+  REQUIRE(first != nullptr);
+  REQUIRE(second != nullptr);
+  for (char* object : {first, second}) {
+    CHECK(space.is_object(index_of(object)));
+    CHECK(space.object_at(index_of(object) + 5) == Run{index_of(object), 64});
+  }
+  // The next one, ready by now, and the one after the last that is.
+  std::vector<char*> rest;
+  while (char* spare = space.take_spare(4)) rest.push_back(spare);
+  REQUIRE(rest.size() > 10);
+  space.retire_windows();
+  CHECK(space.used_bytes() == used + (2 + rest.size()) * 64);
+  char* third = allocate(space, 4);
+  char* fourth = space.take_spare(4);
+  REQUIRE(fourth != nullptr);
+  const char* fifth = fourth + (fourth - third);
+  CHECK_FALSE(space.is_object(index_of(fifth)));
+  CHECK(space.object_at(index_of(fifth) + 5).size_bytes == 0);
+  space.retire_windows();
   space.free_list().verify();
-  CHECK(space.used_bytes() == used + 2 * 64 + 2 * 48);
+}
+
+TEST_CASE("Space: spares of sizes that no hole has are cut from larger ones, zeroed",
+          "[heap][space]") {
+  Space space = checkered_space();
+  const std::uint64_t holes = (std::uint64_t{1} << 20) - 16 - space.used_bytes();
+  std::uint64_t taken = 0;
+  for (const std::uint32_t granules : {3u, 1u}) {
+    while (char* object = allocate(space, granules)) {
+      REQUIRE(std::all_of(object, object + granules * 16, [](char byte) { return byte == 0; }));
+      std::memset(object, 0xcd, granules * 16);
+      taken += granules * 16;
+    }
+  }
+  CHECK(taken == holes);
+  CHECK(allocate(space, 4) == nullptr);
+  space.retire_windows();
+  space.free_list().verify();
+  CHECK(space.free_list().free_bytes() == 0);
+}
+
+TEST_CASE("Space: what is left in stock goes back, and serves others after that", "[heap][space]") {
+  Space space = checkered_space();
+  const std::uint64_t used = space.used_bytes();
+  REQUIRE(allocate(space, 2) != nullptr);
+  CHECK(space.used_bytes() > used + 32);
+  space.retire_windows();
+  CHECK(space.used_bytes() == used + 32);
+  space.free_list().verify();
+  space.reset();
+  CHECK(space.used_bytes() == 0);
+  CHECK(space.free_list().num_free_blocks() == 1);
 }
 
 TEST_CASE("Space: retiring windows makes one hole of what they did not use", "[heap][space]") {

@@ -69,30 +69,54 @@ class CheckedList {
     return true;
   }
 
-  /// How many blocks came. Each is from the smallest hole that fits, or follows on the one before.
-  std::uint32_t take_blocks(std::uint32_t size, std::uint32_t count) requires
-      requires(List& list, std::uint32_t* indices) {
-    list.take_blocks(size, indices, count);
+  /// Takes the stretch of the first hole of one of `sizes` from `from` on; returns the holes taken.
+  std::uint32_t take_stretch(std::uint64_t from, std::uint64_t sizes,
+                             std::uint64_t more_sizes) requires requires(List& list, Run* holes) {
+    list.take_stretch(from, sizes, more_sizes, holes);
   }
   {
-    std::vector<std::uint32_t> indices(count);
-    const std::uint32_t taken = list_.take_blocks(size, indices.data(), count);
-    require(taken <= count, "more blocks than asked for: taken, count", taken, count);
-    for (std::uint32_t i = 0; i < taken; ++i) {
-      const Run block{indices[i], size};
-      if (i == 0 || block.index != indices[i - 1] + size) check_smallest_that_fits(block, size);
-      model_.take(block);
-      remember(block);
+    const auto is_of = [](const Run& hole, std::uint64_t set) {
+      const std::uint32_t granules = hole.size_bytes / kGranuleBytes;
+      return granules < 64 && (set >> granules & 1) != 0;
+    };
+    constexpr std::uint64_t kBytes = List::Stretch::kBytes;
+    std::vector<Run> expected;
+    std::uint64_t end = 0;
+    for (const Run& hole : model_.holes()) {
+      if (end == 0 && hole.index >= from && is_of(hole, sizes)) {
+        end = (hole.index / kBytes + 1) * kBytes;
+      }
     }
-    require(taken == count || model_.longest_hole_bytes() < size,
-            "blocks refused: size, longest hole", size, model_.longest_hole_bytes());
+    for (const Run& hole : model_.holes()) {
+      const bool is_inside = hole.index < end && hole.index + kBytes >= end;
+      if (is_inside && is_of(hole, sizes | more_sizes)) expected.push_back(hole);
+    }
+    std::vector<Run> holes(List::Stretch::kMost);
+    const auto stretch = list_.take_stretch(from, sizes, more_sizes, holes.data());
+    require(stretch.end == end, "end of the stretch: given, real", stretch.end, end);
+    require(stretch.count == expected.size(), "holes of the stretch: taken, there", stretch.count,
+            expected.size());
+    for (std::uint32_t i = 0; i < stretch.count; ++i) {
+      require(holes[i] == expected[i], "hole of the stretch: taken, there", holes[i].index,
+              expected[i].index);
+      model_.take(holes[i]);
+      remember(holes[i]);
+    }
     check_counts();
-    for (std::uint32_t i = 0; i < taken; ++i) {
-      check_block_at(indices[i]);
-      check_hole_at(indices[i] - kGranuleBytes);
-      check_hole_at(indices[i] + size);
-    }
-    return taken;
+    for (const Run& block : expected) check_block_at(block.index);
+    return stretch.count;
+  }
+
+  /// Makes two of the block at `position`, the first of `first` bytes.
+  void split(std::size_t position, std::uint32_t first) {
+    const Run block = live_[position];
+    list_.split_block(block.index, first);
+    forget(position);
+    remember({block.index, first});
+    remember({block.index + first, block.size_bytes - first});
+    check_counts();
+    check_block_at(block.index);
+    check_block_at(block.index + first);
   }
 
   /// Cuts the block at `position` into pieces of `piece` bytes, `covered` in all.
