@@ -1,6 +1,7 @@
 #include "gc/heap.hpp"
 
 #include <cstdlib>
+#include <functional>
 #include <new>
 
 #include "gc/collector.hpp"
@@ -165,33 +166,60 @@ void Heap::set_listener(CollectionListener listener, void* user) noexcept {
   collector_->set_listener(listener, user);
 }
 
+RootRegistration Heap::add_source(const detail::RootSource& source) {
+  const std::uint64_t serial = roots_->add_source(source);
+  if (serial != 0) return {roots_, serial};
+  detail::note_root_failure(*this);
+  return {};
+}
+
 RootRegistration Heap::add_roots(RootCallback callback, void* user, const char* label) {
-  const std::uint64_t serial = roots_->add_source({.callback = callback,
-                                                   .user = user,
-                                                   .slots = nullptr,
-                                                   .count = 0,
-                                                   .label = label,
-                                                   .serial = 0});
-  if (serial == 0) {
-    detail::note_root_failure(*this);
-    return {};
-  }
-  return {roots_, serial};
+  return add_source({.callback = callback,
+                     .user = user,
+                     .slots = nullptr,
+                     .count = 0,
+                     .label = label,
+                     .serial = 0});
 }
 
 RootRegistration Heap::add_root_range(std::uint32_t* slots, std::uint64_t count,
                                       const char* label) {
-  const std::uint64_t serial = roots_->add_source({.callback = nullptr,
-                                                   .user = nullptr,
-                                                   .slots = slots,
-                                                   .count = count,
-                                                   .label = label,
-                                                   .serial = 0});
-  if (serial == 0) {
-    detail::note_root_failure(*this);
+  return add_source({.callback = nullptr,
+                     .user = nullptr,
+                     .slots = slots,
+                     .count = count,
+                     .label = label,
+                     .serial = 0});
+}
+
+RootRegistration Heap::add_ambiguous_range(const void* begin, const void* end, const char* label) {
+  if (std::less<>()(end, begin)) {
+    fail({.code = Errc::bad_option, .detail = "ambiguous range: ends below its beginning"});
     return {};
   }
-  return {roots_, serial};
+  return add_source({.callback = nullptr,
+                     .user = nullptr,
+                     .slots = nullptr,
+                     .count = 0,
+                     .label = label,
+                     .serial = 0,
+                     .words = begin,
+                     .words_end = end});
+}
+
+RootRegistration Heap::scan_native_stack(const void* base) {
+  const Result<detail::NativeStack> stack = detail::native_stack(base);
+  if (!stack) {
+    fail(stack.error());
+    return {};
+  }
+  return add_source({.callback = nullptr,
+                     .user = nullptr,
+                     .slots = nullptr,
+                     .count = 0,
+                     .label = "native stack",
+                     .serial = 0,
+                     .stack = *stack});
 }
 
 Error RootRegistration::remove() noexcept {
