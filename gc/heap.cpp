@@ -1,5 +1,6 @@
 #include "gc/heap.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 #include <functional>
 #include <new>
@@ -122,6 +123,24 @@ __attribute__((noinline)) void* Heap::allocate_slow(TypeId type, std::uint32_t l
   return begin_object(object, type, length);
 }
 
+AllocationContract Heap::allocation_contract(std::uint32_t size_bytes) noexcept {
+  const std::uint64_t granules =
+      (std::uint64_t{std::max<std::uint32_t>(size_bytes, sizeof(Header))} + kGranuleBytes - 1) >>
+      kGranuleShift;
+  const bool has_window = granules <= Space::kWindowClasses;
+  auto* base = reinterpret_cast<char*>(&space_.window(0));
+  const auto offset_of = [base](const void* place) {
+    return static_cast<std::uint32_t>(static_cast<const char*>(place) - base);
+  };
+  // The first window is never opened.
+  detail::Window& window = space_.window(has_window ? static_cast<std::uint32_t>(granules) : 0);
+  return {.base = base,
+          .cursor_offset = offset_of(&window.cursor),
+          .limit_offset = offset_of(&window.limit),
+          .newest_offset = offset_of(&newest_),
+          .object_bytes = has_window ? static_cast<std::uint32_t>(granules << kGranuleShift) : 0};
+}
+
 Result<Header*> Heap::check(Ref<void> ref, TypeId type) noexcept {
   const Error bad_ref{.code = Errc::bad_ref, .bytes = ref.index()};
   if (!space_.is_object(ref.index())) return bad_ref;
@@ -208,7 +227,7 @@ RootRegistration Heap::add_ambiguous_range(const void* begin, const void* end, c
 }
 
 RootRegistration Heap::scan_native_stack(const void* base) {
-  const Result<detail::NativeStack> stack = detail::native_stack(base);
+  const Result<detail::NativeStack> stack = detail::native_stack(base, __builtin_frame_address(0));
   if (!stack) {
     fail(stack.error());
     return {};

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "freelist/export.hpp"
+#include "gc/allocation_contract.hpp"
 #include "gc/handle.hpp"
 #include "gc/root_table.hpp"
 #include "gc/stats.hpp"
@@ -86,6 +87,8 @@ class BESOM_API Heap {
   }
   /// The same for a type known only at run time.
   [[nodiscard]] void* allocate(TypeId type, std::uint32_t length = 0) noexcept;
+  /// How generated code allocates objects of `size_bytes`, header included, in this heap.
+  [[nodiscard]] AllocationContract allocation_contract(std::uint32_t size_bytes) noexcept;
 
   /// A new object in a handle; an empty handle when the heap is exhausted.
   template <class T>

@@ -22,7 +22,7 @@ __attribute__((noinline)) void visit_from_here(const NativeStack& stack, Tracer&
 
 }  // namespace
 
-Result<NativeStack> native_stack(const void* base) noexcept {
+Result<NativeStack> native_stack(const void* base, const void* frame) noexcept {
   pthread_attr_t attributes;
   void* low = nullptr;
   std::size_t bytes = 0;
@@ -40,7 +40,7 @@ Result<NativeStack> native_stack(const void* base) noexcept {
   const char* end = lowest + bytes;
   if (base != nullptr) {
     const auto* last = static_cast<const char*>(base);
-    if (last < static_cast<const char*>(__builtin_frame_address(0)) || last >= end) {
+    if (last <= static_cast<const char*>(frame) || last >= end) {
       return Error{.code = Errc::bad_option,
                    .detail = "base of the native stack: in no caller's frame on this thread"};
     }

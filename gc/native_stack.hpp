@@ -15,9 +15,9 @@ struct NativeStack {
 };
 
 /// The calling thread's stack up to `base`, or all of it when that is nullptr. bad_option when
-/// `base` lies outside the thread's stack or below the caller's frame, out_of_host_memory with
-/// errno when the system does not tell where the stack is.
-[[nodiscard]] Result<NativeStack> native_stack(const void* base) noexcept;
+/// `base` lies outside the thread's stack or not above `frame`, the library's first,
+/// out_of_host_memory with errno when the system does not tell where the stack is.
+[[nodiscard]] Result<NativeStack> native_stack(const void* base, const void* frame) noexcept;
 
 /// Visits the words of the stack that are in use, and the registers that a function has to
 /// preserve, as ambiguous words. Aborts on another thread, and when the frame that `end` lies in
