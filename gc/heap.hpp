@@ -153,8 +153,9 @@ class BESOM_API Heap {
   /// in the same way: objects whose raw pointers, interior ones too, or refs stand in local
   /// variables live on. `base` limits the search to what lies below it: an address in the frame of
   /// a function that holds none itself, by __builtin_frame_address(0) or as a variable's; nullptr
-  /// searches all of the stack. While registered, the heap collects on this thread alone, and
-  /// inside that frame: anything else aborts. Empty with bad_option when `base` is no address in a
+  /// searches all of the stack. While registered, the heap collects on this thread alone, and only
+  /// while that frame is there: on another thread, or where no frame of the collector's lies below
+  /// `base`, it aborts. Empty with bad_option when `base` is no address in a
   /// caller's frame, which a variable's is not where ASan moves variables off the stack
   /// (detect_stack_use_after_return).
   [[nodiscard]] RootRegistration scan_native_stack(const void* base = nullptr);
