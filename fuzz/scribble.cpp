@@ -65,6 +65,23 @@ class Victim {
                 tracer.visit(bits);
               }
             }});
+    define({.name = "pointed",
+            .size = 48,
+            .fields = {{"a", 8, SlotKind::pointer}, {"b", 40, SlotKind::pointer}}});
+    define({.name = "pointers", .size = 8, .trailing = Trailing::pointers});
+    define({.name = "words",
+            .size = 8,
+            .trailing = Trailing::bytes,
+            .trace = [](const void* object, std::uint32_t size_bytes, Tracer& tracer) {
+              for (std::uint32_t at = 8; at + 8 <= size_bytes; at += 8) {
+                std::uint64_t word;
+                std::memcpy(&word, static_cast<const char*>(object) + at, sizeof word);
+                tracer.visit_pointer(reinterpret_cast<const void*>(word));
+                tracer.visit_interior(reinterpret_cast<const void*>(word));
+                tracer.visit_word(word);
+              }
+            }});
+    scan_ambiguous();
     handles_.resize(64);
     fill();
   }
@@ -111,6 +128,7 @@ class Victim {
 
   void round() {
     scribble();
+    for (std::uint64_t& word : ambiguous_) word = any_pointer();
     if (random_.chance(30)) fill(static_cast<int>(random_.below(200)));
     if (random_.chance(2)) fill(20'000);  // to the limit
     if (random_.chance(30)) drop();
@@ -139,6 +157,8 @@ class Victim {
     for (const Handle<Header>& handle : handles_) {
       require(!handle, "a handle after a reset", 0, counts_);
     }
+    std::fill(std::begin(ambiguous_), std::end(ambiguous_), 0);
+    scan_ambiguous();
     const VerifyReport report = heap_->verify();
     require(report.ok() && report.objects == 0, "verify after a reset", report.defects.size(),
             counts_);
@@ -177,6 +197,19 @@ class Victim {
     counts_.bytes_written += count;
   }
 
+  /// A reset ends the registration.
+  void scan_ambiguous() {
+    range_ = heap_->add_ambiguous_range(ambiguous_, std::end(ambiguous_), "ambiguous");
+    require(static_cast<bool>(range_), "range", 0, counts_);
+  }
+
+  /// Near the arena most of the time, and anywhere else.
+  std::uint64_t any_pointer() {
+    if (random_.chance(20)) return random_.next();
+    const std::uint64_t offset = random_.next() >> (random_.chance(80) ? 45 : random_.below(64));
+    return reinterpret_cast<std::uintptr_t>(base()) + (random_.chance(50) ? offset & ~15u : offset);
+  }
+
   void scribble() {
     const auto committed = static_cast<std::uint32_t>(heap_->stats().committed);
     const std::uint32_t spans = 1 + (random_.below(256) >> random_.below(8));
@@ -184,7 +217,8 @@ class Victim {
       const std::uint32_t at = random_.below(committed);
       unsigned char buffer[512];
       std::uint32_t words[4];
-      switch (random_.below(8)) {
+      std::uint64_t pointers[2];
+      switch (random_.below(9)) {
         case 0:  // noise
           for (unsigned char& byte : buffer) byte = static_cast<unsigned char>(random_.next());
           write(at, buffer, 1 + random_.below(sizeof buffer));
@@ -194,7 +228,7 @@ class Victim {
           write(at, buffer, 1 + random_.below(sizeof buffer));
           break;
         case 2:  // a header: any type, any length
-          words[0] = random_.below(10);
+          words[0] = random_.below(14);
           words[1] =
               random_.chance(50) ? ~std::uint32_t{0} >> random_.below(32) : random_.below(64);
           write(at & ~15u, words, 8);
@@ -218,11 +252,15 @@ class Victim {
             write(at, page.data(), page.size());
           }
           break;
+        case 7:  // raw pointers
+          for (std::uint64_t& pointer : pointers) pointer = any_pointer();
+          write(at & ~7u, pointers, sizeof pointers);
+          break;
         default: {  // where objects are for certain
           const Handle<Header>& handle = handles_[random_.below(64)];
           if (!handle) break;
           words[0] =
-              random_.chance(50) ? random_.below(8) : static_cast<std::uint32_t>(random_.next());
+              random_.chance(50) ? random_.below(11) : static_cast<std::uint32_t>(random_.next());
           words[1] = static_cast<std::uint32_t>(random_.next());
           words[2] = random_.below(committed);
           words[3] = static_cast<std::uint32_t>(random_.next());
@@ -240,7 +278,7 @@ class Victim {
           random_.chance(50)
               ? static_cast<std::uint32_t>(random_.next())
               : random_.below(static_cast<std::uint32_t>(heap_->stats().committed)) & ~15u;
-      const Result<Header*> header = heap_->check(Ref<void>(bits), random_.below(9));
+      const Result<Header*> header = heap_->check(Ref<void>(bits), random_.below(12));
       if (header) {
         require((*header)->type - 1 < types_.size(), "type of a checked object", (*header)->type,
                 counts_);
@@ -260,6 +298,8 @@ class Victim {
   std::unique_ptr<Heap> heap_;
   std::vector<TypeId> types_;
   std::vector<Handle<Header>> handles_;
+  std::uint64_t ambiguous_[32] = {};
+  RootRegistration range_;
 };
 
 HeapOptions options_of(std::uint32_t variant) {

@@ -1,6 +1,8 @@
 #include "gc/heap.hpp"
 
+#include <algorithm>
 #include <cstdlib>
+#include <functional>
 #include <new>
 
 #include "gc/collector.hpp"
@@ -120,6 +122,24 @@ __attribute__((noinline)) void* Heap::allocate_slow(TypeId type, std::uint32_t l
   return begin_object(object, type, length);
 }
 
+AllocationContract Heap::allocation_contract(std::uint32_t size_bytes) noexcept {
+  const std::uint64_t granules =
+      (std::uint64_t{std::max<std::uint32_t>(size_bytes, sizeof(Header))} + kGranuleBytes - 1) >>
+      kGranuleShift;
+  const bool has_window = granules <= Space::kWindowClasses;
+  auto* base = reinterpret_cast<char*>(&space_.window(0));
+  const auto offset_of = [base](const void* place) {
+    return static_cast<std::uint32_t>(static_cast<const char*>(place) - base);
+  };
+  // The first window is never opened.
+  detail::Window& window = space_.window(has_window ? static_cast<std::uint32_t>(granules) : 0);
+  return {.base = base,
+          .cursor_offset = offset_of(&window.cursor),
+          .limit_offset = offset_of(&window.limit),
+          .newest_offset = offset_of(&newest_),
+          .object_bytes = has_window ? static_cast<std::uint32_t>(granules << kGranuleShift) : 0};
+}
+
 Result<Header*> Heap::check(Ref<void> ref, TypeId type) noexcept {
   const Error bad_ref{.code = Errc::bad_ref, .bytes = ref.index()};
   if (!space_.is_object(ref.index())) return bad_ref;
@@ -164,33 +184,60 @@ void Heap::set_listener(CollectionListener listener, void* user) noexcept {
   collector_->set_listener(listener, user);
 }
 
+RootRegistration Heap::add_source(const detail::RootSource& source) {
+  const std::uint64_t serial = roots_->add_source(source);
+  if (serial != 0) return {roots_, serial};
+  detail::note_root_failure(*this);
+  return {};
+}
+
 RootRegistration Heap::add_roots(RootCallback callback, void* user, const char* label) {
-  const std::uint64_t serial = roots_->add_source({.callback = callback,
-                                                   .user = user,
-                                                   .slots = nullptr,
-                                                   .count = 0,
-                                                   .label = label,
-                                                   .serial = 0});
-  if (serial == 0) {
-    detail::note_root_failure(*this);
-    return {};
-  }
-  return {roots_, serial};
+  return add_source({.callback = callback,
+                     .user = user,
+                     .slots = nullptr,
+                     .count = 0,
+                     .label = label,
+                     .serial = 0});
 }
 
 RootRegistration Heap::add_root_range(std::uint32_t* slots, std::uint64_t count,
                                       const char* label) {
-  const std::uint64_t serial = roots_->add_source({.callback = nullptr,
-                                                   .user = nullptr,
-                                                   .slots = slots,
-                                                   .count = count,
-                                                   .label = label,
-                                                   .serial = 0});
-  if (serial == 0) {
-    detail::note_root_failure(*this);
+  return add_source({.callback = nullptr,
+                     .user = nullptr,
+                     .slots = slots,
+                     .count = count,
+                     .label = label,
+                     .serial = 0});
+}
+
+RootRegistration Heap::add_ambiguous_range(const void* begin, const void* end, const char* label) {
+  if (std::less<>()(end, begin)) {
+    fail({.code = Errc::bad_option, .detail = "ambiguous range: ends below its beginning"});
     return {};
   }
-  return {roots_, serial};
+  return add_source({.callback = nullptr,
+                     .user = nullptr,
+                     .slots = nullptr,
+                     .count = 0,
+                     .label = label,
+                     .serial = 0,
+                     .words = begin,
+                     .words_end = end});
+}
+
+RootRegistration Heap::scan_native_stack(const void* base) {
+  const Result<detail::NativeStack> stack = detail::native_stack(base, __builtin_frame_address(0));
+  if (!stack) {
+    fail(stack.error());
+    return {};
+  }
+  return add_source({.callback = nullptr,
+                     .user = nullptr,
+                     .slots = nullptr,
+                     .count = 0,
+                     .label = "native stack",
+                     .serial = 0,
+                     .stack = *stack});
 }
 
 Error RootRegistration::remove() noexcept {

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "freelist/export.hpp"
+#include "gc/allocation_contract.hpp"
 #include "gc/handle.hpp"
 #include "gc/root_table.hpp"
 #include "gc/stats.hpp"
@@ -109,6 +110,8 @@ class BESOM_API Heap {
   }
   /// The same for a type known only at run time.
   [[nodiscard]] void* allocate(TypeId type, std::uint32_t length = 0) noexcept;
+  /// How generated code allocates objects of `size_bytes`, header included, in this heap.
+  [[nodiscard]] AllocationContract allocation_contract(std::uint32_t size_bytes) noexcept;
 
   /// A new object in a handle; an empty handle when the heap is exhausted.
   template <class T>
@@ -163,6 +166,23 @@ class BESOM_API Heap {
   [[nodiscard]] RootRegistration add_root_range(std::uint32_t* slots, std::uint64_t count,
                                                 const char* label);
 
+  /// Each aligned word in [begin, end) is a root if it happens to be one: see Tracer::visit_word().
+  /// For memory that the embedder does not know slot by slot, such as the saved stack of a
+  /// coroutine. The words are read at each collection, also where ASan has poisoned them. Empty
+  /// with bad_option when `end` lies below `begin`. `label` is static text.
+  [[nodiscard]] RootRegistration add_ambiguous_range(const void* begin, const void* end,
+                                                     const char* label);
+  /// From now on every collection looks for roots in the calling thread's registers and its stack,
+  /// in the same way: objects whose raw pointers, interior ones too, or refs stand in local
+  /// variables live on. `base` limits the search to what lies below it: an address in the frame of
+  /// a function that holds none itself, by __builtin_frame_address(0) or as a variable's; nullptr
+  /// searches all of the stack. While registered, the heap collects on this thread alone, and only
+  /// while that frame is there: on another thread, or where no frame of the collector's lies below
+  /// `base`, it aborts. Empty with bad_option when `base` is no address in a
+  /// caller's frame, which a variable's is not where ASan moves variables off the stack
+  /// (detect_stack_use_after_return).
+  [[nodiscard]] RootRegistration scan_native_stack(const void* base = nullptr);
+
   /// The calling thread takes the heap over from the one that used it. The embedder makes sure that
   /// the other has stopped. Slow paths refuse any other thread.
   void attach_thread() noexcept;
@@ -191,6 +211,7 @@ class BESOM_API Heap {
     return begin_object(object, type, length);
   }
   [[nodiscard]] void* allocate_slow(TypeId type, std::uint32_t length) noexcept;
+  [[nodiscard]] RootRegistration add_source(const detail::RootSource& source);
   [[nodiscard]] bool may_enter() noexcept;
   void* fail(const Error& error) noexcept;
 

@@ -46,6 +46,7 @@ void Marker::begin(const Space& space, const TypeTable& types, bool keep_marks) 
   map_ = &space.free_list().map();
   lines_ = map_->lines();
   types_ = &types;
+  addresses_ = Addresses(space);
   mark_words_ = marks_.words();
   stack_ = stack_table_.data() != nullptr ? static_cast<std::uint32_t*>(stack_table_.data())
                                           : small_stack_;
@@ -73,7 +74,11 @@ void Marker::push(std::uint32_t index) noexcept {
 template <SlotKind kind>
 inline void Marker::visit(std::uint32_t bits) noexcept {
   if (bits == 0 || (kind == SlotKind::value && (bits & 1) != 0)) return;
-  const std::uint32_t granule = to_granules(bits);
+  mark_index(bits);
+}
+
+inline void Marker::mark_index(std::uint32_t index) noexcept {
+  const std::uint32_t granule = to_granules(index);
   if (granule >= end_) [[unlikely]] {
     ++findings_.bad_refs;
     return;
@@ -82,10 +87,29 @@ inline void Marker::visit(std::uint32_t bits) noexcept {
   const std::uint64_t mask = bit(granule);
   if ((word & mask) != 0) return;
   word |= mask;
-  push(bits);
+  push(index);
+}
+
+/// The base itself is no null but a pointer to no object.
+inline void Marker::visit_pointer(std::uint64_t word) noexcept {
+  const std::uint32_t index = addresses_.index_of_pointer(word);
+  if (index != Addresses::kOutside) mark_index(index);
 }
 
 void Marker::mark_root(std::uint32_t bits) noexcept { visit<SlotKind::value>(bits); }
+
+void Marker::mark_word(WordKind kind, std::uint64_t word) noexcept {
+  if (kind == WordKind::pointer) {
+    visit_pointer(word);
+    return;
+  }
+  if (const std::uint32_t index = addresses_.object_around(word)) mark_index(index);
+  if (kind != WordKind::ambiguous) return;
+  for (const std::uint64_t half : {word & 0xffffffff, word >> 32}) {
+    const auto index = static_cast<std::uint32_t>(half);
+    if (addresses_.is_object(index)) mark_index(index);
+  }
+}
 
 template <SlotKind kind>
 inline void Marker::visit_slots(const char* first, std::uint32_t count) noexcept {
@@ -99,8 +123,20 @@ inline void Marker::visit_slots(const char* first, std::uint32_t count) noexcept
 inline void Marker::visit_slots(SlotKind kind, const char* first, std::uint32_t count) noexcept {
   if (kind == SlotKind::ref) {
     visit_slots<SlotKind::ref>(first, count);
-  } else {
+  } else if (kind == SlotKind::value) {
     visit_slots<SlotKind::value>(first, count);
+  } else {
+    visit_pointers(first, count);
+  }
+}
+
+/// Apart, so that the loop over refs keeps its registers.
+__attribute__((noinline)) void Marker::visit_pointers(const char* first,
+                                                      std::uint32_t count) noexcept {
+  for (std::uint32_t i = 0; i < count; ++i) {
+    std::uint64_t word;
+    std::memcpy(&word, first + std::size_t{i} * sizeof word, sizeof word);
+    visit_pointer(word);
   }
 }
 
@@ -132,7 +168,7 @@ __attribute__((always_inline)) inline void Marker::trace(std::uint32_t index) no
   if (type->trace != nullptr) {
     TraceVisitor visitor(*this);
     type->trace(object, static_cast<std::uint32_t>(extent), visitor);
-  } else if (type->element_bytes == sizeof(std::uint32_t)) {
+  } else if (type->has_trailing_slots()) {
     trace_trailing(index, *type, header.length);
   }
   work_ += 1 + type->fixed_slots;
@@ -146,8 +182,7 @@ void Marker::trace_trailing(std::uint32_t index, const TypeInfo& type,
     slices_[slice_count_++] = {index, 0};
     return;
   }
-  const SlotKind kind = type.trailing == Trailing::refs ? SlotKind::ref : SlotKind::value;
-  visit_slots(kind, base_ + index + type.fixed_bytes, length);
+  visit_slots(type.element_kind, base_ + index + type.fixed_bytes, length);
   work_ += length;
 }
 
@@ -158,13 +193,13 @@ void Marker::trace_next_slice() noexcept {
   Header header;
   std::memcpy(&header, object, sizeof header);
   const TypeInfo& type = (*types_)[header.type];
-  const SlotKind kind = type.trailing == Trailing::refs ? SlotKind::ref : SlotKind::value;
   const std::uint32_t first = slice.next;
   const std::uint32_t count = std::min({header.length - first, kSliceSlots, stack_capacity_});
   slice.next += count;
   work_ += count;
   if (slice.next == header.length) --slice_count_;
-  visit_slots(kind, object + type.fixed_bytes + std::size_t{first} * sizeof(std::uint32_t), count);
+  visit_slots(type.element_kind,
+              object + type.fixed_bytes + std::size_t{first} * type.element_bytes, count);
 }
 
 /// Also the line after the first half: an object that begins at a line's end has its slots there.
@@ -268,17 +303,19 @@ bool Marker::trace_within(std::uint32_t granule, std::uint32_t end, Run part) no
   for (std::uint32_t i = 0; i < type->run_count; ++i) {
     visit_slots(type->runs[i].kind, object + type->runs[i].offset, type->runs[i].count);
   }
-  if (type->element_bytes != sizeof(std::uint32_t)) return true;
+  if (!type->has_trailing_slots()) return true;
   // Slots are numbered from the array's first; the part may begin before it and end behind it.
+  const std::uint64_t slot_bytes = type->element_bytes;
   const std::uint64_t array = to_bytes(granule) + std::uint64_t{type->fixed_bytes};
   const std::uint64_t part_end = part.index + std::uint64_t{part.size_bytes};
-  const std::uint64_t first = part.index > array ? (part.index - array) / 4 : 0;
-  const std::uint64_t past = part_end > array ? (part_end - array + 3) / 4 : 0;
+  const std::uint64_t first = part.index > array ? (part.index - array) / slot_bytes : 0;
+  const std::uint64_t past =
+      part_end > array ? (part_end - array + slot_bytes - 1) / slot_bytes : 0;
   const std::uint64_t count = std::min<std::uint64_t>(past, header.length);
   if (first >= count) return false;
   work_ += count - first;
-  visit_slots(type->trailing == Trailing::refs ? SlotKind::ref : SlotKind::value,
-              base_ + array + first * 4, static_cast<std::uint32_t>(count - first));
+  visit_slots(type->element_kind, base_ + array + first * slot_bytes,
+              static_cast<std::uint32_t>(count - first));
   return false;
 }
 

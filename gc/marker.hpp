@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "heap/addresses.hpp"
 #include "heap/arena.hpp"
 #include "heap/space.hpp"
 #include "heap/type_table.hpp"
@@ -62,6 +63,8 @@ class Marker {
   void begin(const Space& space, const TypeTable& types, bool keep_marks) noexcept;
   /// Marks the target of a root; `bits` is a ref or a value.
   void mark_root(std::uint32_t bits) noexcept;
+  /// Marks what a word leads to that a callback or an ambiguous root names.
+  void mark_word(WordKind kind, std::uint64_t word) noexcept;
   /// Marks what marked objects refer to from marked cards.
   void mark_from_cards(const Cards& cards) noexcept;
   /// Marks all that is reachable from what was marked.
@@ -99,6 +102,9 @@ class Marker {
   template <SlotKind kind>
   void visit_slots(const char* first, std::uint32_t count) noexcept;
   void visit_slots(SlotKind kind, const char* first, std::uint32_t count) noexcept;
+  void visit_pointer(std::uint64_t word) noexcept;
+  void visit_pointers(const char* first, std::uint32_t count) noexcept;
+  void mark_index(std::uint32_t index) noexcept;
   void push(std::uint32_t index) noexcept;
   void trace(std::uint32_t index) noexcept;
   void trace_trailing(std::uint32_t index, const TypeInfo& type, std::uint32_t length) noexcept;
@@ -118,6 +124,7 @@ class Marker {
   const Line* lines_ = nullptr;
   const BoundaryMap* map_ = nullptr;
   const TypeTable* types_ = nullptr;
+  Addresses addresses_;
   std::uint64_t* mark_words_ = nullptr;
   std::uint32_t* stack_ = nullptr;
   std::uint32_t end_ = 0;
@@ -138,9 +145,13 @@ class Marker {
 class TraceVisitor : public Tracer {
  public:
   explicit TraceVisitor(Marker& marker) noexcept
-      : Tracer([](Tracer& self, const std::uint32_t& slot) {
-          static_cast<TraceVisitor&>(self).marker_.mark_root(slot);
-        }),
+      : Tracer(
+            [](Tracer& self, const std::uint32_t& slot) {
+              static_cast<TraceVisitor&>(self).marker_.mark_root(slot);
+            },
+            [](Tracer& self, WordKind kind, std::uint64_t word) {
+              static_cast<TraceVisitor&>(self).marker_.mark_word(kind, word);
+            }),
         marker_(marker) {}
 
  private:

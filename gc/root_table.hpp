@@ -4,6 +4,7 @@
 
 #include "freelist/export.hpp"
 #include "freelist/zeroed_array.hpp"
+#include "gc/native_stack.hpp"
 #include "heap/error.hpp"
 #include "heap/type.hpp"
 
@@ -33,12 +34,15 @@ struct LocalSlot {
 
 /// Where roots that are no handles come from.
 struct RootSource {
-  RootCallback callback;  ///< nullptr: a range of slots.
+  RootCallback callback;  ///< nullptr: a range of slots or of words, or a stack.
   void* user;
   std::uint32_t* slots;
   std::uint64_t count;
   const char* label;
-  std::uint64_t serial;  ///< 0: free.
+  std::uint64_t serial;         ///< 0: free.
+  const void* words = nullptr;  ///< Ambiguous words, not slots, up to `words_end`.
+  const void* words_end = nullptr;
+  NativeStack stack = {};  ///< Without an end where the source is no stack.
 };
 
 /// An address that no other living thread has: cheaper to compare than a thread id.
@@ -107,8 +111,8 @@ class BESOM_API RootTable {
   void set_locked(bool locked) noexcept;
   [[nodiscard]] bool is_locked() const noexcept { return locked_; }
 
-  /// Visits every root; `visit(bits, label)` for handles, locals and ranges. Callbacks get
-  /// `tracer`.
+  /// Visits every root; `visit(bits, label)` for handles, locals and ranges of slots. Callbacks get
+  /// `tracer`, and so do ambiguous words.
   template <class Visit>
   void each(Tracer& tracer, Visit visit) const {
     for (std::uint32_t i = 0; i < handle_limit_; ++i) {
@@ -129,6 +133,8 @@ class BESOM_API RootTable {
         source.callback(source.user, tracer);
         continue;
       }
+      if (source.words != nullptr) visit_words(source.words, source.words_end, tracer);
+      if (source.stack.end != nullptr) visit_stack(source.stack, tracer);
       for (std::uint64_t k = 0; k < source.count; ++k) visit(source.slots[k], source.label);
     }
   }

@@ -6,6 +6,7 @@
 
 #include "gc/marker.hpp"
 #include "gc/root_table.hpp"
+#include "heap/addresses.hpp"
 #include "heap/space.hpp"
 #include "heap/type_table.hpp"
 
@@ -45,7 +46,7 @@ class Verifier {
  public:
   /// With `marks`, refs to unmarked objects are what is looked for.
   Verifier(const Space& space, const TypeTable& types, const MarkBits* marks = nullptr)
-      : space_(space), types_(types), marks_(marks) {}
+      : space_(space), addresses_(space), types_(types), marks_(marks) {}
 
   void check_object(Run run) {
     ++report_.objects;
@@ -69,17 +70,16 @@ class Verifier {
     if (type->trace != nullptr) {
       CallbackVisitor visitor(*this);
       type->trace(space_.base() + run.index, run.size_bytes, visitor);
-    } else if (type->element_bytes == sizeof(std::uint32_t)) {
-      const SlotKind kind = type->trailing == Trailing::refs ? SlotKind::ref : SlotKind::value;
+    } else if (type->has_trailing_slots()) {
       for (std::uint32_t i = 0; i < header.length; ++i) {
-        check_slot(type->fixed_bytes + i * 4, kind, nullptr, i);
+        check_slot(type->fixed_bytes + i * type->element_bytes, type->element_kind, nullptr, i);
       }
     }
   }
 
-  void check_root(std::uint32_t bits, const char* label) {
+  void check_root(std::uint32_t bits, const char* label, SlotKind kind = SlotKind::value) {
     ++report_.slots;
-    if (is_sound(bits, SlotKind::value)) return;
+    if (is_sound(bits, kind)) return;
     report_.defects.push_back({.kind = Defect::Kind::bad_root,
                                .target = bits,
                                .holder_name = label != nullptr ? label : "",
@@ -92,9 +92,13 @@ class Verifier {
   class CallbackVisitor : public Tracer {
    public:
     explicit CallbackVisitor(Verifier& verifier)
-        : Tracer([](Tracer& self, const std::uint32_t& slot) {
-            static_cast<CallbackVisitor&>(self).verifier_.check_callback_slot(slot);
-          }),
+        : Tracer(
+              [](Tracer& self, const std::uint32_t& slot) {
+                static_cast<CallbackVisitor&>(self).verifier_.check_callback_slot(slot);
+              },
+              [](Tracer& self, WordKind kind, std::uint64_t word) {
+                static_cast<CallbackVisitor&>(self).verifier_.check_callback_word(kind, word);
+              }),
           verifier_(verifier) {}
 
    private:
@@ -105,7 +109,9 @@ class Verifier {
 
  private:
   [[nodiscard]] bool is_sound(std::uint32_t bits, SlotKind kind) const {
-    if (bits == 0 || (kind == SlotKind::value && (bits & 1) != 0)) return true;
+    // To a pointer the base is no null.
+    if (bits == 0 && kind != SlotKind::pointer) return true;
+    if (kind == SlotKind::value && (bits & 1) != 0) return true;
     const bool is_object = space_.free_list().is_block(bits);
     // Marking reports what is no object itself.
     if (marks_ != nullptr) return !is_object || marks_->test(to_granules(bits));
@@ -124,8 +130,16 @@ class Verifier {
   void check_slot(std::uint32_t offset, SlotKind kind, const FieldDescriptor* field,
                   std::uint32_t element) {
     ++report_.slots;
-    std::uint32_t bits;
-    std::memcpy(&bits, space_.base() + holder_ + offset, sizeof bits);
+    std::uint32_t bits = 0;
+    const char* slot = space_.base() + holder_ + offset;
+    if (kind == SlotKind::pointer) {
+      std::uint64_t word;
+      std::memcpy(&word, slot, sizeof word);
+      bits = addresses_.index_of_pointer(word);
+      if (bits == Addresses::kOutside) return;
+    } else {
+      std::memcpy(&bits, slot, sizeof bits);
+    }
     if (is_sound(bits, kind)) return;
     report_.defects.push_back(
         {.kind = ref_defect(),
@@ -137,22 +151,33 @@ class Verifier {
          .target_name = target_name(bits)});
   }
 
-  void check_callback_slot(const std::uint32_t& slot) {
+  void check_callback_slot(std::uint32_t bits, SlotKind kind = SlotKind::value) {
     if (holder_type_ == nullptr) {
-      check_root(slot, "callback");
+      check_root(bits, "callback", kind);
       return;
     }
     ++report_.slots;
-    if (is_sound(slot, SlotKind::value)) return;
+    if (is_sound(bits, kind)) return;
     report_.defects.push_back({.kind = ref_defect(),
                                .holder = holder_,
-                               .target = slot,
+                               .target = bits,
                                .holder_name = holder_type_->descriptor->name,
                                .slot_name = "callback",
-                               .target_name = target_name(slot)});
+                               .target_name = target_name(bits)});
+  }
+
+  /// Of an ambiguous word nothing can be said: it may be a number like any other.
+  void check_callback_word(WordKind kind, std::uint64_t word) {
+    if (kind == WordKind::ambiguous) return;
+    const bool is_pointer = kind == WordKind::pointer;
+    const std::uint32_t index =
+        is_pointer ? addresses_.index_of_pointer(word) : addresses_.object_around(word);
+    if (index == Addresses::kOutside) return;
+    check_callback_slot(index, is_pointer ? SlotKind::pointer : SlotKind::ref);
   }
 
   const Space& space_;
+  const Addresses addresses_;
   const TypeTable& types_;
   const MarkBits* marks_;
   VerifyReport report_;

@@ -13,11 +13,18 @@ namespace besom {
 /// Names a type within one heap; 0 is no type, so that zeroed memory is no object.
 using TypeId = std::uint32_t;
 
-/// What four bytes of an object hold.
-enum class SlotKind : std::uint8_t { ref, value };
+/// What a slot of an object holds.
+enum class SlotKind : std::uint8_t {
+  ref,      ///< Four bytes: a Ref.
+  value,    ///< Four bytes: a Value.
+  pointer,  ///< Eight bytes, 8-aligned: a raw pointer as for Tracer::visit_pointer().
+};
 
 /// What follows the fixed part of an object, Header::length times.
-enum class Trailing : std::uint8_t { none, refs, values, bytes };
+enum class Trailing : std::uint8_t { none, refs, values, bytes, pointers };
+
+/// What an eight-byte word that a callback visits is.
+enum class WordKind : std::uint8_t { pointer, interior, ambiguous };
 
 /// Receives the refs of one object or one root. Given to callbacks, valid during the call only.
 /// Neither the callback nor the visit may allocate from the heap or change its roots.
@@ -35,13 +42,30 @@ class Tracer {
     visit_(*this, bits);
   }
 
+  /// Visits the address of an object. Its four lowest bits are the embedder's, for tags. Null and
+  /// whatever lies outside this heap's arena are passed over; a place in the arena at which no
+  /// object starts is a bad ref, counted and not followed.
+  void visit_pointer(const void* address) {
+    visit_word_(*this, WordKind::pointer, reinterpret_cast<std::uintptr_t>(address));
+  }
+  /// Visits an address anywhere in an object; what lies in none is passed over. The address behind
+  /// an object's last byte is the next object's. A search in the side tables, O(1).
+  void visit_interior(const void* address) {
+    visit_word_(*this, WordKind::interior, reinterpret_cast<std::uintptr_t>(address));
+  }
+  /// Visits eight bytes that may be anything. If they are an address in an object, or if either
+  /// half is the index of one, the object lives on; nothing else is said about it.
+  void visit_word(std::uint64_t word) { visit_word_(*this, WordKind::ambiguous, word); }
+
  protected:
   using Visit = void (*)(Tracer& self, const std::uint32_t& slot);
-  explicit Tracer(Visit on_slot) noexcept : visit_(on_slot) {}
+  using VisitWord = void (*)(Tracer& self, WordKind kind, std::uint64_t word);
+  Tracer(Visit on_slot, VisitWord on_word) noexcept : visit_(on_slot), visit_word_(on_word) {}
   ~Tracer() = default;
 
  private:
   Visit visit_;
+  VisitWord visit_word_;
 };
 
 /// Visits the refs of an object whose layout the embedder owns. `object` is the object's address,
@@ -51,7 +75,8 @@ using TraceCallback = void (*)(const void* object, std::uint32_t size_bytes, Tra
 
 struct FieldDescriptor {
   std::string name{};
-  std::uint32_t offset = 0;  ///< Bytes from the start of the object, header included; 4-aligned.
+  /// Bytes from the start of the object, header included; a multiple of the slot's size.
+  std::uint32_t offset = 0;
   SlotKind kind = SlotKind::ref;
 };
 
@@ -59,7 +84,7 @@ struct FieldDescriptor {
 struct TypeDescriptor {
   std::string name{};
   std::uint32_t size = sizeof(Header);    ///< Of the fixed part in bytes, header included.
-  std::vector<FieldDescriptor> fields{};  ///< Only those that hold refs or values.
+  std::vector<FieldDescriptor> fields{};  ///< Only those that the collector has to see.
   Trailing trailing = Trailing::none;
   TraceCallback trace = nullptr;  ///< Replaces `fields` and a `trailing` other than bytes.
 
@@ -72,8 +97,13 @@ struct TypeDescriptor {
       case Trailing::refs:
       case Trailing::values:
         return 4;
+      case Trailing::pointers:
+        return 8;
     }
     return 0;
+  }
+  [[nodiscard]] static constexpr std::uint32_t slot_bytes(SlotKind kind) noexcept {
+    return kind == SlotKind::pointer ? 8 : 4;
   }
 };
 

@@ -8,28 +8,40 @@
 namespace besom::detail {
 namespace {
 
+SlotKind element_kind_of(Trailing trailing) {
+  if (trailing == Trailing::pointers) return SlotKind::pointer;
+  return trailing == Trailing::values ? SlotKind::value : SlotKind::ref;
+}
+
 const char* fault_of(const TypeDescriptor& type) {
   if (type.size < sizeof(Header)) return "size: smaller than the header";
   if (type.size > (std::uint32_t{1} << 30)) return "size: more than 1 GiB";
   if (type.trace != nullptr && !type.fields.empty()) return "trace: replaces fields, so give none";
-  if (type.trailing != Trailing::none && type.trailing != Trailing::bytes && type.size % 4 != 0) {
-    return "size: trailing slots need a multiple of 4";
+  if (type.trailing != Trailing::none && type.trailing != Trailing::bytes &&
+      type.size % TypeDescriptor::element_bytes(type.trailing) != 0) {
+    return "size: trailing slots would not be aligned";
   }
   for (const FieldDescriptor& field : type.fields) {
-    if (field.offset % 4 != 0) return "field: offset is no multiple of 4";
+    const std::uint32_t bytes = TypeDescriptor::slot_bytes(field.kind);
+    if (field.offset % bytes != 0) return "field: offset is no multiple of the slot's size";
     if (field.offset < sizeof(Header)) return "field: lies in the header";
-    if (std::uint64_t{field.offset} + 4 > type.size) return "field: lies outside the object";
+    if (std::uint64_t{field.offset} + bytes > type.size) return "field: lies outside the object";
   }
   return nullptr;
 }
 
-/// Fields in address order; false when two lie in one place.
+/// The first byte behind the run.
+std::uint32_t end_of(const SlotRun& run) {
+  return run.offset + run.count * TypeDescriptor::slot_bytes(run.kind);
+}
+
+/// Fields in address order; false when two overlap.
 bool sort_fields(const TypeDescriptor& type, SlotRun* runs) {
   SlotRun* end = runs;
   for (const FieldDescriptor& field : type.fields) *end++ = {field.offset, 1, field.kind};
   std::sort(runs, end, [](const SlotRun& a, const SlotRun& b) { return a.offset < b.offset; });
   return std::adjacent_find(runs, end, [](const SlotRun& a, const SlotRun& b) {
-           return a.offset == b.offset;
+           return end_of(a) > b.offset;
          }) == end;
 }
 
@@ -38,8 +50,7 @@ std::uint32_t gather_runs(SlotRun* runs, std::uint32_t count) {
   std::uint32_t gathered = 0;
   for (std::uint32_t i = 0; i < count; ++i) {
     SlotRun& last = runs[gathered == 0 ? 0 : gathered - 1];
-    if (gathered != 0 && last.kind == runs[i].kind &&
-        last.offset + last.count * 4 == runs[i].offset) {
+    if (gathered != 0 && last.kind == runs[i].kind && end_of(last) == runs[i].offset) {
       ++last.count;
     } else {
       runs[gathered++] = runs[i];
@@ -75,6 +86,7 @@ Result<TypeId> TypeTable::define(TypeDescriptor&& descriptor) {
   type.fixed_bytes = kept->size;
   type.element_bytes = static_cast<std::uint8_t>(TypeDescriptor::element_bytes(kept->trailing));
   type.trailing = kept->trailing;
+  type.element_kind = element_kind_of(kept->trailing);
   type.run_count = gather_runs(runs.get(), field_count);
   type.fixed_slots = field_count;
   type.runs = runs.release();

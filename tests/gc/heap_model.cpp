@@ -19,6 +19,7 @@ enum Kind : std::uint32_t {
   kValues,   ///< Trailing values.
   kBytes,    ///< Trailing bytes with a pattern.
   kForeign,  ///< 64-bit addresses that a callback visits.
+  kPointed,  ///< Tagged 64-bit pointers, fixed and trailing, some of them to host memory.
   kKinds,
 };
 
@@ -53,10 +54,18 @@ struct Foreign {
   Header* target[2];
 };
 
+/// Fixed pointers, and more behind them.
+struct Pointed {
+  Header header;
+  std::uint32_t number;
+  std::uint32_t unused;
+  std::uint64_t fixed[2];
+};
+
 void trace_foreign(const void* object, std::uint32_t, Tracer& tracer) {
   const auto* foreign = static_cast<const Foreign*>(object);
   for (std::uint32_t i = 0; i < foreign->count && i < 2; ++i) {
-    tracer.visit(Ref<Header>(foreign->target[i]));
+    tracer.visit_pointer(foreign->target[i]);
   }
 }
 
@@ -203,6 +212,11 @@ class HeapModel::Impl {
         {.name = "Values", .size = sizeof(Trailer), .trailing = Trailing::values},
         {.name = "Bytes", .size = sizeof(Trailer), .trailing = Trailing::bytes},
         {.name = "Foreign", .size = sizeof(Foreign), .trace = trace_foreign},
+        {.name = "Pointed",
+         .size = sizeof(Pointed),
+         .fields = {{"a", offsetof(Pointed, fixed), SlotKind::pointer},
+                    {"b", offsetof(Pointed, fixed) + 8, SlotKind::pointer}},
+         .trailing = Trailing::pointers},
     };
     for (std::uint32_t kind = 0; kind < kKinds; ++kind) {
       const Result<TypeId> type = heap_->define(descriptors[kind]);
@@ -222,7 +236,7 @@ class HeapModel::Impl {
   }
 
   [[nodiscard]] std::uint32_t choose_length(Kind kind) {
-    if (kind != kRefs && kind != kValues && kind != kBytes) return 0;
+    if (kind != kRefs && kind != kValues && kind != kBytes && kind != kPointed) return 0;
     const bool large = choices_.chance(plan_.large_percent);
     return choices_.below(large ? plan_.large_length : 24);
   }
@@ -230,13 +244,14 @@ class HeapModel::Impl {
   static std::uint32_t bytes_of(Kind kind, std::uint32_t length) {
     constexpr std::uint32_t kFixed[kKinds] = {sizeof(Plain),   sizeof(Mixed),   sizeof(Big),
                                               sizeof(Trailer), sizeof(Trailer), sizeof(Trailer),
-                                              sizeof(Foreign)};
-    const std::uint32_t element = kind == kBytes ? 1 : 4;
+                                              sizeof(Foreign), sizeof(Pointed)};
+    const std::uint32_t element = kind == kBytes ? 1 : kind == kPointed ? 8 : 4;
     return (kFixed[kind] + length * element + 15) / 16 * 16;
   }
 
   static std::uint32_t slots_of(Kind kind, std::uint32_t length) {
-    constexpr std::uint32_t kSlots[kKinds] = {2, 3, 2, 0, 0, 0, 2};
+    constexpr std::uint32_t kSlots[kKinds] = {2, 3, 2, 0, 0, 0, 2, 2};
+    if (kind == kPointed) return 2 + length;
     return kind == kRefs || kind == kValues ? length : kSlots[kind];
   }
 
@@ -339,7 +354,19 @@ class HeapModel::Impl {
     return shadow.kind == kPlain || shadow.kind == kValues || (shadow.kind == kMixed && slot == 2);
   }
 
-  /// The slot's address; not for kForeign.
+  /// What a slot of kPointed holds: the object's number is the tag, an integer leads to the host.
+  [[nodiscard]] std::uint64_t pointed_word(const Shadow& holder, const ShadowSlot& slot) const {
+    const std::uint64_t tag = holder.number % 16;
+    if (slot.target != nullptr) {
+      return reinterpret_cast<std::uintptr_t>(address_of(*slot.target)) | tag;
+    }
+    return slot.is_integer ? reinterpret_cast<std::uintptr_t>(&holder) : tag;
+  }
+  [[nodiscard]] std::uint64_t* pointed_slot(const Shadow& holder, std::uint32_t slot) const {
+    return object<Pointed>(holder)->fixed + slot;
+  }
+
+  /// The slot's address; not for kForeign and kPointed.
   [[nodiscard]] std::uint32_t* slot_address(const Shadow& shadow, std::uint32_t slot) const {
     char* at = address_of(shadow);
     switch (shadow.kind) {
@@ -368,6 +395,12 @@ class HeapModel::Impl {
     if (holder.kind == kForeign) {
       object<Foreign>(holder)->target[slot] = target != nullptr ? object<Header>(*target) : nullptr;
       note_store(&object<Foreign>(holder)->target[slot]);
+      return;
+    }
+    if (holder.kind == kPointed) {
+      shadow_slot.is_integer = target == nullptr && choices_.chance(50);
+      *pointed_slot(holder, slot) = pointed_word(holder, shadow_slot);
+      note_store(pointed_slot(holder, slot));
       return;
     }
     Value value = Ref<Header>(target != nullptr ? target->index : 0);
@@ -620,6 +653,13 @@ class HeapModel::Impl {
     if (shadow.kind == kForeign) {
       const Header* wanted = slot.target != nullptr ? object<Header>(*slot.target) : nullptr;
       expect(object<Foreign>(shadow)->target[i] == wanted, "an address", shadow.index);
+      return;
+    }
+    if (shadow.kind == kPointed) {
+      const std::uint64_t word = *pointed_slot(shadow, i);
+      // A slot that was never written is without its tag.
+      expect(word == pointed_word(shadow, slot) || (word == 0 && slot.target == nullptr),
+             "a tagged pointer", shadow.index);
       return;
     }
     const std::uint32_t wanted = slot.is_integer          ? Value::integer(slot.integer).bits()

@@ -58,6 +58,14 @@ std::vector<Op> refused_ops() {
          const RootRegistration added = kit.heap.add_root_range(&spare_slot, 1, "added");
          return from_heap(kit, !added);
        }},
+      {"add an ambiguous range",
+       [=](Kit& kit) {
+         const RootRegistration added =
+             kit.heap.add_ambiguous_range(&spare_slot, &spare_slot + 1, "added");
+         return from_heap(kit, !added);
+       }},
+      {"scan the native stack",
+       [=](Kit& kit) { return from_heap(kit, !kit.heap.scan_native_stack()); }},
   };
 }
 

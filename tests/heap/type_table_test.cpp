@@ -62,6 +62,40 @@ TEST_CASE("TypeTable: neighbouring slots of one kind are traced as one run", "[h
   CHECK((type.runs[2].offset == 40 && type.runs[2].count == 1));
 }
 
+TEST_CASE("TypeTable: pointers are eight bytes wide, aligned, and overlap nothing",
+          "[heap][types]") {
+  TypeTable types;
+  REQUIRE(types.define(with_fields(48, {{"c", 24, SlotKind::pointer},
+                                        {"a", 8, SlotKind::pointer},
+                                        {"d", 32, SlotKind::ref},
+                                        {"b", 16, SlotKind::pointer},
+                                        {"e", 40, SlotKind::pointer}})));
+  const TypeInfo& type = types[1];
+  REQUIRE(type.run_count == 3);
+  CHECK((type.runs[0].offset == 8 && type.runs[0].count == 3));
+  CHECK(type.runs[0].kind == SlotKind::pointer);
+  CHECK((type.runs[1].offset == 32 && type.runs[1].count == 1));
+  CHECK((type.runs[2].offset == 40 && type.runs[2].count == 1));
+
+  const auto refused = [&](std::uint32_t size, std::vector<FieldDescriptor> fields) {
+    const Result<TypeId> result = types.define(with_fields(size, std::move(fields)));
+    return !result && result.error().code == Errc::bad_type;
+  };
+  CHECK(refused(24, {{"misaligned", 12, SlotKind::pointer}}));
+  CHECK(refused(24, {{"in the header", 0, SlotKind::pointer}}));
+  CHECK(refused(20, {{"sticks out", 16, SlotKind::pointer}}));
+  CHECK(refused(24, {{"pointer", 8, SlotKind::pointer}, {"in its second half", 12}}));
+  CHECK(refused(24, {{"in its second half", 12}, {"pointer", 8, SlotKind::pointer}}));
+  CHECK_FALSE(refused(24, {{"pointer", 8, SlotKind::pointer}, {"behind it", 16}}));
+
+  CHECK_FALSE(types.define({.name = "T", .size = 12, .trailing = Trailing::pointers}));
+  REQUIRE(types.define({.name = "T", .size = 24, .trailing = Trailing::pointers}));
+  const TypeInfo& array = types[types.count()];
+  CHECK(array.has_trailing_slots());
+  CHECK(array.element_kind == SlotKind::pointer);
+  CHECK(array.size_bytes(~0u) == 24 + std::uint64_t{8} * ~0u);
+}
+
 TEST_CASE("TypeTable: sizes are computed where no length wraps", "[heap][types]") {
   TypeTable types;
   REQUIRE(types.define({.name = "refs", .size = 8, .trailing = Trailing::refs}));
