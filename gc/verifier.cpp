@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "gc/finalizer_table.hpp"
 #include "gc/marker.hpp"
 #include "gc/root_table.hpp"
 #include "heap/space.hpp"
@@ -69,9 +70,11 @@ class Verifier {
     if (type->trace != nullptr) {
       CallbackVisitor visitor(*this);
       type->trace(space_.base() + run.index, run.size_bytes, visitor);
-    } else if (type->element_bytes == sizeof(std::uint32_t)) {
+    } else if (type->element_bytes >= sizeof(std::uint32_t)) {
+      // A weak slot's target is alive too, or the slot is cleared.
       const SlotKind kind = type->trailing == Trailing::refs ? SlotKind::ref : SlotKind::value;
-      for (std::uint32_t i = 0; i < header.length; ++i) {
+      const std::uint32_t slots = header.length * (type->element_bytes / 4);
+      for (std::uint32_t i = 0; i < slots; ++i) {
         check_slot(type->fixed_bytes + i * 4, kind, nullptr, i);
       }
     }
@@ -105,7 +108,7 @@ class Verifier {
 
  private:
   [[nodiscard]] bool is_sound(std::uint32_t bits, SlotKind kind) const {
-    if (bits == 0 || (kind == SlotKind::value && (bits & 1) != 0)) return true;
+    if (bits == 0 || (kind != SlotKind::ref && (bits & 1) != 0)) return true;
     const bool is_object = space_.free_list().is_block(bits);
     // Marking reports what is no object itself.
     if (marks_ != nullptr) return !is_object || marks_->test(to_granules(bits));
@@ -162,7 +165,8 @@ class Verifier {
 
 }  // namespace
 
-VerifyReport verify_heap(const Space& space, const TypeTable& types, const RootTable& roots) {
+VerifyReport verify_heap(const Space& space, const TypeTable& types, const RootTable& roots,
+                         const RootTable& weak_handles, const FinalizerTable& finalizers) {
   const FreeList& free_list = space.free_list();
   free_list.verify();
   Verifier verifier(space, types);
@@ -174,8 +178,12 @@ VerifyReport verify_heap(const Space& space, const TypeTable& types, const RootT
   }
   verifier.enter_roots();
   Verifier::CallbackVisitor visitor(verifier);
-  roots.each(visitor,
-             [&](std::uint32_t bits, const char* label) { verifier.check_root(bits, label); });
+  const auto check = [&](std::uint32_t bits, const char* label) {
+    verifier.check_root(bits, label);
+  };
+  roots.each(visitor, check);
+  weak_handles.each(visitor, check);
+  finalizers.each(check);
   return verifier.take_report();
 }
 

@@ -41,16 +41,18 @@ struct VerifyReport {
 
 namespace detail {
 
+class FinalizerTable;
 class MarkBits;
 class RootTable;
 class Space;
 class TypeTable;
 
-/// Walks every object and root, whether reachable or not. The free list's own tables are checked
-/// first; a contradiction there aborts, as nothing else could be trusted. Windows have to be
-/// retired. Allocates host memory. O(capacity).
+/// Walks every object, root, weak handle and registration, whether reachable or not. The free
+/// list's own tables are checked first; a contradiction there aborts, as nothing else could be
+/// trusted. Windows have to be retired. Allocates host memory. O(capacity).
 [[nodiscard]] VerifyReport verify_heap(const Space& space, const TypeTable& types,
-                                       const RootTable& roots);
+                                       const RootTable& roots, const RootTable& weak_handles,
+                                       const FinalizerTable& finalizers);
 
 /// After marking in a minor collection: every slot of a marked object that refers to an unmarked
 /// one. What a full marking would reach in addition is behind one of those. O(capacity).

@@ -12,9 +12,11 @@ const char* fault_of(const TypeDescriptor& type) {
   if (type.size < sizeof(Header)) return "size: smaller than the header";
   if (type.size > (std::uint32_t{1} << 30)) return "size: more than 1 GiB";
   if (type.trace != nullptr && !type.fields.empty()) return "trace: replaces fields, so give none";
-  if (type.trailing != Trailing::none && type.trailing != Trailing::bytes && type.size % 4 != 0) {
-    return "size: trailing slots need a multiple of 4";
-  }
+  if (type.trace != nullptr && type.trailing >= Trailing::weak)
+    return "trace: visits no weak slots";
+  const std::uint32_t element = TypeDescriptor::element_bytes(type.trailing);
+  if (element == 4 && type.size % 4 != 0) return "size: trailing slots need a multiple of 4";
+  if (element == 8 && type.size % 8 != 0) return "size: trailing entries need a multiple of 8";
   for (const FieldDescriptor& field : type.fields) {
     if (field.offset % 4 != 0) return "field: offset is no multiple of 4";
     if (field.offset < sizeof(Header)) return "field: lies in the header";
@@ -23,14 +25,20 @@ const char* fault_of(const TypeDescriptor& type) {
   return nullptr;
 }
 
-/// Fields in address order; false when two lie in one place.
+/// Fields in address order, the weak ones last; false when two lie in one place.
 bool sort_fields(const TypeDescriptor& type, SlotRun* runs) {
   SlotRun* end = runs;
   for (const FieldDescriptor& field : type.fields) *end++ = {field.offset, 1, field.kind};
   std::sort(runs, end, [](const SlotRun& a, const SlotRun& b) { return a.offset < b.offset; });
-  return std::adjacent_find(runs, end, [](const SlotRun& a, const SlotRun& b) {
-           return a.offset == b.offset;
-         }) == end;
+  const bool apart = std::adjacent_find(runs, end, [](const SlotRun& a, const SlotRun& b) {
+                       return a.offset == b.offset;
+                     }) == end;
+  std::sort(runs, end, [](const SlotRun& a, const SlotRun& b) {
+    const bool a_weak = a.kind == SlotKind::weak;
+    const bool b_weak = b.kind == SlotKind::weak;
+    return a_weak != b_weak ? b_weak : a.offset < b.offset;
+  });
+  return apart;
 }
 
 /// Puts neighbours of one kind together; how many of the sorted runs remain.
@@ -75,7 +83,14 @@ Result<TypeId> TypeTable::define(TypeDescriptor&& descriptor) {
   type.fixed_bytes = kept->size;
   type.element_bytes = static_cast<std::uint8_t>(TypeDescriptor::element_bytes(kept->trailing));
   type.trailing = kept->trailing;
-  type.run_count = gather_runs(runs.get(), field_count);
+  const std::uint32_t run_count = gather_runs(runs.get(), field_count);
+  while (type.run_count < run_count && runs[type.run_count].kind != SlotKind::weak) {
+    ++type.run_count;
+  }
+  type.weak_run_count = run_count - type.run_count;
+  type.is_weak = kept->is_weak();
+  type.has_tail = type.is_weak || type.element_bytes >= sizeof(std::uint32_t);
+  type.is_released = kept->release != nullptr;
   type.fixed_slots = field_count;
   type.runs = runs.release();
   type.trace = kept->trace;

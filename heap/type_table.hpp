@@ -19,9 +19,13 @@ struct TypeInfo {
   std::uint32_t fixed_bytes;
   std::uint8_t element_bytes;
   Trailing trailing;
+  bool has_tail;     ///< Tracing is not done with the runs: there are trailing or weak slots.
+  bool is_weak;      ///< It has weak slots, fixed or trailing.
+  bool is_released;  ///< The descriptor has a release hook.
   std::uint32_t run_count;
+  std::uint32_t weak_run_count;
   std::uint32_t fixed_slots;  ///< In all runs.
-  const SlotRun* runs;        ///< Owned by the table.
+  const SlotRun* runs;        ///< Those that keep their targets, then the weak ones. Of the table.
   TraceCallback trace;
   const TypeDescriptor* descriptor;  ///< Owned by the table.
 
