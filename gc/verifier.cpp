@@ -124,20 +124,24 @@ class Verifier {
     return types_.contains(header.type) ? types_[header.type].descriptor->name : "object";
   }
 
+  [[nodiscard]] std::string element_name(std::uint32_t slot) const {
+    if (holder_type_->element_bytes == sizeof(std::uint32_t)) return std::to_string(slot);
+    return std::to_string(slot / 2) + (slot % 2 == 0 ? ".key" : ".value");
+  }
+
   void check_slot(std::uint32_t offset, SlotKind kind, const FieldDescriptor* field,
                   std::uint32_t element) {
     ++report_.slots;
     std::uint32_t bits;
     std::memcpy(&bits, space_.base() + holder_ + offset, sizeof bits);
     if (is_sound(bits, kind)) return;
-    report_.defects.push_back(
-        {.kind = ref_defect(),
-         .holder = holder_,
-         .offset = offset,
-         .target = bits,
-         .holder_name = holder_type_->descriptor->name,
-         .slot_name = field != nullptr ? field->name : std::to_string(element),
-         .target_name = target_name(bits)});
+    report_.defects.push_back({.kind = ref_defect(),
+                               .holder = holder_,
+                               .offset = offset,
+                               .target = bits,
+                               .holder_name = holder_type_->descriptor->name,
+                               .slot_name = field != nullptr ? field->name : element_name(element),
+                               .target_name = target_name(bits)});
   }
 
   void check_callback_slot(const std::uint32_t& slot) {

@@ -23,7 +23,7 @@ struct BESOM_API Defect {
   std::uint32_t offset = 0;   ///< Of the slot in the holder, in bytes.
   std::uint32_t target = 0;   ///< What the slot holds; for a bad header, the type it names.
   std::string holder_name;    ///< Type of the holder, or label of the root.
-  std::string slot_name;      ///< Field, or number in the trailing array.
+  std::string slot_name;      ///< Field, or number in the trailing array, e.g. "3" or "3.key".
   std::string target_name{};  ///< Of a missed store: type of the target.
 
   /// E.g. "bad_ref: Node 0x40 left (at +8) holds 0x1230: no object starts there".
