@@ -106,9 +106,15 @@ Error EntryTable::rehash(Heap& heap, Value key, Value value) noexcept {
   if (!scope.root(&header) || !root(scope, heap, key) || !root(scope, heap, value)) {
     return heap.error();
   }
-  const std::uint32_t wanted = std::bit_ceil(std::max(2 * (size(heap) + 1), kLeastEntries));
-  auto* fresh = static_cast<Array<Entry>*>(heap.allocate(entries_type, wanted));
-  if (fresh == nullptr) return heap.error();
+  std::uint32_t wanted = 0;
+  Array<Entry>* fresh = nullptr;
+  while (fresh == nullptr) {
+    // A collection on the way may have taken out so many that less will do.
+    const std::uint32_t refused = wanted;
+    wanted = std::bit_ceil(std::max(2 * (size(heap) + 1), kLeastEntries));
+    if (wanted == refused) return heap.error();
+    fresh = static_cast<Array<Entry>*>(heap.allocate(entries_type, wanted));
+  }
   const Entries room{fresh->data(), wanted};
   std::uint32_t moved = 0;
   each(heap, [&](Value old_key, Value old_value) {
