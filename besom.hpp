@@ -4,8 +4,11 @@
 
 #include "freelist/version.hpp"
 #include "gc/allocation_contract.hpp"
+#include "gc/guardian.hpp"
 #include "gc/handle.hpp"
 #include "gc/heap.hpp"
+#include "gc/weak.hpp"
+#include "gc/weak_tables.hpp"
 #include "heap/options.hpp"
 #include "heap/ref.hpp"
 #include "heap/type.hpp"

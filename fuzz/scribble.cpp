@@ -30,6 +30,8 @@ struct Counts {
   std::uint64_t bad_headers = 0;
   std::uint64_t defects = 0;
   std::uint64_t checked_refs = 0;
+  std::uint64_t agents = 0;
+  std::uint64_t released = 0;
   std::uint64_t longest_ns = 0;
 };
 
@@ -82,6 +84,18 @@ class Victim {
               }
             }});
     scan_ambiguous();
+    define({.name = "weak", .size = 16, .fields = {{"a", 8, SlotKind::weak}, {"b", 12}}});
+    define({.name = "weak array", .size = 8, .trailing = Trailing::weak});
+    define({.name = "ephemerons", .size = 8, .trailing = Trailing::ephemerons});
+    define({.name = "weak values", .size = 16, .trailing = Trailing::weak_values});
+    TypeDescriptor released{.name = "released", .size = 32};
+    released.release_user = &counts_;
+    released.release = [](void* user, void*, std::uint32_t) {
+      ++static_cast<Counts*>(user)->released;
+    };
+    define(released);
+    guardian_ = Guardian(*heap_);
+    weak_.resize(64);
     handles_.resize(64);
     fill();
   }
@@ -104,6 +118,15 @@ class Victim {
         const std::uint32_t bits =
             indices[random_.below(static_cast<std::uint32_t>(indices.size()))];
         std::memcpy(reinterpret_cast<char*>(object) + at, &bits, sizeof bits);
+      }
+      if (i % 64 == 1) weak_[random_.below(64)] = Weak<Header>(*heap_, object);
+      if (i % 64 == 2) {
+        const Handle<Header>& handle = handles_[random_.below(64)];
+        const Header* agent = handle ? handle.get() : nullptr;
+        // The agent's header may have been overwritten.
+        const Errc code = guardian_.guard(object, random_.chance(50) ? agent : nullptr).code;
+        require(code == Errc::ok || code == Errc::bad_ref, "guard",
+                static_cast<std::uint64_t>(code), counts_);
       }
       if (i % 16 == 0) handles_[random_.below(64)] = Handle<Header>(*heap_, object);
     }
@@ -132,6 +155,7 @@ class Victim {
     if (random_.chance(30)) fill(static_cast<int>(random_.below(200)));
     if (random_.chance(2)) fill(20'000);  // to the limit
     if (random_.chance(30)) drop();
+    take_agents();
     const Error error = heap_->collect();
     require(!error, "collect", static_cast<std::uint64_t>(error.code), counts_);
     const CollectionStats& last = heap_->last_collection();
@@ -139,6 +163,11 @@ class Victim {
     counts_.bad_headers += last.bad_headers;
     counts_.longest_ns = std::max(counts_.longest_ns, last.pause_ns);
     const HeapStats stats = heap_->stats();
+    for (const Weak<Header>& weak : weak_) {
+      const Header* target = weak ? weak.get() : nullptr;
+      require(target == nullptr || heap_->object_start(target) == target, "a weak handle",
+              weak ? weak.ref().index() : 0, counts_);
+    }
     require(last.live_bytes <= stats.capacity && stats.capacity <= heap_->options().heap_max,
             "live bytes", last.live_bytes, counts_);
     require(last.live_objects * 16 <= last.live_bytes, "live objects", last.live_objects, counts_);
@@ -159,6 +188,9 @@ class Victim {
     }
     std::fill(std::begin(ambiguous_), std::end(ambiguous_), 0);
     scan_ambiguous();
+    for (const Weak<Header>& weak : weak_)
+      require(!weak, "a weak handle after a reset", 0, counts_);
+    require(guardian_.pending() + guardian_.ready() == 0, "a guardian after a reset", 0, counts_);
     const VerifyReport report = heap_->verify();
     require(report.ok() && report.objects == 0, "verify after a reset", report.defects.size(),
             counts_);
@@ -185,6 +217,18 @@ class Victim {
   [[nodiscard]] char* base() const { return detail::base_of(*heap_); }
 
  private:
+  /// What is handed out is an object by the tables, whatever its bytes say.
+  void take_agents() {
+    for (std::uint32_t i = random_.below(20); i > 0; --i) {
+      const Result<void*> agent = guardian_.next();
+      require(static_cast<bool>(agent), "next agent", 0, counts_);
+      if (*agent == nullptr) return;
+      require(heap_->object_start(*agent) == *agent, "an agent", Ref<void>(*agent).index(),
+              counts_);
+      ++counts_.agents;
+    }
+  }
+
   void drop() {
     for (std::uint32_t i = random_.below(20); i > 0; --i) handles_[random_.below(64)].reset();
   }
@@ -228,7 +272,7 @@ class Victim {
           write(at, buffer, 1 + random_.below(sizeof buffer));
           break;
         case 2:  // a header: any type, any length
-          words[0] = random_.below(14);
+          words[0] = random_.below(18);
           words[1] =
               random_.chance(50) ? ~std::uint32_t{0} >> random_.below(32) : random_.below(64);
           write(at & ~15u, words, 8);
@@ -252,15 +296,24 @@ class Victim {
             write(at, page.data(), page.size());
           }
           break;
-        case 7:  // raw pointers
-          for (std::uint64_t& pointer : pointers) pointer = any_pointer();
-          write(at & ~7u, pointers, sizeof pointers);
+        case 7:  // raw pointers, or as the collector's own links
+          if (random_.chance(50)) {
+            for (std::uint64_t& pointer : pointers) pointer = any_pointer();
+            write(at & ~7u, pointers, sizeof pointers);
+            break;
+          }
+          for (std::uint32_t& word : words) {
+            const std::uint32_t place = random_.below(committed) & ~7u;
+            word = random_.chance(50) ? place | (2 * (1 + random_.below(3)))
+                                      : (place >> 3) | random_.below(8) << 29;
+          }
+          write(at & ~7u, words, sizeof words);
           break;
         default: {  // where objects are for certain
           const Handle<Header>& handle = handles_[random_.below(64)];
           if (!handle) break;
           words[0] =
-              random_.chance(50) ? random_.below(11) : static_cast<std::uint32_t>(random_.next());
+              random_.chance(50) ? random_.below(17) : static_cast<std::uint32_t>(random_.next());
           words[1] = static_cast<std::uint32_t>(random_.next());
           words[2] = random_.below(committed);
           words[3] = static_cast<std::uint32_t>(random_.next());
@@ -278,7 +331,7 @@ class Victim {
           random_.chance(50)
               ? static_cast<std::uint32_t>(random_.next())
               : random_.below(static_cast<std::uint32_t>(heap_->stats().committed)) & ~15u;
-      const Result<Header*> header = heap_->check(Ref<void>(bits), random_.below(12));
+      const Result<Header*> header = heap_->check(Ref<void>(bits), random_.below(17));
       if (header) {
         require((*header)->type - 1 < types_.size(), "type of a checked object", (*header)->type,
                 counts_);
@@ -300,6 +353,8 @@ class Victim {
   std::vector<Handle<Header>> handles_;
   std::uint64_t ambiguous_[32] = {};
   RootRegistration range_;
+  std::vector<Weak<Header>> weak_;
+  Guardian guardian_;
 };
 
 HeapOptions options_of(std::uint32_t variant) {
@@ -361,6 +416,8 @@ void run(std::uint64_t rounds, std::uint64_t seed) {
   std::printf("  bad headers counted %12" PRIu64 "\n", counts.bad_headers);
   std::printf("  defects reported    %12" PRIu64 "\n", counts.defects);
   std::printf("  checked accesses    %12" PRIu64 "\n", counts.checked_refs);
+  std::printf("  agents handed out   %12" PRIu64 "\n", counts.agents);
+  std::printf("  hooks run           %12" PRIu64 "\n", counts.released);
   std::printf("  longest collection  %12" PRIu64 " us\n", counts.longest_ns / 1000);
   require(counts.rounds >= rounds, "fewer rounds than asked for", counts.rounds, counts);
   require(counts.bad_refs >= rounds && counts.bad_headers >= rounds, "too little was damaged",

@@ -5,6 +5,7 @@
 #include <cinttypes>
 #include <cstdio>
 #include <new>
+#include <utility>
 
 #include "gc/root_table.hpp"
 
@@ -57,6 +58,7 @@ bool Collector::is_own_thread() const noexcept { return thread_ == this_thread()
 void Collector::attach_thread() noexcept {
   thread_ = this_thread();
   heap_.roots_->set_thread(thread_);
+  heap_.weak_handles_->set_thread(thread_);
 }
 
 std::uint64_t Collector::allocated_since_collection() const noexcept {
@@ -111,7 +113,7 @@ void Collector::collect(Cause cause) noexcept {
   const Zeal& zeal = heap_.options_.zeal;
   if (zeal.verify) verify_or_abort("before");
   collecting_ = true;
-  heap_.roots_->set_locked(true);
+  heap_.set_locked(true);
   CollectionStats stats;
   stats.number = last_.number + 1;
   stats.cause = cause;
@@ -119,6 +121,7 @@ void Collector::collect(Cause cause) noexcept {
   const std::uint64_t begun = now_ns();
   heap_.space_.retire_windows();
   mark(stats);
+  settle(stats);
   const std::uint64_t swept_from = now_ns();
   if (stats.minor && (zeal.verify || zeal.collect_every != 0)) {
     abort_with(find_missed_stores(heap_.space_, types_, marker_.marks()), "in");
@@ -141,6 +144,7 @@ void Collector::collect(Cause cause) noexcept {
   totals_.pause_max_ns = std::max(totals_.pause_max_ns, stats.pause_ns);
   totals_.freed_bytes += stats.freed_bytes;
   totals_.freed_objects += stats.freed_objects;
+  totals_.released += stats.released;
   log_.log(LogLevel::info,
            "%scollection %" PRIu64 " (%s): %" PRIu64 " KiB in %" PRIu64 " objects live, %" PRIu64
            " KiB freed, %" PRIu64 " us",
@@ -153,7 +157,7 @@ void Collector::collect(Cause cause) noexcept {
              stats.number, stats.bad_refs, stats.bad_headers);
   }
   if (listener_ != nullptr) listener_(listener_user_, last_);
-  heap_.roots_->set_locked(false);
+  heap_.set_locked(false);
   collecting_ = false;
   if (zeal.verify) verify_or_abort("after");
 }
@@ -166,6 +170,8 @@ void Collector::mark(CollectionStats& stats) noexcept {
   if (stats.cause == Cause::requested) heap_.newest_ = 0;
   marker_.mark_root(heap_.newest_);
   heap_.roots_->each(visitor, [&](std::uint32_t bits, const char*) { marker_.mark_root(bits); });
+  heap_.finalizers_->mark_ready(marker_);
+  heap_.finalizers_->await(marker_, stats.minor);
   if (heap_.space_.cards().recording()) {
     if (stats.minor) marker_.mark_from_cards(heap_.space_.cards());
     heap_.space_.cards().clear((to_bytes(marker_.end() - 1) >> Cards::kShift) + 1);
@@ -173,12 +179,37 @@ void Collector::mark(CollectionStats& stats) noexcept {
   const std::uint64_t marking = now_ns();
   stats.roots_ns = marking - begun;
   marker_.drain();
+  marker_.break_entries();
   stats.mark_ns = now_ns() - marking;
-  stats.bad_refs = marker_.findings().bad_refs;
-  stats.bad_headers = marker_.findings().bad_headers;
-  stats.mark_rescans = marker_.findings().rescans;
   log_.log(LogLevel::debug, "marked in %" PRIu64 " us after %" PRIu64 " us of roots",
            stats.mark_ns / 1000, stats.roots_ns / 1000);
+}
+
+/// What is weak forgets the dead before any of them comes back to life for its finalizer; what is
+/// first reached by those is settled in turn, then the hooks of the dead run.
+void Collector::settle(CollectionStats& stats) noexcept {
+  marker_.clear_weak_slots();
+  std::uint64_t cleared = 0;
+  heap_.weak_handles_->each_handle([&](std::uint32_t& ref) {
+    if (marker_.is_live(ref)) return;
+    ref = 0;
+    ++cleared;
+  });
+  stats.finalizers_ready = heap_.finalizers_->take_dead(marker_, stats.minor);
+  if (stats.finalizers_ready != 0) {
+    heap_.finalizers_->mark_ready(marker_);
+    marker_.drain();
+    marker_.break_entries();
+    marker_.clear_weak_slots();
+  }
+  const Releaser::Counts released = releaser_.release(heap_.space_, types_, &marker_.marks());
+  const MarkFindings& findings = marker_.findings();
+  stats.bad_refs = findings.bad_refs;
+  stats.bad_headers = findings.bad_headers + released.bad_headers;
+  stats.mark_rescans = findings.rescans;
+  stats.weak_cleared = findings.weak_cleared + cleared;
+  stats.entries_broken = findings.entries_broken;
+  stats.released = released.released;
 }
 
 /// Accounts, the budget for what follows, and what goes back to the system.
@@ -209,13 +240,65 @@ void Collector::finish(CollectionStats& stats) noexcept {
            stats.sweep_ns / 1000, stats.holes, stats.largest_hole);
 }
 
+void Collector::collect_on_request() noexcept {
+  if (heap_.finalizers_->running() != 0) {
+    collect_deferred_ = true;
+  } else {
+    collect(Cause::requested);
+  }
+}
+
+std::uint64_t Collector::run_finalizers(FinalizerRunner runner, std::uint64_t count) noexcept {
+  FinalizerTable& finalizers = *heap_.finalizers_;
+  for (std::uint64_t run = 0; run < count; ++run) {
+    const GuardianQueue* guardian = finalizers.begin_call();
+    if (guardian == nullptr) return run;  // a guardian went meanwhile
+    char* agent = heap_.space_.base() + finalizers.running();
+    ++totals_.finalizers_run;
+    if (!runner(guardian->callback, guardian->user, heap_, agent)) ++totals_.finalizers_failed;
+    finalizers.finish_call();
+    if (std::exchange(collect_deferred_, false)) collect(Cause::requested);
+  }
+  return count;
+}
+
+Error Collector::prepare_weak() noexcept {
+  const HeapOptions& options = heap_.options_;
+  const System& system = options.system != nullptr ? *options.system : operating_system();
+  return marker_.prepare_weak(options.heap_max, system);
+}
+
+Error Collector::prepare(const TypeDescriptor& descriptor) noexcept {
+  if (descriptor.is_weak()) {
+    if (Error error = prepare_weak()) return error;
+  }
+  if (descriptor.release == nullptr) return {};
+  const HeapOptions& options = heap_.options_;
+  const System& system = options.system != nullptr ? *options.system : operating_system();
+  return releaser_.prepare(options.heap_max, system);
+}
+
+void Collector::release_all() noexcept {
+  BESOM_CHECK(!collecting_, "heap destroyed during a collection: its number", last_.number + 1, 0);
+  BESOM_CHECK(heap_.finalizers_->running() == 0, "heap destroyed inside a finalizer: its agent",
+              heap_.finalizers_->running(), 0);
+  if (!releaser_.is_used()) return;
+  collecting_ = true;
+  heap_.set_locked(true);
+  heap_.space_.retire_windows();
+  totals_.released += releaser_.release(heap_.space_, types_, nullptr).released;
+  heap_.set_locked(false);
+  collecting_ = false;
+}
+
 /// Callbacks run here as they do in a collection, so the same is refused to them.
 VerifyReport Collector::verify() {
   collecting_ = true;
-  heap_.roots_->set_locked(true);
+  heap_.set_locked(true);
   heap_.space_.retire_windows();
-  VerifyReport report = verify_heap(heap_.space_, types_, *heap_.roots_);
-  heap_.roots_->set_locked(false);
+  VerifyReport report =
+      verify_heap(heap_.space_, types_, *heap_.roots_, *heap_.weak_handles_, *heap_.finalizers_);
+  heap_.set_locked(false);
   collecting_ = false;
   return report;
 }
@@ -259,7 +342,7 @@ HeapStats Collector::stats() const noexcept {
   stats.used = space.used_bytes();
   stats.committed = space.arena().committed();
   stats.reserved = space.arena().reserved();
-  stats.table_bytes = space.table_bytes() + marker_.table_bytes();
+  stats.table_bytes = space.table_bytes() + marker_.table_bytes() + releaser_.table_bytes();
   stats.allocated += allocated_since_collection();
   return stats;
 }

@@ -6,6 +6,7 @@
 #include "gc/marker.hpp"
 #include "gc/nursery.hpp"
 #include "gc/pacer.hpp"
+#include "gc/releaser.hpp"
 #include "gc/stats.hpp"
 #include "gc/sweeper.hpp"
 
@@ -21,9 +22,21 @@ class Collector {
   /// nullptr, with the reason in `error`.
   [[nodiscard]] char* allocate(std::uint32_t granules, Error& error) noexcept;
   void collect(Cause cause) noexcept;
+  /// For the embedder: from inside a finalizer, when that has returned.
+  void collect_on_request() noexcept;
+  /// Calls `count` finalizers; how many there were.
+  std::uint64_t run_finalizers(FinalizerRunner runner, std::uint64_t count) noexcept;
   [[nodiscard]] VerifyReport verify();
   /// The mapped capacity and the accounts as after creation.
   void reset() noexcept;
+
+  /// Takes the side tables that objects of the type need. Fails with out_of_host_memory.
+  [[nodiscard]] Error prepare(const TypeDescriptor& descriptor) noexcept;
+  [[nodiscard]] Error prepare_weak() noexcept;
+  void note_released(const void* object) noexcept { releaser_.add(index_of(object)); }
+  /// Calls the release hooks of all objects, which then are forgotten. Aborts during a collection
+  /// and inside a finalizer.
+  void release_all() noexcept;
 
   [[nodiscard]] bool is_collecting() const noexcept { return collecting_; }
   [[nodiscard]] bool is_own_thread() const noexcept;
@@ -51,6 +64,7 @@ class Collector {
                                           Error& error) noexcept;
   [[nodiscard]] std::uint64_t allocated_since_collection() const noexcept;
   void mark(CollectionStats& stats) noexcept;
+  void settle(CollectionStats& stats) noexcept;
   void finish(CollectionStats& stats) noexcept;
   [[nodiscard]] bool is_minor(Cause cause) const noexcept;
   void verify_or_abort(const char* when);
@@ -60,6 +74,7 @@ class Collector {
   Marker marker_;
   Pacer pacer_;
   Nursery nursery_;
+  Releaser releaser_;
   TypeTable types_;
   LogSink log_;
   CollectionStats last_;
@@ -68,6 +83,7 @@ class Collector {
   std::uint64_t live_objects_ = 0;  ///< After the last collection.
   std::uint32_t until_zeal_ = 0;
   bool collecting_ = false;
+  bool collect_deferred_ = false;  ///< A finalizer asked for a collection.
   const void* thread_ = nullptr;
   CollectionListener listener_ = nullptr;
   void* listener_user_ = nullptr;

@@ -33,8 +33,13 @@ Result<std::unique_ptr<Heap>> Heap::create(const HeapOptions& requested) {
   Result<Space> space = Space::create(options, log);
   if (!space) return space.error();
   std::unique_ptr<Heap> heap(new (std::nothrow) Heap(std::move(*space), options));
-  if (heap != nullptr) heap->roots_ = detail::RootTable::create(heap.get());
-  if (heap == nullptr || heap->roots_ == nullptr) {
+  if (heap != nullptr) {
+    heap->roots_ = detail::RootTable::create(heap.get());
+    heap->weak_handles_ = detail::RootTable::create(heap.get());
+    heap->finalizers_ = detail::FinalizerTable::create(heap.get());
+  }
+  if (heap == nullptr || heap->roots_ == nullptr || heap->weak_handles_ == nullptr ||
+      heap->finalizers_ == nullptr) {
     return Error{.code = Errc::out_of_host_memory, .detail = "heap"};
   }
   Result<std::unique_ptr<Collector>> collector = Collector::create(*heap, log);
@@ -44,13 +49,25 @@ Result<std::unique_ptr<Heap>> Heap::create(const HeapOptions& requested) {
 }
 
 Heap::~Heap() {
-  if (roots_ == nullptr) return;
-  roots_->detach();
-  roots_->release();
+  if (collector_ != nullptr) collector_->release_all();
+  for (detail::RootTable* table : {roots_, weak_handles_}) {
+    if (table == nullptr) continue;
+    table->detach();
+    table->release();
+  }
+  if (finalizers_ == nullptr) return;
+  finalizers_->detach();
+  finalizers_->release();
+}
+
+void Heap::set_locked(bool locked) noexcept {
+  roots_->set_locked(locked);
+  weak_handles_->set_locked(locked);
 }
 
 Result<TypeId> Heap::define(TypeDescriptor descriptor) {
   if (!may_enter()) return error_;
+  if (Error error = collector_->prepare(descriptor)) return error;
   return collector_->types().define(std::move(descriptor));
 }
 
@@ -80,17 +97,22 @@ void* Heap::allocate(TypeId type, std::uint32_t length) noexcept {
   const detail::TypeTable& types = collector_->types();
   if (!types.contains(type)) [[unlikely]]
     return allocate_slow(type, length);
-  const std::uint64_t bytes = types[type].size_bytes(length) + kGranuleBytes - 1;
+  const TypeInfo& info = types[type];
+  const std::uint64_t bytes = info.size_bytes(length) + kGranuleBytes - 1;
   const std::uint64_t granules = bytes >> kGranuleShift;
   if (granules <= Space::kWindowClasses) [[likely]] {
     detail::Window& window = space_.window(static_cast<std::uint32_t>(granules));
     const std::size_t rounded = granules << kGranuleShift;
+    char* object = nullptr;
     if (window.room() >= rounded) [[likely]] {
-      char* object = window.cursor;
+      object = window.cursor;
       window.cursor += rounded;
-      return begin_zeroed(object, rounded, type, length);
+    } else {
+      object = space_.take_spare(static_cast<std::uint32_t>(granules));
     }
-    if (char* object = space_.take_spare(static_cast<std::uint32_t>(granules))) {
+    if (object != nullptr) [[likely]] {
+      if (info.is_released) [[unlikely]]
+        collector_->note_released(object);
       return begin_object(object, type, length);
     }
   }
@@ -113,12 +135,14 @@ __attribute__((noinline)) void* Heap::allocate_slow(TypeId type, std::uint32_t l
   const auto granules = static_cast<std::uint32_t>(rounded >> kGranuleShift);
   if (granules <= Space::kWindowClasses) {
     if (char* spare = space_.take_spare(granules)) {
+      if (types[type].is_released) collector_->note_released(spare);
       return begin_object(spare, type, length);
     }
   }
   Error error;
   char* object = collector_->allocate(granules, error);
   if (object == nullptr) return fail(error);
+  if (types[type].is_released) collector_->note_released(object);
   return begin_object(object, type, length);
 }
 
@@ -163,14 +187,31 @@ Header* Heap::object_start(const void* address) noexcept {
 
 Error Heap::collect() noexcept {
   if (!may_enter()) return error_;
-  collector_->collect(Cause::requested);
+  collector_->collect_on_request();
   return {};
+}
+
+Result<std::uint64_t> Heap::run_finalizers_by(detail::FinalizerRunner runner,
+                                              std::uint64_t limit) noexcept {
+  if (!may_enter()) return error_;
+  if (finalizers_->running() != 0) {
+    fail({.code = Errc::reentrant, .detail = "called from inside a finalizer"});
+    return error_;
+  }
+  return collector_->run_finalizers(runner, std::min(limit, finalizers_->callable()));
 }
 
 VerifyReport Heap::verify() { return collector_->verify(); }
 
 Error Heap::reset() noexcept {
   if (!may_enter()) return error_;
+  if (finalizers_->running() != 0) {
+    fail({.code = Errc::reentrant, .detail = "called from inside a finalizer"});
+    return error_;
+  }
+  collector_->release_all();
+  finalizers_->clear();
+  weak_handles_->clear();
   roots_->clear();
   newest_ = 0;
   collector_->reset();
@@ -254,6 +295,8 @@ const FreeList& Heap::free_list() noexcept {
   space_.retire_windows();
   return space_.free_list();
 }
+
+Error detail::prepare_agents(Heap& heap) noexcept { return heap.collector_->prepare_weak(); }
 
 void detail::note_root_failure(Heap& heap) noexcept {
   const Errc refusal = heap.roots_->refusal();

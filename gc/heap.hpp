@@ -6,10 +6,12 @@
 
 #include "freelist/export.hpp"
 #include "gc/allocation_contract.hpp"
+#include "gc/finalizer_table.hpp"
 #include "gc/handle.hpp"
 #include "gc/root_table.hpp"
 #include "gc/stats.hpp"
 #include "gc/verifier.hpp"
+#include "gc/weak.hpp"
 #include "heap/error.hpp"
 #include "heap/options.hpp"
 #include "heap/ref.hpp"
@@ -19,8 +21,26 @@
 namespace besom {
 
 namespace detail {
+
 class Collector;
-}
+
+/// Calls a finalizer; false when it threw.
+using FinalizerRunner = bool (*)(FinalizerCallback callback, void* user, Heap& heap, void* agent);
+
+/// Whether objects of `T` have a release hook.
+template <class T>
+inline constexpr bool kReleased = [] {
+  if constexpr (requires { T::kReleased; }) return static_cast<bool>(T::kReleased);
+  return false;
+}();
+
+[[nodiscard]] FinalizerTable& finalizers_of(Heap& heap) noexcept;
+/// The object at `agent`, which is kept as a new one is.
+[[nodiscard]] void* hand_out(Heap& heap, std::uint32_t agent) noexcept;
+/// Takes what waiting for an object needs.
+[[nodiscard]] BESOM_API Error prepare_agents(Heap& heap) noexcept;
+
+}  // namespace detail
 
 /// Unregisters a root callback or range when it goes. Movable; outliving its heap is harmless.
 class BESOM_API RootRegistration;
@@ -39,14 +59,16 @@ class BESOM_API Heap {
  public:
   /// Fails with bad_option, reserve_failed, commit_failed or out_of_host_memory.
   [[nodiscard]] static Result<std::unique_ptr<Heap>> create(const HeapOptions& options = {});
-  /// Frees everything in one munmap. Handles become stale.
+  /// Frees everything in one munmap, after the release hooks of the objects that have one. Handles
+  /// and guardians become stale; finalizers are not run. Aborts inside one.
   ~Heap();
   Heap(const Heap&) = delete;
   Heap& operator=(const Heap&) = delete;
 
-  /// Defines the type of `T` by `T::type()`. The descriptor's size has to be sizeof(T). A T with a
-  /// trailing array may say the size of its elements as `kElementBytes`, as the array types here
-  /// do: its allocation is then inlined. Fails with bad_type or out_of_host_memory.
+  /// Defines the type of `T` by `T::type()`. The descriptor's size has to be sizeof(T), and it has
+  /// a release hook exactly if T::kReleased says so. A T with a trailing array may say the size of
+  /// its elements as `kElementBytes`, as the array types here do: its allocation is then inlined.
+  /// Fails with bad_type or out_of_host_memory.
   template <class T>
   [[nodiscard]] Result<Type<T>> define() {
     TypeDescriptor descriptor = T::type();
@@ -65,6 +87,9 @@ class BESOM_API Heap {
                      .detail = "element size differs from the C++ type's"};
       }
     }
+    if ((descriptor.release != nullptr) != detail::kReleased<T>) {
+      return Error{.code = Errc::bad_type, .detail = "release: contradicts kReleased"};
+    }
     const Result<TypeId> id = define(std::move(descriptor));
     if (!id) return id.error();
     return Type<T>{*id};
@@ -78,7 +103,9 @@ class BESOM_API Heap {
   template <class T>
   [[nodiscard]] T* allocate(Type<T> type) noexcept {
     constexpr std::uint32_t kGranules = (sizeof(T) + kGranuleBytes - 1) / kGranuleBytes;
-    if constexpr (kGranules <= detail::Space::kWindowClasses) {
+    if constexpr (detail::kReleased<T>) {
+      return static_cast<T*>(allocate(type.id, 0));
+    } else if constexpr (kGranules <= detail::Space::kWindowClasses) {
       constexpr std::size_t kBytes = std::size_t{kGranules} * kGranuleBytes;
       detail::Window& window = space_.window(kGranules);
       if (window.room() >= kBytes) [[likely]] {
@@ -147,11 +174,19 @@ class BESOM_API Heap {
   /// Collects now. Fails with reentrant from inside a collection, with wrong_thread, and with
   /// nothing else: a collection cannot run out of anything.
   Error collect() noexcept;
+  /// Calls the callbacks of guardians that have one for their ready agents, by priority and age
+  /// over all of them: at most `limit`, and not for those that become ready meanwhile. Returns how
+  /// many it called. What they throw is counted in HeapStats. Fails with reentrant from inside a
+  /// collection or a finalizer, and with wrong_thread. Compiled into the caller, since this library
+  /// knows no exceptions.
+  [[gnu::always_inline]] Result<std::uint64_t> run_finalizers(std::uint64_t limit = ~std::uint64_t{
+                                                                  0});
   /// Walks the whole heap and reports all that is wrong.
   [[nodiscard]] VerifyReport verify();
-  /// Drops all roots and objects: as after create(), but with the types kept. Handles become stale.
-  /// Restores service after the arena's contents were damaged. Fails with reentrant and
-  /// wrong_thread.
+  /// Drops all roots, registrations and objects, after the release hooks of those that have one: as
+  /// after create(), but with the types and guardians kept. Handles become stale. Restores service
+  /// after the arena's contents were damaged. Fails with reentrant, also from inside a finalizer,
+  /// and wrong_thread.
   Error reset() noexcept;
 
   [[nodiscard]] const CollectionStats& last_collection() const noexcept;
@@ -197,6 +232,10 @@ class BESOM_API Heap {
   friend detail::RootTable& detail::roots_of(Heap& heap) noexcept;
   friend void detail::note_rooted(Heap& heap, std::uint32_t ref) noexcept;
   friend void detail::note_root_failure(Heap& heap) noexcept;
+  friend detail::RootTable& detail::weak_handles_of(Heap& heap) noexcept;
+  friend detail::FinalizerTable& detail::finalizers_of(Heap& heap) noexcept;
+  friend void* detail::hand_out(Heap& heap, std::uint32_t agent) noexcept;
+  friend Error detail::prepare_agents(Heap& heap) noexcept;
 
   Heap(detail::Space space, const HeapOptions& options) noexcept;
 
@@ -214,10 +253,15 @@ class BESOM_API Heap {
   [[nodiscard]] RootRegistration add_source(const detail::RootSource& source);
   [[nodiscard]] bool may_enter() noexcept;
   void* fail(const Error& error) noexcept;
+  void set_locked(bool locked) noexcept;
+  Result<std::uint64_t> run_finalizers_by(detail::FinalizerRunner runner,
+                                          std::uint64_t limit) noexcept;
 
   detail::Space space_;
   std::uint32_t newest_ = 0;  ///< The last new object, until it gets a root; itself a root.
   detail::RootTable* roots_ = nullptr;
+  detail::RootTable* weak_handles_ = nullptr;
+  detail::FinalizerTable* finalizers_ = nullptr;
   Error error_;
   HeapOptions options_;
   std::unique_ptr<detail::Collector> collector_;
@@ -263,6 +307,37 @@ inline char* base_of(const Heap& heap) noexcept { return heap.space_.base(); }
 inline void note_rooted(Heap& heap, std::uint32_t ref) noexcept {
   if (heap.newest_ == ref) heap.newest_ = 0;
 }
+inline RootTable& weak_handles_of(Heap& heap) noexcept { return *heap.weak_handles_; }
+inline FinalizerTable& finalizers_of(Heap& heap) noexcept { return *heap.finalizers_; }
+inline void* hand_out(Heap& heap, std::uint32_t agent) noexcept {
+  heap.newest_ = agent;
+  return heap.space_.base() + agent;
+}
+
+// Not one function for programs with exceptions and without: they may meet in one executable.
+#ifdef __cpp_exceptions
+inline bool run_catching(FinalizerCallback callback, void* user, Heap& heap, void* agent) {
+  try {
+    callback(user, heap, agent);
+    return true;
+  } catch (...) {
+    return false;
+  }
+}
+#endif
+inline bool run_plainly(FinalizerCallback callback, void* user, Heap& heap, void* agent) {
+  callback(user, heap, agent);
+  return true;
+}
 
 }  // namespace detail
+
+inline Result<std::uint64_t> Heap::run_finalizers(std::uint64_t limit) {
+#ifdef __cpp_exceptions
+  return run_finalizers_by(detail::run_catching, limit);
+#else
+  return run_finalizers_by(detail::run_plainly, limit);
+#endif
+}
+
 }  // namespace besom

@@ -56,6 +56,7 @@ void Marker::begin(const Space& space, const TypeTable& types, bool keep_marks) 
   overflow_begin_ = ~std::uint32_t{0};
   overflow_end_ = 0;
   marked_ = work_ = 0;
+  registrations_ = nullptr;
   if (!keep_marks) marks_.clear_below(end_);
 }
 
@@ -140,6 +141,20 @@ __attribute__((noinline)) void Marker::visit_pointers(const char* first,
   }
 }
 
+/// `count` neighbours of a trailing array that is not one of bytes.
+inline void Marker::visit_elements(const TypeInfo& type, char* first,
+                                   std::uint32_t count) noexcept {
+  if (type.trailing == Trailing::refs) {
+    visit_slots<SlotKind::ref>(first, count);
+  } else if (type.trailing == Trailing::values) {
+    visit_slots<SlotKind::value>(first, count);
+  } else if (type.trailing == Trailing::pointers) {
+    visit_pointers(first, count);
+  } else if (type.trailing != Trailing::weak) {
+    visit_entries(type.trailing, first, count);
+  }
+}
+
 /// Visits the slots of a marked object. Only here is the index held against the tables, when their
 /// words have arrived: what turns out to be no object's start loses its mark again. Inlined by
 /// force: as a call it costs a sixth of the time of marking a tree.
@@ -158,8 +173,8 @@ __attribute__((always_inline)) inline void Marker::trace(std::uint32_t index) no
   const std::uint64_t extent = std::uint64_t{map_->next_start(granule) - granule} << kGranuleShift;
   const TypeInfo* type = checked_type(*types_, header, extent);
   if (type == nullptr) [[unlikely]] {
-    ++findings_.bad_headers;
-    return;
+    type = wake(granule);
+    if (type == nullptr) return;
   }
   for (std::uint32_t i = 0; i < type->run_count; ++i) {
     const SlotRun& run = type->runs[i];
@@ -168,7 +183,7 @@ __attribute__((always_inline)) inline void Marker::trace(std::uint32_t index) no
   if (type->trace != nullptr) {
     TraceVisitor visitor(*this);
     type->trace(object, static_cast<std::uint32_t>(extent), visitor);
-  } else if (type->has_trailing_slots()) {
+  } else if (type->has_tail) {
     trace_trailing(index, *type, header.length);
   }
   work_ += 1 + type->fixed_slots;
@@ -176,20 +191,24 @@ __attribute__((always_inline)) inline void Marker::trace(std::uint32_t index) no
 
 void Marker::trace_trailing(std::uint32_t index, const TypeInfo& type,
                             std::uint32_t length) noexcept {
+  if (type.is_weak) {
+    noted_.insert(to_granules(index));
+    if (type.element_bytes < sizeof(std::uint32_t) || type.trailing == Trailing::weak) return;
+  }
   // Also where the stack could not take all refs: slices wait until it is empty.
   const std::uint32_t room = stack_capacity_ - stack_size_;
   if (length > std::min(kSliceSlots, room) && slice_count_ < kMaxSlices) {
     slices_[slice_count_++] = {index, 0};
     return;
   }
-  visit_slots(type.element_kind, base_ + index + type.fixed_bytes, length);
+  visit_elements(type, base_ + index + type.fixed_bytes, length);
   work_ += length;
 }
 
 /// The array's header was checked when the slice was pushed, and nothing runs in between.
 void Marker::trace_next_slice() noexcept {
   Slice& slice = slices_[slice_count_ - 1];
-  const char* object = base_ + slice.object;
+  char* object = base_ + slice.object;
   Header header;
   std::memcpy(&header, object, sizeof header);
   const TypeInfo& type = (*types_)[header.type];
@@ -198,8 +217,7 @@ void Marker::trace_next_slice() noexcept {
   slice.next += count;
   work_ += count;
   if (slice.next == header.length) --slice_count_;
-  visit_slots(type.element_kind,
-              object + type.fixed_bytes + std::size_t{first} * type.element_bytes, count);
+  visit_elements(type, object + type.fixed_bytes + std::size_t{first} * type.element_bytes, count);
 }
 
 /// Also the line after the first half: an object that begins at a line's end has its slots there.
@@ -291,8 +309,8 @@ bool Marker::trace_within(std::uint32_t granule, std::uint32_t end, Run part) no
   std::memcpy(&header, object, sizeof header);
   const TypeInfo* type = checked_type(*types_, header, extent);
   if (type == nullptr) [[unlikely]] {
-    ++findings_.bad_headers;
-    return true;
+    type = wake(granule);
+    if (type == nullptr) return true;
   }
   if (type->trace != nullptr) {
     TraceVisitor visitor(*this);
@@ -303,19 +321,18 @@ bool Marker::trace_within(std::uint32_t granule, std::uint32_t end, Run part) no
   for (std::uint32_t i = 0; i < type->run_count; ++i) {
     visit_slots(type->runs[i].kind, object + type->runs[i].offset, type->runs[i].count);
   }
-  if (!type->has_trailing_slots()) return true;
+  if (type->is_weak) noted_.insert(granule);
+  const std::uint64_t element = type->element_bytes;
+  if (element < sizeof(std::uint32_t)) return true;
   // Slots are numbered from the array's first; the part may begin before it and end behind it.
-  const std::uint64_t slot_bytes = type->element_bytes;
   const std::uint64_t array = to_bytes(granule) + std::uint64_t{type->fixed_bytes};
   const std::uint64_t part_end = part.index + std::uint64_t{part.size_bytes};
-  const std::uint64_t first = part.index > array ? (part.index - array) / slot_bytes : 0;
-  const std::uint64_t past =
-      part_end > array ? (part_end - array + slot_bytes - 1) / slot_bytes : 0;
+  const std::uint64_t first = part.index > array ? (part.index - array) / element : 0;
+  const std::uint64_t past = part_end > array ? (part_end - array + element - 1) / element : 0;
   const std::uint64_t count = std::min<std::uint64_t>(past, header.length);
   if (first >= count) return false;
   work_ += count - first;
-  visit_slots(type->element_kind, base_ + array + first * slot_bytes,
-              static_cast<std::uint32_t>(count - first));
+  visit_elements(*type, base_ + array + first * element, static_cast<std::uint32_t>(count - first));
   return false;
 }
 

@@ -3,12 +3,16 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "gc/granule_set.hpp"
+#include "gc/waiting.hpp"
 #include "heap/addresses.hpp"
 #include "heap/arena.hpp"
 #include "heap/space.hpp"
 #include "heap/type_table.hpp"
 
 namespace besom::detail {
+
+struct Registration;
 
 /// One mark bit a granule, outside the arena; an object is marked at its first granule.
 class MarkBits {
@@ -40,6 +44,8 @@ struct MarkFindings {
   std::uint64_t bad_refs = 0;
   std::uint64_t bad_headers = 0;
   std::uint64_t rescans = 0;
+  std::uint64_t weak_cleared = 0;
+  std::uint64_t entries_broken = 0;
 };
 
 /// Marks what is reachable from the roots it is given.
@@ -52,6 +58,10 @@ struct MarkFindings {
 ///
 /// Nothing that is read from the arena is trusted: an index has to be the start of an object by the
 /// side tables, and an object's header may only claim less than its extent there.
+///
+/// Weak things: an object with weak slots notes itself when it is visited; an ephemeron whose key
+/// is not yet marked waits at the key (waiting.hpp). When nothing is left to visit,
+/// break_entries() takes apart what still waits, and clear_weak_slots() looks at the noted objects.
 class Marker {
  public:
   /// `stack_entries` 0: sized by `heap_max`.
@@ -70,6 +80,25 @@ class Marker {
   /// Marks all that is reachable from what was marked.
   void drain() noexcept;
 
+  /// Makes room for noting objects, which weak slots and waiting take. Fails with
+  /// out_of_host_memory.
+  [[nodiscard]] Error prepare_weak(std::uint64_t heap_max, const System& system) {
+    return noted_.reserve(heap_max, "besom weak", system);
+  }
+  /// Marks the agents of registrations [first, end) whose object is marked; the others wait for
+  /// theirs. The table stays where it is until break_entries().
+  void await(Registration* table, std::uint32_t first, std::uint32_t end) noexcept;
+  /// Whether `index` is the start of an object that is marked. After drain().
+  [[nodiscard]] bool is_live(std::uint32_t index) const noexcept {
+    return is_object(index) && marks_.test(to_granules(index));
+  }
+  /// After drain(): breaks the entries whose keys were not marked. From then on all headers and
+  /// slots are again as the mutator knows them.
+  void break_entries() noexcept;
+  /// After break_entries(): clears the weak slots of the objects visited whose targets are not
+  /// marked. More may be marked after that, and drained; then both are due again.
+  void clear_weak_slots() noexcept;
+
   /// Objects marked since begin().
   [[nodiscard]] std::uint64_t marked() const noexcept { return marked_; }
   /// Objects and slots visited since begin(): what marking costs, the same in each run.
@@ -82,7 +111,7 @@ class Marker {
   /// Gives the stack's memory back where a deep graph made it large.
   void trim() noexcept;
   [[nodiscard]] std::uint64_t table_bytes() const noexcept {
-    return marks_.size_bytes() + stack_table_.size_bytes();
+    return marks_.size_bytes() + stack_table_.size_bytes() + noted_.table_bytes();
   }
 
  private:
@@ -105,6 +134,7 @@ class Marker {
   void visit_pointer(std::uint64_t word) noexcept;
   void visit_pointers(const char* first, std::uint32_t count) noexcept;
   void mark_index(std::uint32_t index) noexcept;
+  void visit_elements(const TypeInfo& type, char* first, std::uint32_t count) noexcept;
   void push(std::uint32_t index) noexcept;
   void trace(std::uint32_t index) noexcept;
   void trace_trailing(std::uint32_t index, const TypeInfo& type, std::uint32_t length) noexcept;
@@ -114,7 +144,23 @@ class Marker {
   void drain_stack() noexcept;
   void rescan() noexcept;
 
+  // marker_weak.cpp
+  [[nodiscard]] bool is_object(std::uint32_t index) const noexcept {
+    const std::uint32_t granule = to_granules(index);
+    return granule < end_ && map_->is_block(granule);
+  }
+  [[nodiscard]] const TypeInfo* type_at(std::uint32_t granule) const noexcept;
+  void visit_entries(Trailing kind, char* first, std::uint32_t count) noexcept;
+  void visit_ephemeron(char* entry) noexcept;
+  [[nodiscard]] bool wait(std::uint32_t key, Link waiter, std::uint32_t& next) noexcept;
+  [[nodiscard]] const TypeInfo* wake(std::uint32_t granule) noexcept;
+  void take_chain(std::uint32_t granule, bool is_alive) noexcept;
+  [[nodiscard]] bool is_dead_slot(std::uint32_t bits) noexcept;
+  void clear_slots(char* first, std::uint32_t count) noexcept;
+  void clear_entries(Trailing kind, char* first, std::uint32_t count) noexcept;
+
   MarkBits marks_;
+  GranuleSet noted_;  ///< Objects with weak slots that were visited; unmarked ones waited for.
   SideTable stack_table_;
   std::uint32_t small_stack_[kMinStack];  ///< Where the table was refused.
   std::uint32_t stack_capacity_ = kMinStack;
@@ -135,6 +181,7 @@ class Marker {
   std::uint64_t work_ = 0;
   std::uint32_t overflow_begin_ = 0;  ///< Lines whose objects were marked but not pushed.
   std::uint32_t overflow_end_ = 0;
+  Registration* registrations_ = nullptr;
   Slice slices_[kMaxSlices];
   MarkFindings findings_;
 

@@ -111,6 +111,15 @@ class BESOM_API RootTable {
   void set_locked(bool locked) noexcept;
   [[nodiscard]] bool is_locked() const noexcept { return locked_; }
 
+  /// Visits the slots of all handles that hold a ref: `visit(ref)` may change it.
+  template <class Visit>
+  void each_handle(Visit visit) {
+    for (std::uint32_t i = 0; i < handle_limit_; ++i) {
+      HandleSlot& slot = handle_chunks_[i / kChunkSlots][i % kChunkSlots];
+      if (slot.ref != 0) visit(slot.ref);
+    }
+  }
+
   /// Visits every root; `visit(bits, label)` for handles, locals and ranges of slots. Callbacks get
   /// `tracer`, and so do ambiguous words.
   template <class Visit>

@@ -35,10 +35,14 @@ struct CollectionStats {
   std::uint64_t largest_hole = 0;
   std::uint64_t committed = 0;
   std::uint64_t reserved = 0;
-  std::uint64_t returned = 0;      ///< Given back to the system by this collection.
-  std::uint64_t bad_refs = 0;      ///< Slots that held no object's index; not followed.
-  std::uint64_t bad_headers = 0;   ///< Objects whose header contradicts the tables; not traced.
-  std::uint64_t mark_rescans = 0;  ///< Walks of the mark bitmap because the mark stack was full.
+  std::uint64_t returned = 0;        ///< Given back to the system by this collection.
+  std::uint64_t bad_refs = 0;        ///< Slots that held no object's index; not followed.
+  std::uint64_t bad_headers = 0;     ///< Objects whose header contradicts the tables; not traced.
+  std::uint64_t mark_rescans = 0;    ///< Walks of the mark bitmap because the mark stack was full.
+  std::uint64_t weak_cleared = 0;    ///< Weak slots and handles whose targets died.
+  std::uint64_t entries_broken = 0;  ///< Entries of ephemerons and weak values.
+  std::uint64_t finalizers_ready = 0;  ///< Registrations whose objects were found dead.
+  std::uint64_t released = 0;          ///< Objects whose release hooks ran.
 };
 
 /// The heap now.
@@ -54,6 +58,9 @@ struct HeapStats {
   std::uint64_t pause_max_ns = 0;
   std::uint64_t freed_bytes = 0;  ///< Sum over all collections.
   std::uint64_t freed_objects = 0;
+  std::uint64_t finalizers_run = 0;     ///< Callbacks called by Heap::run_finalizers().
+  std::uint64_t finalizers_failed = 0;  ///< Those that threw.
+  std::uint64_t released = 0;           ///< Objects whose release hooks ran.
 };
 
 /// Called after each collection. May not allocate, collect or change roots.

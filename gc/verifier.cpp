@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "gc/finalizer_table.hpp"
 #include "gc/marker.hpp"
 #include "gc/root_table.hpp"
 #include "heap/addresses.hpp"
@@ -70,9 +71,16 @@ class Verifier {
     if (type->trace != nullptr) {
       CallbackVisitor visitor(*this);
       type->trace(space_.base() + run.index, run.size_bytes, visitor);
-    } else if (type->has_trailing_slots()) {
+    } else if (type->trailing == Trailing::pointers) {
       for (std::uint32_t i = 0; i < header.length; ++i) {
-        check_slot(type->fixed_bytes + i * type->element_bytes, type->element_kind, nullptr, i);
+        check_slot(type->fixed_bytes + i * 8, SlotKind::pointer, nullptr, i);
+      }
+    } else if (type->element_bytes >= sizeof(std::uint32_t)) {
+      // A weak slot's target is alive too, or the slot is cleared.
+      const SlotKind kind = type->trailing == Trailing::refs ? SlotKind::ref : SlotKind::value;
+      const std::uint32_t slots = header.length * (type->element_bytes / 4);
+      for (std::uint32_t i = 0; i < slots; ++i) {
+        check_slot(type->fixed_bytes + i * 4, kind, nullptr, i);
       }
     }
   }
@@ -111,7 +119,8 @@ class Verifier {
   [[nodiscard]] bool is_sound(std::uint32_t bits, SlotKind kind) const {
     // To a pointer the base is no null.
     if (bits == 0 && kind != SlotKind::pointer) return true;
-    if (kind == SlotKind::value && (bits & 1) != 0) return true;
+    const bool may_be_integer = kind == SlotKind::value || kind == SlotKind::weak;
+    if (may_be_integer && (bits & 1) != 0) return true;
     const bool is_object = space_.free_list().is_block(bits);
     // Marking reports what is no object itself.
     if (marks_ != nullptr) return !is_object || marks_->test(to_granules(bits));
@@ -125,6 +134,11 @@ class Verifier {
     Header header;
     std::memcpy(&header, space_.base() + bits, sizeof header);
     return types_.contains(header.type) ? types_[header.type].descriptor->name : "object";
+  }
+
+  [[nodiscard]] std::string element_name(std::uint32_t slot) const {
+    if (holder_type_->element_bytes == sizeof(std::uint32_t)) return std::to_string(slot);
+    return std::to_string(slot / 2) + (slot % 2 == 0 ? ".key" : ".value");
   }
 
   void check_slot(std::uint32_t offset, SlotKind kind, const FieldDescriptor* field,
@@ -141,14 +155,13 @@ class Verifier {
       std::memcpy(&bits, slot, sizeof bits);
     }
     if (is_sound(bits, kind)) return;
-    report_.defects.push_back(
-        {.kind = ref_defect(),
-         .holder = holder_,
-         .offset = offset,
-         .target = bits,
-         .holder_name = holder_type_->descriptor->name,
-         .slot_name = field != nullptr ? field->name : std::to_string(element),
-         .target_name = target_name(bits)});
+    report_.defects.push_back({.kind = ref_defect(),
+                               .holder = holder_,
+                               .offset = offset,
+                               .target = bits,
+                               .holder_name = holder_type_->descriptor->name,
+                               .slot_name = field != nullptr ? field->name : element_name(element),
+                               .target_name = target_name(bits)});
   }
 
   void check_callback_slot(std::uint32_t bits, SlotKind kind = SlotKind::value) {
@@ -187,7 +200,8 @@ class Verifier {
 
 }  // namespace
 
-VerifyReport verify_heap(const Space& space, const TypeTable& types, const RootTable& roots) {
+VerifyReport verify_heap(const Space& space, const TypeTable& types, const RootTable& roots,
+                         const RootTable& weak_handles, const FinalizerTable& finalizers) {
   const FreeList& free_list = space.free_list();
   free_list.verify();
   Verifier verifier(space, types);
@@ -199,8 +213,12 @@ VerifyReport verify_heap(const Space& space, const TypeTable& types, const RootT
   }
   verifier.enter_roots();
   Verifier::CallbackVisitor visitor(verifier);
-  roots.each(visitor,
-             [&](std::uint32_t bits, const char* label) { verifier.check_root(bits, label); });
+  const auto check = [&](std::uint32_t bits, const char* label) {
+    verifier.check_root(bits, label);
+  };
+  roots.each(visitor, check);
+  weak_handles.each(visitor, check);
+  finalizers.each(check);
   return verifier.take_report();
 }
 

@@ -23,7 +23,7 @@ struct BESOM_API Defect {
   std::uint32_t offset = 0;   ///< Of the slot in the holder, in bytes.
   std::uint32_t target = 0;   ///< What the slot holds; for a bad header, the type it names.
   std::string holder_name;    ///< Type of the holder, or label of the root.
-  std::string slot_name;      ///< Field, or number in the trailing array.
+  std::string slot_name;      ///< Field, or number in the trailing array, e.g. "3" or "3.key".
   std::string target_name{};  ///< Of a missed store: type of the target.
 
   /// E.g. "bad_ref: Node 0x40 left (at +8) holds 0x1230: no object starts there".
@@ -41,16 +41,18 @@ struct VerifyReport {
 
 namespace detail {
 
+class FinalizerTable;
 class MarkBits;
 class RootTable;
 class Space;
 class TypeTable;
 
-/// Walks every object and root, whether reachable or not. The free list's own tables are checked
-/// first; a contradiction there aborts, as nothing else could be trusted. Windows have to be
-/// retired. Allocates host memory. O(capacity).
+/// Walks every object, root, weak handle and registration, whether reachable or not. The free
+/// list's own tables are checked first; a contradiction there aborts, as nothing else could be
+/// trusted. Windows have to be retired. Allocates host memory. O(capacity).
 [[nodiscard]] VerifyReport verify_heap(const Space& space, const TypeTable& types,
-                                       const RootTable& roots);
+                                       const RootTable& roots, const RootTable& weak_handles,
+                                       const FinalizerTable& finalizers);
 
 /// After marking in a minor collection: every slot of a marked object that refers to an unmarked
 /// one. What a full marking would reach in addition is behind one of those. O(capacity).

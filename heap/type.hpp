@@ -17,11 +17,21 @@ using TypeId = std::uint32_t;
 enum class SlotKind : std::uint8_t {
   ref,      ///< Four bytes: a Ref.
   value,    ///< Four bytes: a Value.
+  weak,     ///< A value that keeps nothing alive: null once its target was found dead.
   pointer,  ///< Eight bytes, 8-aligned: a raw pointer as for Tracer::visit_pointer().
 };
 
 /// What follows the fixed part of an object, Header::length times.
-enum class Trailing : std::uint8_t { none, refs, values, bytes, pointers };
+enum class Trailing : std::uint8_t {
+  none,
+  refs,
+  values,
+  bytes,
+  pointers,
+  weak,         ///< Weak slots.
+  ephemerons,   ///< Entries of which the value is kept only while the key is, by something else.
+  weak_values,  ///< Entries of a kept key and a weak value.
+};
 
 /// What an eight-byte word that a callback visits is.
 enum class WordKind : std::uint8_t { pointer, interior, ambiguous };
@@ -73,6 +83,12 @@ class Tracer {
 /// stay inside the extent.
 using TraceCallback = void (*)(const void* object, std::uint32_t size_bytes, Tracer& tracer);
 
+/// Called when an object of its type is about to be swept, for what the object holds in the host: a
+/// file, a buffer. It runs inside the collection, once for each object, with the object's extent
+/// from the heap's own tables. It may read and write this object alone: others that died with it
+/// may have been released. It may not call into the heap, which refuses as reentrant.
+using ReleaseHook = void (*)(void* user, void* object, std::uint32_t size_bytes);
+
 struct FieldDescriptor {
   std::string name{};
   /// Bytes from the start of the object, header included; a multiple of the slot's size.
@@ -87,6 +103,20 @@ struct TypeDescriptor {
   std::vector<FieldDescriptor> fields{};  ///< Only those that the collector has to see.
   Trailing trailing = Trailing::none;
   TraceCallback trace = nullptr;  ///< Replaces `fields` and a `trailing` other than bytes.
+  /// Also called for all objects that are left when the heap is reset or destroyed. An object whose
+  /// header was overwritten is not released. A C++ type for Heap::define<T>() says so with
+  /// `static constexpr bool kReleased = true`.
+  ReleaseHook release = nullptr;
+  void* release_user = nullptr;
+
+  /// Whether any of its slots is weak.
+  [[nodiscard]] bool is_weak() const noexcept {
+    if (trailing >= Trailing::weak) return true;
+    for (const FieldDescriptor& field : fields) {
+      if (field.kind == SlotKind::weak) return true;
+    }
+    return false;
+  }
 
   [[nodiscard]] static constexpr std::uint32_t element_bytes(Trailing trailing) noexcept {
     switch (trailing) {
@@ -96,8 +126,11 @@ struct TypeDescriptor {
         return 1;
       case Trailing::refs:
       case Trailing::values:
+      case Trailing::weak:
         return 4;
       case Trailing::pointers:
+      case Trailing::ephemerons:
+      case Trailing::weak_values:
         return 8;
     }
     return 0;
@@ -153,6 +186,47 @@ struct RefArray : detail::Array<Member<T>> {
 /// An array of tagged values.
 struct ValueArray : detail::Array<ValueMember> {
   static TypeDescriptor type() { return {.name = "ValueArray", .trailing = Trailing::values}; }
+};
+
+/// An array of weak slots.
+struct WeakArray : detail::Array<ValueMember> {
+  static TypeDescriptor type() { return {.name = "WeakArray", .trailing = Trailing::weak}; }
+};
+
+/// One key with its value, in a trailing array of those. Either may be an integer, which is always
+/// alive. When the weak one of the two dies, the entry is *broken*: key null, value integer 0. In a
+/// table that tells it from an entry that was never used, which is all zero. Without a key, a value
+/// that is a ref is not kept either: store the key first.
+struct Entry {
+  ValueMember key, value;
+
+  [[nodiscard]] bool is_empty() const noexcept {
+    return key.get().is_null() && value.get().is_null();
+  }
+  [[nodiscard]] bool is_broken() const noexcept {
+    return key.get().is_null() && !value.get().is_null();
+  }
+  void break_up() noexcept {
+    key = Value();
+    value = Value::integer(0);
+  }
+};
+static_assert(sizeof(Entry) == 8);
+
+/// An array of ephemerons: a value lives as long as its key is reachable otherwise, and no longer
+/// where it refers to the key itself. Source: Hayes 1997, "Ephemerons: a new finalization
+/// mechanism".
+struct EphemeronArray : detail::Array<Entry> {
+  static TypeDescriptor type() {
+    return {.name = "EphemeronArray", .trailing = Trailing::ephemerons};
+  }
+};
+
+/// An array of entries that keep their keys, but not their values.
+struct WeakValueArray : detail::Array<Entry> {
+  static TypeDescriptor type() {
+    return {.name = "WeakValueArray", .trailing = Trailing::weak_values};
+  }
 };
 
 /// An array of bytes, which the collector does not look into.

@@ -8,18 +8,16 @@
 namespace besom::detail {
 namespace {
 
-SlotKind element_kind_of(Trailing trailing) {
-  if (trailing == Trailing::pointers) return SlotKind::pointer;
-  return trailing == Trailing::values ? SlotKind::value : SlotKind::ref;
-}
-
 const char* fault_of(const TypeDescriptor& type) {
   if (type.size < sizeof(Header)) return "size: smaller than the header";
   if (type.size > (std::uint32_t{1} << 30)) return "size: more than 1 GiB";
   if (type.trace != nullptr && !type.fields.empty()) return "trace: replaces fields, so give none";
-  if (type.trailing != Trailing::none && type.trailing != Trailing::bytes &&
+  if (type.trace != nullptr && type.trailing >= Trailing::weak) {
+    return "trace: visits no weak slots";
+  }
+  if (type.trailing != Trailing::none &&
       type.size % TypeDescriptor::element_bytes(type.trailing) != 0) {
-    return "size: trailing slots would not be aligned";
+    return "size: trailing elements would not be aligned";
   }
   for (const FieldDescriptor& field : type.fields) {
     const std::uint32_t bytes = TypeDescriptor::slot_bytes(field.kind);
@@ -35,14 +33,20 @@ std::uint32_t end_of(const SlotRun& run) {
   return run.offset + run.count * TypeDescriptor::slot_bytes(run.kind);
 }
 
-/// Fields in address order; false when two overlap.
+/// Fields in address order, the weak ones last; false when two overlap.
 bool sort_fields(const TypeDescriptor& type, SlotRun* runs) {
   SlotRun* end = runs;
   for (const FieldDescriptor& field : type.fields) *end++ = {field.offset, 1, field.kind};
   std::sort(runs, end, [](const SlotRun& a, const SlotRun& b) { return a.offset < b.offset; });
-  return std::adjacent_find(runs, end, [](const SlotRun& a, const SlotRun& b) {
-           return end_of(a) > b.offset;
-         }) == end;
+  const bool apart = std::adjacent_find(runs, end, [](const SlotRun& a, const SlotRun& b) {
+                       return end_of(a) > b.offset;
+                     }) == end;
+  std::sort(runs, end, [](const SlotRun& a, const SlotRun& b) {
+    const bool a_weak = a.kind == SlotKind::weak;
+    const bool b_weak = b.kind == SlotKind::weak;
+    return a_weak != b_weak ? b_weak : a.offset < b.offset;
+  });
+  return apart;
 }
 
 /// Puts neighbours of one kind together; how many of the sorted runs remain.
@@ -86,8 +90,14 @@ Result<TypeId> TypeTable::define(TypeDescriptor&& descriptor) {
   type.fixed_bytes = kept->size;
   type.element_bytes = static_cast<std::uint8_t>(TypeDescriptor::element_bytes(kept->trailing));
   type.trailing = kept->trailing;
-  type.element_kind = element_kind_of(kept->trailing);
-  type.run_count = gather_runs(runs.get(), field_count);
+  const std::uint32_t run_count = gather_runs(runs.get(), field_count);
+  while (type.run_count < run_count && runs[type.run_count].kind != SlotKind::weak) {
+    ++type.run_count;
+  }
+  type.weak_run_count = run_count - type.run_count;
+  type.is_weak = kept->is_weak();
+  type.has_tail = type.is_weak || type.element_bytes >= sizeof(std::uint32_t);
+  type.is_released = kept->release != nullptr;
   type.fixed_slots = field_count;
   type.runs = runs.release();
   type.trace = kept->trace;

@@ -19,17 +19,16 @@ struct TypeInfo {
   std::uint32_t fixed_bytes;
   std::uint8_t element_bytes;
   Trailing trailing;
-  SlotKind element_kind;  ///< Of trailing slots, where there are any.
+  bool has_tail;     ///< Tracing is not done with the runs: there are trailing or weak slots.
+  bool is_weak;      ///< It has weak slots, fixed or trailing.
+  bool is_released;  ///< The descriptor has a release hook.
   std::uint32_t run_count;
+  std::uint32_t weak_run_count;
   std::uint32_t fixed_slots;  ///< In all runs.
-  const SlotRun* runs;        ///< Owned by the table.
+  const SlotRun* runs;        ///< Those that keep their targets, then the weak ones. Of the table.
   TraceCallback trace;
   const TypeDescriptor* descriptor;  ///< Owned by the table.
 
-  /// Whether `length` elements that hold slots follow the fixed part.
-  [[nodiscard]] bool has_trailing_slots() const noexcept {
-    return element_bytes >= sizeof(std::uint32_t);
-  }
   /// In 64 bits, where no length can wrap.
   [[nodiscard]] std::uint64_t size_bytes(std::uint32_t length) const noexcept {
     return fixed_bytes + std::uint64_t{element_bytes} * length;

@@ -12,14 +12,17 @@ namespace {
 
 /// The types of the model. In all of them the first word after the header is the object's number.
 enum Kind : std::uint32_t {
-  kPlain,    ///< Two values, and the number in the header's length.
-  kMixed,    ///< Refs, values and payload.
-  kBig,      ///< More than a window's largest.
-  kRefs,     ///< Trailing refs.
-  kValues,   ///< Trailing values.
-  kBytes,    ///< Trailing bytes with a pattern.
-  kForeign,  ///< 64-bit addresses that a callback visits.
-  kPointed,  ///< Tagged 64-bit pointers, fixed and trailing, some of them to host memory.
+  kPlain,       ///< Two values, and the number in the header's length.
+  kMixed,       ///< Refs, values and payload.
+  kBig,         ///< More than a window's largest.
+  kRefs,        ///< Trailing refs.
+  kValues,      ///< Trailing values.
+  kBytes,       ///< Trailing bytes with a pattern.
+  kForeign,     ///< 64-bit addresses that a callback visits.
+  kPointed,     ///< Tagged 64-bit pointers, fixed and trailing, some of them to host memory.
+  kWeak,        ///< Trailing weak slots.
+  kEphemerons,  ///< Trailing ephemerons: two slots each.
+  kWeakValues,  ///< Trailing keys with weak values: two slots each.
   kKinds,
 };
 
@@ -82,6 +85,15 @@ struct ShadowSlot {
   bool is_integer = false;
 };
 
+/// A registration of a shadow at a guardian, pending or ready.
+struct ShadowGuard {
+  Shadow* object;  ///< Not to be looked at once it is ready.
+  Shadow* agent;
+  std::int32_t priority;
+  std::uint32_t guardian;
+  std::uint64_t serial;
+};
+
 struct Shadow {
   std::uint32_t number = 0;
   Kind kind = kPlain;
@@ -120,6 +132,7 @@ class HeapModel::Impl {
           }
         },
         this, "callback");
+    make_guardians();
   }
 
   void step() {
@@ -127,6 +140,8 @@ class HeapModel::Impl {
     const std::uint32_t choice = choices_.below(100);
     if (choice < 45) {
       allocate();
+    } else if (choice < 50) {
+      change_weak();
     } else if (choice < 70) {
       write();
     } else if (choice < 78) {
@@ -162,6 +177,7 @@ class HeapModel::Impl {
     while (!scopes_.empty()) close_scope();
     for (std::size_t i = 0; i < kRange; ++i) set_range(i, {});
     called_.clear();
+    make_guardians();
     compare();
     expect(shadows_.empty(), "nothing is left", shadows_.size());
     expect(heap_->verify().ok(), "verify", 0);
@@ -217,6 +233,9 @@ class HeapModel::Impl {
          .fields = {{"a", offsetof(Pointed, fixed), SlotKind::pointer},
                     {"b", offsetof(Pointed, fixed) + 8, SlotKind::pointer}},
          .trailing = Trailing::pointers},
+        {.name = "Weak", .size = sizeof(Trailer), .trailing = Trailing::weak},
+        {.name = "Ephemerons", .size = sizeof(Trailer), .trailing = Trailing::ephemerons},
+        {.name = "WeakValues", .size = sizeof(Trailer), .trailing = Trailing::weak_values},
     };
     for (std::uint32_t kind = 0; kind < kKinds; ++kind) {
       const Result<TypeId> type = heap_->define(descriptors[kind]);
@@ -236,7 +255,7 @@ class HeapModel::Impl {
   }
 
   [[nodiscard]] std::uint32_t choose_length(Kind kind) {
-    if (kind != kRefs && kind != kValues && kind != kBytes && kind != kPointed) return 0;
+    if (kind < kRefs || kind == kForeign) return 0;
     const bool large = choices_.chance(plan_.large_percent);
     return choices_.below(large ? plan_.large_length : 24);
   }
@@ -244,15 +263,23 @@ class HeapModel::Impl {
   static std::uint32_t bytes_of(Kind kind, std::uint32_t length) {
     constexpr std::uint32_t kFixed[kKinds] = {sizeof(Plain),   sizeof(Mixed),   sizeof(Big),
                                               sizeof(Trailer), sizeof(Trailer), sizeof(Trailer),
-                                              sizeof(Foreign), sizeof(Pointed)};
-    const std::uint32_t element = kind == kBytes ? 1 : kind == kPointed ? 8 : 4;
+                                              sizeof(Foreign), sizeof(Pointed), sizeof(Trailer),
+                                              sizeof(Trailer), sizeof(Trailer)};
+    const std::uint32_t element = kind == kBytes                          ? 1
+                                  : kind == kPointed || has_entries(kind) ? 8
+                                                                          : 4;
     return (kFixed[kind] + length * element + 15) / 16 * 16;
+  }
+
+  [[nodiscard]] static bool has_entries(Kind kind) {
+    return kind == kEphemerons || kind == kWeakValues;
   }
 
   static std::uint32_t slots_of(Kind kind, std::uint32_t length) {
     constexpr std::uint32_t kSlots[kKinds] = {2, 3, 2, 0, 0, 0, 2, 2};
     if (kind == kPointed) return 2 + length;
-    return kind == kRefs || kind == kValues ? length : kSlots[kind];
+    if (has_entries(kind)) return 2 * length;
+    return kind == kRefs || kind == kValues || kind == kWeak ? length : kSlots[kind];
   }
 
   void allocate() {
@@ -351,7 +378,8 @@ class HeapModel::Impl {
   }
 
   [[nodiscard]] static bool is_value_slot(const Shadow& shadow, std::uint32_t slot) {
-    return shadow.kind == kPlain || shadow.kind == kValues || (shadow.kind == kMixed && slot == 2);
+    return shadow.kind == kPlain || shadow.kind == kValues || shadow.kind >= kWeak ||
+           (shadow.kind == kMixed && slot == 2);
   }
 
   /// What a slot of kPointed holds: the object's number is the tag, an integer leads to the host.
@@ -496,7 +524,132 @@ class HeapModel::Impl {
     }
   }
 
+  // What is weak, and what is guarded.
+
+  void make_guardians() {
+    guardians_[0] = Guardian(*heap_);
+    guardians_[1] = Guardian(
+        *heap_,
+        [](void* user, Heap&, void* agent) {
+          static_cast<Impl*>(user)->called_back_.push_back(
+              Ref<Header>(static_cast<Header*>(agent)).index());
+        },
+        this);
+    guards_.clear();
+    ready_.clear();
+  }
+
+  void change_weak() {
+    const std::uint32_t roll = choices_.below(100);
+    if (roll < 25) {
+      change_weak_handle();
+    } else if (roll < 65) {
+      Shadow* object = any_shadow();
+      if (object == nullptr || guards_.size() >= 200) return;
+      Shadow* agent = choices_.chance(60) ? object : any_shadow();
+      const auto priority = static_cast<std::int32_t>(choices_.below(3)) - 1;
+      const std::uint32_t guardian = choices_.below(2);
+      const Error error =
+          guardians_[guardian].guard(address_of(*object), address_of(*agent), priority);
+      expect(!error, "guard", static_cast<std::uint64_t>(error.code));
+      guards_.push_back({object, agent, priority, guardian, ++last_serial_});
+    } else if (roll < 90) {
+      hand_out();
+    } else if (roll < 98) {
+      call_back();
+    } else {
+      drop_guardian(choices_.below(2));
+    }
+  }
+
+  void change_weak_handle() {
+    const std::uint32_t roll = choices_.below(10);
+    if (weak_.empty() || (roll < 4 && weak_.size() < 50)) {
+      Shadow* shadow = any_shadow();
+      if (shadow == nullptr) return;
+      weak_.push_back({Weak<Header>(*heap_, object<Header>(*shadow)), shadow});
+      return;
+    }
+    const auto at = choices_.below(static_cast<std::uint32_t>(weak_.size()));
+    if (roll < 7) {
+      weak_[at].second = any_shadow();
+      weak_[at].first.set(weak_[at].second != nullptr ? object<Header>(*weak_[at].second)
+                                                      : nullptr);
+    } else {
+      if (at + 1 != weak_.size()) weak_[at] = std::move(weak_.back());
+      weak_.pop_back();
+    }
+  }
+
+  /// Where in ready_ the next agent of `guardian` is.
+  [[nodiscard]] std::size_t next_ready(std::uint32_t guardian) const {
+    std::size_t best = ready_.size();
+    for (std::size_t i = 0; i < ready_.size(); ++i) {
+      if (ready_[i].guardian != guardian) continue;
+      const auto rank = [&](std::size_t at) {
+        return std::pair(-ready_[at].priority, ready_[at].serial);
+      };
+      if (best == ready_.size() || rank(i) < rank(best)) best = i;
+    }
+    return best;
+  }
+
+  void hand_out() {
+    const std::uint32_t guardian = choices_.below(2);
+    const std::size_t at = next_ready(guardian);
+    const Result<void*> agent = guardians_[guardian].next();
+    expect(static_cast<bool>(agent), "next", static_cast<std::uint64_t>(agent.error().code));
+    const std::uint32_t index = Ref<Header>(static_cast<Header*>(*agent)).index();
+    expect(index == (at == ready_.size() ? 0 : ready_[at].agent->index), "the next agent", index);
+    if (at == ready_.size()) return;
+    newest_ = ready_[at].agent;
+    check_object(*newest_);
+    ready_.erase(ready_.begin() + static_cast<std::ptrdiff_t>(at));
+    ++counts_.handed_out;
+  }
+
+  void call_back() {
+    called_back_.clear();
+    const Result<std::uint64_t> count = heap_->run_finalizers(choices_.below(5));
+    expect(count && *count == called_back_.size(), "finalizers run", called_back_.size());
+    for (const std::uint32_t index : called_back_) {
+      const std::size_t at = next_ready(1);
+      expect(at != ready_.size() && ready_[at].agent->index == index, "the next finalizer", index);
+      ready_.erase(ready_.begin() + static_cast<std::ptrdiff_t>(at));
+      ++counts_.handed_out;
+    }
+  }
+
+  void drop_guardian(std::uint32_t guardian) {
+    if (choices_.chance(50)) {
+      expect(!guardians_[guardian].make_all_ready(), "make all ready", guardian);
+      move_ready([&](const ShadowGuard& guard) { return guard.guardian == guardian; });
+    } else {
+      make_guardians();
+    }
+  }
+
+  template <class Goes>
+  std::uint64_t move_ready(Goes goes) {
+    std::vector<ShadowGuard> stay;
+    std::uint64_t moved = 0;
+    for (const ShadowGuard& guard : guards_) {
+      if (!goes(guard)) {
+        stay.push_back(guard);
+        continue;
+      }
+      ready_.push_back(guard);
+      ++moved;
+    }
+    guards_ = std::move(stay);
+    return moved;
+  }
+
   void read() {
+    for (const auto& [weak, shadow] : weak_) {
+      expect(weak.ref().index() == (shadow != nullptr ? shadow->index : 0), "a weak handle",
+             weak.ref().index());
+    }
     if (const Shadow* shadow = any_shadow()) check_object(*shadow);
   }
 
@@ -517,6 +670,10 @@ class HeapModel::Impl {
     for (const Rooted& rooted : handles_) {
       expect(rooted.handle.is_stale(), "a handle is stale after a reset", 0);
     }
+    for (const auto& weak : weak_) expect(weak.first.is_stale(), "stale after a reset", 0);
+    weak_.clear();
+    guards_.clear();
+    ready_.clear();
     handles_.clear();
     while (!scopes_.empty()) close_scope();
     range_ = heap_->add_root_range(range_slots_, kRange, "range");
@@ -610,10 +767,73 @@ class HeapModel::Impl {
     }
     for (const ShadowSlot& slot : range_shadows_) push(slot.target);
     for (Shadow* shadow : called_) push(shadow);
-    while (!worklist_.empty()) {
-      const Shadow* shadow = worklist_.back();
-      worklist_.pop_back();
-      for (const ShadowSlot& slot : shadow->slots) push(slot.target);
+    for (const ShadowGuard& guard : ready_) push(guard.agent);
+    drain_worklist();
+    settle();
+    for (auto& [weak, shadow] : weak_) {
+      if (shadow != nullptr && shadow->mark != mark_) shadow = nullptr;
+    }
+    const std::uint64_t died =
+        move_ready([&](const ShadowGuard& guard) { return guard.object->mark != mark_; });
+    expect(heap_->last_collection().finalizers_ready == died, "registrations ready", died);
+    counts_.finalizers_ready += died;
+    for (const ShadowGuard& guard : ready_) push(guard.agent);
+    drain_worklist();
+    settle();
+  }
+
+  /// Marks what is reachable; an entry's value whenever its key is marked.
+  void drain_worklist() {
+    do {
+      while (!worklist_.empty()) {
+        const Shadow* shadow = worklist_.back();
+        worklist_.pop_back();
+        if (shadow->kind == kWeak || shadow->kind == kEphemerons) continue;
+        const std::size_t step = shadow->kind == kWeakValues ? 2 : 1;
+        for (std::size_t i = 0; i < shadow->slots.size(); i += step) push(shadow->slots[i].target);
+      }
+      for (const std::unique_ptr<Shadow>& shadow : shadows_) {
+        if (shadow->kind != kEphemerons || shadow->mark != mark_) continue;
+        for (std::size_t i = 0; i < shadow->slots.size(); i += 2) {
+          if (is_kept(shadow->slots[i])) push(shadow->slots[i + 1].target);
+        }
+      }
+      for (const ShadowGuard& guard : guards_) {
+        if (guard.object->mark == mark_) push(guard.agent);
+      }
+    } while (!worklist_.empty());
+  }
+
+  [[nodiscard]] bool is_kept(const ShadowSlot& slot) const {
+    return slot.is_integer || (slot.target != nullptr && slot.target->mark == mark_);
+  }
+  [[nodiscard]] bool is_dead(const ShadowSlot& slot) const {
+    return slot.target != nullptr && slot.target->mark != mark_;
+  }
+
+  /// What the weak slots of marked objects become.
+  void settle() {
+    for (const std::unique_ptr<Shadow>& shadow : shadows_) {
+      if (shadow->mark != mark_ || shadow->kind < kWeak) continue;
+      std::vector<ShadowSlot>& slots = shadow->slots;
+      if (shadow->kind == kWeak) {
+        for (ShadowSlot& slot : slots) {
+          if (is_dead(slot)) slot = {};
+        }
+        continue;
+      }
+      for (std::size_t i = 0; i < slots.size(); i += 2) {
+        const bool is_ephemeron = shadow->kind == kEphemerons;
+        const ShadowSlot& key = slots[i];
+        const bool has_key = key.is_integer || key.target != nullptr;
+        if (!is_dead(is_ephemeron ? key : slots[i + 1]) &&
+            (has_key || slots[i + 1].target == nullptr)) {
+          continue;
+        }
+        slots[i] = {};
+        slots[i + 1] = {nullptr, 0, true};
+        ++counts_.entries_broken;
+      }
     }
   }
 
@@ -687,6 +907,12 @@ class HeapModel::Impl {
   std::uint32_t range_slots_[kRange] = {};
   ShadowSlot range_shadows_[kRange];
   RootRegistration range_;
+  std::vector<std::pair<Weak<Header>, Shadow*>> weak_;
+  Guardian guardians_[2];  ///< The second has a callback.
+  std::uint64_t last_serial_ = 0;
+  std::vector<ShadowGuard> guards_;
+  std::vector<ShadowGuard> ready_;
+  std::vector<std::uint32_t> called_back_;
   std::vector<Shadow*> called_;
   RootRegistration callback_;
 };

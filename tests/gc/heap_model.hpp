@@ -45,6 +45,9 @@ struct ModelCounts {
   std::uint64_t allocations = 0;
   std::uint64_t exhaustions = 0;
   std::uint64_t objects_compared = 0;
+  std::uint64_t entries_broken = 0;
+  std::uint64_t finalizers_ready = 0;
+  std::uint64_t handed_out = 0;
 };
 
 /// A heap beside a shadow of it: an object graph in the host's own containers, with which every

@@ -111,6 +111,9 @@ TEST_CASE("Model: random programs leave the heap and its shadow equal, in both d
     sum.allocations += counts.allocations;
     sum.exhaustions += counts.exhaustions;
     sum.objects_compared += counts.objects_compared;
+    sum.entries_broken += counts.entries_broken;
+    sum.finalizers_ready += counts.finalizers_ready;
+    sum.handed_out += counts.handed_out;
     const double seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
     std::fprintf(stderr,
@@ -122,13 +125,21 @@ TEST_CASE("Model: random programs leave the heap and its shadow equal, in both d
                  static_cast<unsigned long long>(counts.objects_compared),
                  static_cast<unsigned long long>(counts.exhaustions), seconds);
   }
-  std::fprintf(stderr, "model: %llu operations, %llu collections\n",
+  std::fprintf(stderr,
+               "model: %llu operations, %llu collections, %llu entries broken, %llu finalizers "
+               "ready, %llu handed out\n",
                static_cast<unsigned long long>(sum.operations),
-               static_cast<unsigned long long>(sum.collections));
+               static_cast<unsigned long long>(sum.collections),
+               static_cast<unsigned long long>(sum.entries_broken),
+               static_cast<unsigned long long>(sum.finalizers_ready),
+               static_cast<unsigned long long>(sum.handed_out));
   CHECK(sum.operations >= 3'000'000 / kScale);
   CHECK(sum.collections >= 10'000 / kScale);
   CHECK(sum.minor_collections >= 2000 / kScale);
   CHECK(sum.exhaustions > 0);
+  CHECK(sum.entries_broken >= 10'000 / kScale);
+  CHECK(sum.finalizers_ready >= 10'000 / kScale);
+  CHECK(sum.handed_out >= 10'000 / kScale);
 }
 
 }  // namespace besom::test

@@ -32,6 +32,10 @@ struct Roots {
   static constexpr int kRanges = 40;
   Handle<RefArray<Node>> handles[kHandles];
   RootRegistration ranges[kRanges];
+  static constexpr int kWeak = 1100;
+  static constexpr int kGuarded = 300;
+  Weak<RefArray<Node>> weak[kWeak];
+  Guardian guardians[2];
   std::uint32_t slots[kRanges] = {};
 };
 
@@ -62,6 +66,30 @@ void live(const HeapOptions& options, Roots& roots, Findings& findings) {
   Type<RefArray<Node>> type;
   for (int i = 0; i < 40; ++i) type = define();
 
+  // Takes the step again when it was refused.
+  const auto insist = [&](auto step) {
+    const Errc code = step();
+    if (code == Errc::ok) return;
+    findings.refused(code);
+    HostMemory::lift();
+    FaultSystem::reset();
+    if (step() != Errc::ok) ++findings.failed_retries;
+  };
+  Type<WeakArray> weak_type;
+  insist([&] {
+    const Result<Type<WeakArray>> defined = heap.define<WeakArray>();
+    if (defined) weak_type = *defined;
+    return defined ? Errc::ok : defined.error().code;
+  });
+  TypeId released_type = 0;
+  insist([&] {
+    TypeDescriptor descriptor{.name = "R", .size = 16};
+    descriptor.release = [](void*, void*, std::uint32_t) {};
+    const Result<TypeId> defined = heap.define(descriptor);
+    if (defined) released_type = *defined;
+    return defined ? Errc::ok : defined.error().code;
+  });
+
   std::uint64_t expected = 0;
   for (auto& handle : roots.handles) {
     handle = Handle<RefArray<Node>>(heap, heap.allocate(type, 2));
@@ -84,6 +112,22 @@ void live(const HeapOptions& options, Roots& roots, Findings& findings) {
     }
     roots.slots[i] = Ref<RefArray<Node>>(heap.allocate(type, 1)).index();
     ++expected;
+  }
+  for (int i = 0; i < Roots::kWeak; ++i) {
+    insist([&] {
+      roots.weak[i] = Weak<RefArray<Node>>(heap, roots.handles[i].get());
+      return roots.weak[i] ? Errc::ok : heap.error().code;
+    });
+  }
+  for (Guardian& guardian : roots.guardians) {
+    insist([&] {
+      guardian = Guardian(heap);
+      return guardian ? Errc::ok : heap.error().code;
+    });
+    for (int i = 0; i < Roots::kGuarded; ++i) {
+      const auto* agent = roots.handles[i % 2 == 0 ? i : i + 1].get();
+      insist([&] { return guardian.guard(roots.handles[i].get(), agent).code; });
+    }
   }
   {
     HandleScope scope(heap);
@@ -108,6 +152,20 @@ void live(const HeapOptions& options, Roots& roots, Findings& findings) {
   if (heap.collect()) ++findings.unsound;
   if (heap.last_collection().live_objects != expected) ++findings.unsound;
   for (auto& handle : roots.handles) handle.reset();
+  const std::uint64_t allocations = HostMemory::allocations();
+  if (heap.allocate(released_type) == nullptr) ++findings.unsound;
+  if (heap.allocate(weak_type, 9) == nullptr) ++findings.unsound;
+  if (heap.collect()) ++findings.unsound;
+  if (heap.last_collection().finalizers_ready != 2 * Roots::kGuarded) ++findings.unsound;
+  if (heap.last_collection().weak_cleared != Roots::kWeak) ++findings.unsound;
+  for (Guardian& guardian : roots.guardians) {
+    while (guardian.ready() != 0) {
+      if (!guardian.next()) ++findings.unsound;
+    }
+  }
+  if (HostMemory::allocations() != allocations) ++findings.unsound;
+  for (auto& weak : roots.weak) weak.reset();
+  for (Guardian& guardian : roots.guardians) guardian.reset();
   for (RootRegistration& range : roots.ranges) range = {};
   if (heap.collect()) ++findings.unsound;
   if (heap.last_collection().live_objects != 0) ++findings.unsound;

@@ -141,6 +141,9 @@ struct Kit {
 };
 
 /// Writes what no program of good will would write into a slot.
-inline void forge(void* slot, std::uint32_t bits) { std::memcpy(slot, &bits, sizeof bits); }
+/// Not inlined, for the compiler would see that it leaves the slot's type.
+[[gnu::noinline]] inline void forge(void* slot, std::uint32_t bits) {
+  std::memcpy(slot, &bits, sizeof bits);
+}
 
 }  // namespace besom::test

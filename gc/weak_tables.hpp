@@ -1,0 +1,126 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "freelist/export.hpp"
+#include "gc/heap.hpp"
+#include "heap/ref.hpp"
+#include "heap/type.hpp"
+
+namespace besom {
+
+/// A weak slot as an object of its own.
+struct WeakBox {
+  Header header;
+  ValueMember target;  ///< Null once the target is dead.
+
+  static TypeDescriptor type() {
+    return {.name = "WeakBox",
+            .size = sizeof(WeakBox),
+            .fields = {{"target", offsetof(WeakBox, target), SlotKind::weak}}};
+  }
+  /// nullptr when the heap is exhausted, or the host; then heap.error() says so.
+  [[nodiscard]] BESOM_API static WeakBox* make(Heap& heap, Type<WeakBox> type,
+                                               Value target) noexcept;
+};
+
+/// One ephemeron as an object of its own. Once broken, its key is null and its value integer 0.
+struct Ephemeron : detail::Array<Entry> {
+  [[nodiscard]] Value key() const noexcept { return (*this)[0].key.get(); }
+  [[nodiscard]] Value value() const noexcept { return (*this)[0].value.get(); }
+  [[nodiscard]] bool is_broken() const noexcept { return (*this)[0].is_broken(); }
+
+  static TypeDescriptor type() { return {.name = "Ephemeron", .trailing = Trailing::ephemerons}; }
+  /// nullptr when the heap is exhausted, or the host; then heap.error() says so.
+  [[nodiscard]] BESOM_API static Ephemeron* make(Heap& heap, Type<Ephemeron> type, Value key,
+                                                 Value value) noexcept;
+};
+
+namespace detail {
+
+/// A hash table of entries, as an object of the heap: open addressing with linear probing over an
+/// array of a power of two. Keys are compared by identity: refs by their index, integers by their
+/// number. The collector takes entries out by breaking them; their places are used again.
+///
+///   | header | entries | entries_type | filled |        | header | key value | key value | ...
+///                 '------------------------------------>   length: entries, 2^n
+///
+/// An array three quarters full of entries, broken ones included, is replaced by one that is at
+/// most half full of live ones. What lies in the arena may have been overwritten: a table whose
+/// array does not lie in the heap has no entries and takes none, and no search is longer than it.
+struct BESOM_API EntryTable {
+  Header header;
+  Member<Array<Entry>> entries;
+  TypeId entries_type;
+  std::uint32_t filled;  ///< Entries that are not empty, broken ones included.
+
+  /// Adds the key or changes its value. Allocates when the array is full; then key and value need
+  /// no root, but the table is to be reachable as for any allocation. Fails, with the table as it
+  /// was, with heap_limit, object_too_large, out_of_host_memory, and with bad_ref for a null key or
+  /// a table that was overwritten. Amortised O(1).
+  Error put(Heap& heap, Value key, Value value) noexcept;
+  /// The key's value, or null.
+  [[nodiscard]] Value get(const Heap& heap, Value key) const noexcept;
+  [[nodiscard]] bool contains(const Heap& heap, Value key) const noexcept;
+  /// Whether the key was there.
+  bool remove(const Heap& heap, Value key) noexcept;
+  /// Entries now. The collector keeps no count: O(capacity).
+  [[nodiscard]] std::uint32_t size(const Heap& heap) const noexcept;
+  [[nodiscard]] std::uint32_t capacity(const Heap& heap) const noexcept { return all(heap).count; }
+
+  /// Calls `visit(key, value)` for each entry, in no order that means anything, but in the same for
+  /// the same program. It may allocate and remove, but not put.
+  template <class Visit>
+  void each(const Heap& heap, Visit visit) const {
+    const Entries array = all(heap);
+    for (std::uint32_t i = 0; i < array.count; ++i) {
+      const Value key = array.first[i].key.get();
+      if (!key.is_null()) visit(key, array.first[i].value.get());
+    }
+  }
+
+ private:
+  struct Entries {
+    Entry* first = nullptr;
+    std::uint32_t count = 0;
+    bool is_sound = true;
+  };
+  [[nodiscard]] Entries all(const Heap& heap) const noexcept;
+  [[nodiscard]] static Entry* find(const Entries& array, Value key) noexcept;
+  [[nodiscard]] static Entry* find_place(const Entries& array, Value key) noexcept;
+  [[nodiscard]] Error rehash(Heap& heap, Value key, Value value) noexcept;
+};
+
+template <class Table>
+[[nodiscard]] TypeDescriptor table_type(const char* name) {
+  return {
+      .name = name, .size = sizeof(Table), .fields = {{"entries", offsetof(EntryTable, entries)}}};
+}
+
+}  // namespace detail
+
+/// A table in which an entry lives as long as its key does by something else: properties of objects
+/// that are not theirs. The value may refer to the key.
+struct WeakKeyTable : detail::EntryTable {
+  using Array = EphemeronArray;
+  static TypeDescriptor type() { return detail::table_type<WeakKeyTable>("WeakKeyTable"); }
+};
+
+/// A table in which an entry lives as long as its value does by something else, and keeps its key
+/// so long: caches, and tables of the one object for each name.
+struct WeakValueTable : detail::EntryTable {
+  using Array = WeakValueArray;
+  static TypeDescriptor type() { return detail::table_type<WeakValueTable>("WeakValueTable"); }
+};
+
+/// An empty table; nullptr when the heap is exhausted. Both types are defined like any other.
+template <class Table>
+[[nodiscard]] Table* make_table(Heap& heap, Type<Table> type,
+                                Type<typename Table::Array> array_type) noexcept {
+  Table* table = heap.allocate(type);
+  if (table != nullptr) table->entries_type = array_type.id;
+  return table;
+}
+
+}  // namespace besom
