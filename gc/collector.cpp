@@ -165,7 +165,9 @@ void Collector::mark(CollectionStats& stats) noexcept {
   // Who collects on purpose has rooted what is to stay.
   if (stats.cause == Cause::requested) heap_.newest_ = 0;
   marker_.mark_root(heap_.newest_);
-  heap_.roots_->each(visitor, [&](std::uint32_t bits, const char*) { marker_.mark_root(bits); });
+  heap_.roots_->each(
+      visitor, [&](std::uint32_t bits, const char*) { marker_.mark_root(bits); },
+      [](const char*) {});
   if (heap_.space_.cards().recording()) {
     if (stats.minor) marker_.mark_from_cards(heap_.space_.cards());
     heap_.space_.cards().clear((to_bytes(marker_.end() - 1) >> Cards::kShift) + 1);

@@ -4,6 +4,7 @@
 
 #include "freelist/export.hpp"
 #include "freelist/zeroed_array.hpp"
+#include "gc/callback_visitor.hpp"
 #include "heap/error.hpp"
 #include "heap/type.hpp"
 
@@ -108,9 +109,9 @@ class BESOM_API RootTable {
   [[nodiscard]] bool is_locked() const noexcept { return locked_; }
 
   /// Visits every root; `visit(bits, label)` for handles, locals and ranges. Callbacks get
-  /// `tracer`.
-  template <class Visit>
-  void each(Tracer& tracer, Visit visit) const {
+  /// `tracer`, after `enter(label)`.
+  template <class Visit, class Enter>
+  void each(Tracer& tracer, Visit visit, Enter enter) const {
     for (std::uint32_t i = 0; i < handle_limit_; ++i) {
       const HandleSlot& slot = handle_chunks_[i / kChunkSlots][i % kChunkSlots];
       if (slot.ref != 0) visit(slot.ref, slot.label);
@@ -126,11 +127,19 @@ class BESOM_API RootTable {
       const RootSource& source = sources_[i];
       if (source.serial == 0) continue;
       if (source.callback != nullptr) {
+        enter(source.label);
         source.callback(source.user, tracer);
         continue;
       }
       for (std::uint64_t k = 0; k < source.count; ++k) visit(source.slots[k], source.label);
     }
+  }
+  /// `visit(bits, label)` for those that callbacks name as well.
+  template <class Visit>
+  void each_labelled(Visit visit) const {
+    const char* label = nullptr;
+    CallbackVisitor visitor([&](std::uint32_t bits) { visit(bits, label); });
+    each(visitor, visit, [&](const char* entered) { label = entered; });
   }
 
  private:

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "gc/marker.hpp"
+#include "gc/object_slots.hpp"
 #include "gc/root_table.hpp"
 #include "heap/space.hpp"
 #include "heap/type_table.hpp"
@@ -61,20 +62,18 @@ class Verifier {
                                  .slot_name = {}});
       return;
     }
-    holder_ = run.index;
-    holder_type_ = type;
-    for (const FieldDescriptor& field : type->descriptor->fields) {
-      check_slot(field.offset, field.kind, &field, 0);
-    }
-    if (type->trace != nullptr) {
-      CallbackVisitor visitor(*this);
-      type->trace(space_.base() + run.index, run.size_bytes, visitor);
-    } else if (type->element_bytes == sizeof(std::uint32_t)) {
-      const SlotKind kind = type->trailing == Trailing::refs ? SlotKind::ref : SlotKind::value;
-      for (std::uint32_t i = 0; i < header.length; ++i) {
-        check_slot(type->fixed_bytes + i * 4, kind, nullptr, i);
-      }
-    }
+    each_slot(space_.base(), run, *type, [&](const ObjectSlot& slot) {
+      ++report_.slots;
+      if (is_sound(slot.bits, slot.kind)) return;
+      report_.defects.push_back(
+          {.kind = marks_ != nullptr ? Defect::Kind::missed_store : Defect::Kind::bad_ref,
+           .holder = run.index,
+           .offset = slot.offset,
+           .target = slot.bits,
+           .holder_name = type->descriptor->name,
+           .slot_name = slot.name(),
+           .target_name = target_name(slot.bits)});
+    });
   }
 
   void check_root(std::uint32_t bits, const char* label) {
@@ -88,21 +87,6 @@ class Verifier {
 
   [[nodiscard]] VerifyReport take_report() { return std::move(report_); }
 
-  /// Receives what the embedder's callbacks visit.
-  class CallbackVisitor : public Tracer {
-   public:
-    explicit CallbackVisitor(Verifier& verifier)
-        : Tracer([](Tracer& self, const std::uint32_t& slot) {
-            static_cast<CallbackVisitor&>(self).verifier_.check_callback_slot(slot);
-          }),
-          verifier_(verifier) {}
-
-   private:
-    Verifier& verifier_;
-  };
-
-  void enter_roots() { holder_type_ = nullptr; }
-
  private:
   [[nodiscard]] bool is_sound(std::uint32_t bits, SlotKind kind) const {
     if (bits == 0 || (kind == SlotKind::value && (bits & 1) != 0)) return true;
@@ -111,9 +95,6 @@ class Verifier {
     if (marks_ != nullptr) return !is_object || marks_->test(to_granules(bits));
     return is_object;
   }
-  [[nodiscard]] Defect::Kind ref_defect() const {
-    return marks_ != nullptr ? Defect::Kind::missed_store : Defect::Kind::bad_ref;
-  }
   [[nodiscard]] std::string target_name(std::uint32_t bits) const {
     if (marks_ == nullptr) return {};
     Header header;
@@ -121,72 +102,28 @@ class Verifier {
     return types_.contains(header.type) ? types_[header.type].descriptor->name : "object";
   }
 
-  void check_slot(std::uint32_t offset, SlotKind kind, const FieldDescriptor* field,
-                  std::uint32_t element) {
-    ++report_.slots;
-    std::uint32_t bits;
-    std::memcpy(&bits, space_.base() + holder_ + offset, sizeof bits);
-    if (is_sound(bits, kind)) return;
-    report_.defects.push_back(
-        {.kind = ref_defect(),
-         .holder = holder_,
-         .offset = offset,
-         .target = bits,
-         .holder_name = holder_type_->descriptor->name,
-         .slot_name = field != nullptr ? field->name : std::to_string(element),
-         .target_name = target_name(bits)});
-  }
-
-  void check_callback_slot(const std::uint32_t& slot) {
-    if (holder_type_ == nullptr) {
-      check_root(slot, "callback");
-      return;
-    }
-    ++report_.slots;
-    if (is_sound(slot, SlotKind::value)) return;
-    report_.defects.push_back({.kind = ref_defect(),
-                               .holder = holder_,
-                               .target = slot,
-                               .holder_name = holder_type_->descriptor->name,
-                               .slot_name = "callback",
-                               .target_name = target_name(slot)});
-  }
-
   const Space& space_;
   const TypeTable& types_;
   const MarkBits* marks_;
   VerifyReport report_;
-  std::uint32_t holder_ = 0;
-  const TypeInfo* holder_type_ = nullptr;  ///< nullptr while roots are visited.
 };
 
 }  // namespace
 
 VerifyReport verify_heap(const Space& space, const TypeTable& types, const RootTable& roots) {
-  const FreeList& free_list = space.free_list();
-  free_list.verify();
+  space.free_list().verify();
   Verifier verifier(space, types);
-  const BoundaryMap& map = free_list.map();
-  const std::uint32_t end = to_granules(free_list.used_end());
-  for (std::uint32_t granule = 1; granule < end; granule = map.next_start(granule)) {
-    if (!map.is_block(granule)) continue;
-    verifier.check_object({to_bytes(granule), to_bytes(map.next_start(granule) - granule)});
-  }
-  verifier.enter_roots();
-  Verifier::CallbackVisitor visitor(verifier);
-  roots.each(visitor,
-             [&](std::uint32_t bits, const char* label) { verifier.check_root(bits, label); });
+  each_object(space, [&](Run run) { verifier.check_object(run); });
+  roots.each_labelled(
+      [&](std::uint32_t bits, const char* label) { verifier.check_root(bits, label); });
   return verifier.take_report();
 }
 
 VerifyReport find_missed_stores(const Space& space, const TypeTable& types, const MarkBits& marks) {
   Verifier verifier(space, types, &marks);
-  const BoundaryMap& map = space.free_list().map();
-  const std::uint32_t end = to_granules(space.free_list().used_end());
-  for (std::uint32_t granule = 1; granule < end; granule = map.next_start(granule)) {
-    if (!map.is_block(granule) || !marks.test(granule)) continue;
-    verifier.check_object({to_bytes(granule), to_bytes(map.next_start(granule) - granule)});
-  }
+  each_object(space, [&](Run run) {
+    if (marks.test(to_granules(run.index))) verifier.check_object(run);
+  });
   return verifier.take_report();
 }
 
