@@ -3,6 +3,7 @@
 /// Besom, a garbage-collected heap for language runtimes: the one header to include.
 
 #include "freelist/version.hpp"
+#include "gc/exception_carrier.hpp"
 #include "gc/handle.hpp"
 #include "gc/heap.hpp"
 #include "heap/options.hpp"

@@ -107,45 +107,107 @@ char* Collector::allocate_by_growing(std::uint32_t granules, std::uint64_t limit
   return nullptr;
 }
 
-void Collector::collect(Cause cause) noexcept {
+/// The fence keeps the compiler from moving the phase past the work, which a signal handler would
+/// see.
+void Collector::set_phase(Phase phase) noexcept {
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  phase_.store(phase, std::memory_order_relaxed);
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+}
+
+void Collector::Busy::enter(Phase phase) noexcept {
+  BESOM_CHECK(recoveries_ == collector_.recoveries_,
+              "recover() called by a callback that then returned: recoveries before, now",
+              recoveries_, collector_.recoveries_);
+  collector_.set_phase(phase);
+}
+
+void Collector::Busy::leave() noexcept {
+  enter(Phase::idle);
+  collector_.heap_.roots_->set_locked(false);
+}
+
+bool Collector::collect(Cause cause) noexcept {
   const Zeal& zeal = heap_.options_.zeal;
   if (zeal.verify) verify_or_abort("before");
-  collecting_ = true;
-  heap_.roots_->set_locked(true);
-  CollectionStats stats;
+  Busy busy(*this, Phase::marking);
+  current_ = {};
+  CollectionStats& stats = current_;
   stats.number = last_.number + 1;
   stats.cause = cause;
   stats.minor = is_minor(cause);
   const std::uint64_t begun = now_ns();
   heap_.space_.retire_windows();
   mark(stats);
-  const std::uint64_t swept_from = now_ns();
-  if (stats.minor && (zeal.verify || zeal.collect_every != 0)) {
-    abort_with(find_missed_stores(heap_.space_, types_, marker_.marks()), "in");
+  if (!stats.abandoned) {
+    heap_.roots_->run_hooks(MarkView(heap_.space_, marker_.marks(), stats.minor));
+    if (stats.minor && (zeal.verify || zeal.collect_every != 0)) {
+      abort_with(find_missed_stores(heap_.space_, types_, marker_.marks()), "in");
+    }
+    busy.enter(Phase::sweeping);
+    free_unmarked(stats);
+  } else {
+    busy.enter(Phase::sweeping);
+    keep_all(stats);
   }
+  stats.pause_ns = now_ns() - begun;
+  account(stats);
+  busy.enter(Phase::reporting);
+  report(stats);
+  busy.leave();
+  if (zeal.verify) verify_or_abort("after");
+  return !last_.abandoned;
+}
+
+void Collector::free_unmarked(CollectionStats& stats) noexcept {
+  const std::uint64_t swept_from = now_ns();
   const SweepResult swept =
-      sweep(heap_.space_, marker_.marks(), marker_.end(), zeal.poison, stats.minor);
+      sweep(heap_.space_, marker_.marks(), marker_.end(), heap_.options_.zeal.poison, stats.minor);
   stats.live_objects = stats.minor ? live_objects_ + marker_.marked() : swept.live_objects;
   stats.freed_objects = swept.freed_objects;
   stats.freed_bytes = swept.freed_bytes;
   stats.sweep_ns = now_ns() - swept_from;
   finish(stats);
-  stats.pause_ns = now_ns() - begun;
+}
 
+/// Of a collection that was abandoned. The next is due after as much allocation as after any other:
+/// a callback that gives up each time shall not be called at each allocation.
+void Collector::keep_all(CollectionStats& stats) noexcept {
+  stats.abandoned = true;
+  stats.live_bytes = heap_.space_.used_bytes();
+  stats.live_objects = live_objects_;
+  stats.committed = heap_.space_.arena().committed();
+  stats.reserved = heap_.space_.arena().reserved();
+}
+
+void Collector::account(const CollectionStats& stats) noexcept {
   last_ = stats;
   totals_.allocated += stats.live_bytes + stats.freed_bytes - used_after_collection_;
   used_after_collection_ = stats.live_bytes;
   live_objects_ = stats.live_objects;
   ++totals_.collections;
+  if (stats.abandoned) ++totals_.abandoned;
   totals_.pause_ns += stats.pause_ns;
   totals_.pause_max_ns = std::max(totals_.pause_max_ns, stats.pause_ns);
   totals_.freed_bytes += stats.freed_bytes;
   totals_.freed_objects += stats.freed_objects;
-  log_.log(LogLevel::info,
-           "%scollection %" PRIu64 " (%s): %" PRIu64 " KiB in %" PRIu64 " objects live, %" PRIu64
-           " KiB freed, %" PRIu64 " us",
-           stats.minor ? "minor " : "", stats.number, name_of(cause), stats.live_bytes >> 10,
-           stats.live_objects, stats.freed_bytes >> 10, stats.pause_ns / 1000);
+}
+
+/// When all accounts are done: a sink or listener may jump out.
+void Collector::report(const CollectionStats& stats) noexcept {
+  if (stats.abandoned) {
+    log_.log(LogLevel::warn, "collection %" PRIu64 " (%s): abandoned by a callback", stats.number,
+             name_of(stats.cause));
+  } else {
+    log_.log(LogLevel::debug, "swept in %" PRIu64 " us: %" PRIu64 " holes, largest %" PRIu64,
+             stats.sweep_ns / 1000, stats.holes, stats.largest_hole);
+    log_.log(LogLevel::info,
+             "%scollection %" PRIu64 " (%s): %" PRIu64 " KiB in %" PRIu64 " objects live, %" PRIu64
+             " KiB freed, %" PRIu64 " us",
+             stats.minor ? "minor " : "", stats.number, name_of(stats.cause),
+             stats.live_bytes >> 10, stats.live_objects, stats.freed_bytes >> 10,
+             stats.pause_ns / 1000);
+  }
   if (stats.bad_refs != 0 || stats.bad_headers != 0) {
     log_.log(LogLevel::error,
              "collection %" PRIu64 ": %" PRIu64 " bad refs and %" PRIu64
@@ -153,9 +215,20 @@ void Collector::collect(Cause cause) noexcept {
              stats.number, stats.bad_refs, stats.bad_headers);
   }
   if (listener_ != nullptr) listener_(listener_user_, last_);
+}
+
+void Collector::recover() noexcept {
+  const Phase left = phase();
+  if (left == Phase::idle) return;
+  BESOM_CHECK(left != Phase::sweeping, "recover() in the midst of a sweep: collection, freed",
+              current_.number, totals_.freed_objects);
+  ++recoveries_;
+  if (left == Phase::marking) {
+    keep_all(current_);
+    account(current_);
+  }
   heap_.roots_->set_locked(false);
-  collecting_ = false;
-  if (zeal.verify) verify_or_abort("after");
+  set_phase(Phase::idle);
 }
 
 void Collector::mark(CollectionStats& stats) noexcept {
@@ -168,14 +241,18 @@ void Collector::mark(CollectionStats& stats) noexcept {
   heap_.roots_->each(
       visitor, [&](std::uint32_t bits, const char*) { marker_.mark_root(bits); },
       [](const char*) {});
-  if (heap_.space_.cards().recording()) {
-    if (stats.minor) marker_.mark_from_cards(heap_.space_.cards());
-    heap_.space_.cards().clear((to_bytes(marker_.end() - 1) >> Cards::kShift) + 1);
+  if (visitor.is_abandoned()) marker_.abandon();
+  Cards cards = heap_.space_.cards();
+  if (cards.recording() && !marker_.is_abandoned()) {
+    const std::uint32_t card_end = (to_bytes(marker_.end() - 1) >> Cards::kShift) + 1;
+    if (stats.minor) marker_.mark_from_cards(cards);
+    cards.clear(card_end);
   }
   const std::uint64_t marking = now_ns();
   stats.roots_ns = marking - begun;
   marker_.drain();
   stats.mark_ns = now_ns() - marking;
+  stats.abandoned = marker_.is_abandoned();
   stats.bad_refs = marker_.findings().bad_refs;
   stats.bad_headers = marker_.findings().bad_headers;
   stats.mark_rescans = marker_.findings().rescans;
@@ -207,24 +284,21 @@ void Collector::finish(CollectionStats& stats) noexcept {
   stats.largest_hole = space.free_list().largest_free_block();
   stats.committed = space.arena().committed();
   stats.reserved = space.arena().reserved();
-  log_.log(LogLevel::debug, "swept in %" PRIu64 " us: %" PRIu64 " holes, largest %" PRIu64,
-           stats.sweep_ns / 1000, stats.holes, stats.largest_hole);
 }
 
 /// Callbacks run here as they do in a collection, so the same is refused to them.
 VerifyReport Collector::verify() {
-  collecting_ = true;
-  heap_.roots_->set_locked(true);
+  Busy busy(*this, Phase::reading);
   heap_.space_.retire_windows();
   VerifyReport report = verify_heap(heap_.space_, types_, *heap_.roots_);
-  heap_.roots_->set_locked(false);
-  collecting_ = false;
+  busy.leave();
   return report;
 }
 
-/// The first collection has no marks to keep. Under zeal three in four are minor.
+/// The first collection has no marks to keep, nor has one after an abandoned one. Under zeal three
+/// in four are minor.
 bool Collector::is_minor(Cause cause) const noexcept {
-  if (!heap_.options_.generational || last_.number == 0) return false;
+  if (!heap_.options_.generational || last_.number == 0 || last_.abandoned) return false;
   return cause == Cause::nursery || (cause == Cause::zeal && last_.number % 4 != 0);
 }
 

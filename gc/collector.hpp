@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 
 #include "gc/heap.hpp"
@@ -20,12 +21,16 @@ class Collector {
   /// Memory for an object: from windows and holes, else by collecting, else by growing. On failure
   /// nullptr, with the reason in `error`.
   [[nodiscard]] char* allocate(std::uint32_t granules, Error& error) noexcept;
-  void collect(Cause cause) noexcept;
+  /// False when a callback abandoned it.
+  bool collect(Cause cause) noexcept;
+  /// After a jump out of a callback.
+  void recover() noexcept;
   [[nodiscard]] VerifyReport verify();
   /// The mapped capacity and the accounts as after creation.
   void reset() noexcept;
 
-  [[nodiscard]] bool is_collecting() const noexcept { return collecting_; }
+  /// Whether the heap is at work on itself, or calls out of that: nobody else may.
+  [[nodiscard]] bool is_collecting() const noexcept { return phase() != Phase::idle; }
   [[nodiscard]] bool is_own_thread() const noexcept;
   void attach_thread() noexcept;
   void set_listener(CollectionListener listener, void* user) noexcept {
@@ -38,6 +43,32 @@ class Collector {
   [[nodiscard]] HeapStats stats() const noexcept;
 
  private:
+  /// What the heap does now. In all but idle, callbacks and signal handlers are refused.
+  enum class Phase : std::uint8_t {
+    idle,
+    marking,    ///< Nothing is freed yet: what is left in the middle can be abandoned.
+    sweeping,   ///< Nothing of the embedder's is called.
+    reporting,  ///< The collection is over, but for those who hear of it.
+    reading,    ///< A walk that changes nothing.
+  };
+  /// One stay in phases other than idle. Leaving aborts when recover() was called meanwhile: then
+  /// the callback that did so has not jumped out, and the heap took itself to be idle.
+  class Busy {
+   public:
+    Busy(Collector& collector, Phase phase) noexcept : collector_(collector) {
+      collector_.heap_.roots_->set_locked(true);
+      collector_.set_phase(phase);
+    }
+    Busy(const Busy&) = delete;
+    Busy& operator=(const Busy&) = delete;
+    void enter(Phase phase) noexcept;
+    void leave() noexcept;
+
+   private:
+    Collector& collector_;
+    std::uint64_t recoveries_ = collector_.recoveries_;
+  };
+
   Collector(Heap& heap, Marker marker, LogSink log) noexcept
       : heap_(heap),
         marker_(std::move(marker)),
@@ -50,8 +81,14 @@ class Collector {
   [[nodiscard]] char* allocate_by_growing(std::uint32_t granules, std::uint64_t limit,
                                           Error& error) noexcept;
   [[nodiscard]] std::uint64_t allocated_since_collection() const noexcept;
+  [[nodiscard]] Phase phase() const noexcept { return phase_.load(std::memory_order_relaxed); }
+  void set_phase(Phase phase) noexcept;
   void mark(CollectionStats& stats) noexcept;
+  void free_unmarked(CollectionStats& stats) noexcept;
+  void keep_all(CollectionStats& stats) noexcept;
   void finish(CollectionStats& stats) noexcept;
+  void account(const CollectionStats& stats) noexcept;
+  void report(const CollectionStats& stats) noexcept;
   [[nodiscard]] bool is_minor(Cause cause) const noexcept;
   void verify_or_abort(const char* when);
   void abort_with(const VerifyReport& report, const char* when);
@@ -62,12 +99,14 @@ class Collector {
   Nursery nursery_;
   TypeTable types_;
   LogSink log_;
+  CollectionStats current_;  ///< Of the collection that is under way.
   CollectionStats last_;
   HeapStats totals_;
   std::uint64_t used_after_collection_ = 0;
   std::uint64_t live_objects_ = 0;  ///< After the last collection.
   std::uint32_t until_zeal_ = 0;
-  bool collecting_ = false;
+  std::atomic<Phase> phase_ = Phase::idle;
+  std::uint64_t recoveries_ = 0;
   const void* thread_ = nullptr;
   CollectionListener listener_ = nullptr;
   void* listener_user_ = nullptr;

@@ -12,6 +12,14 @@ using detail::Collector;
 using detail::Space;
 using detail::TypeInfo;
 
+namespace {
+
+Error wrong_thread() noexcept {
+  return {.code = Errc::wrong_thread, .detail = "call attach_thread() to hand a heap over"};
+}
+
+}  // namespace
+
 Heap::Heap(Space space, const HeapOptions& options) noexcept
     : space_(std::move(space)), options_(options) {}
 
@@ -64,7 +72,7 @@ void* Heap::fail(const Error& error) noexcept {
 
 bool Heap::may_enter() noexcept {
   if (!collector_->is_own_thread()) {
-    fail({.code = Errc::wrong_thread, .detail = "call attach_thread() to hand a heap over"});
+    fail(wrong_thread());
     return false;
   }
   if (collector_->is_collecting()) {
@@ -144,7 +152,13 @@ Header* Heap::object_start(const void* address) noexcept {
 
 Error Heap::collect() noexcept {
   if (!may_enter()) return error_;
-  collector_->collect(Cause::requested);
+  if (collector_->collect(Cause::requested)) return {};
+  return {.code = Errc::abandoned, .detail = "by a callback"};
+}
+
+Error Heap::recover() noexcept {
+  if (!collector_->is_own_thread()) return wrong_thread();
+  collector_->recover();
   return {};
 }
 
@@ -161,37 +175,48 @@ Error Heap::reset() noexcept {
 const CollectionStats& Heap::last_collection() const noexcept { return collector_->last(); }
 HeapStats Heap::stats() const noexcept { return collector_->stats(); }
 
-void Heap::set_listener(CollectionListener listener, void* user) noexcept {
+Error Heap::set_listener(CollectionListener listener, void* user) noexcept {
+  if (!may_enter()) return error_;
   collector_->set_listener(listener, user);
+  return {};
 }
 
-RootRegistration Heap::add_roots(RootCallback callback, void* user, const char* label) {
-  const std::uint64_t serial = roots_->add_source({.callback = callback,
-                                                   .user = user,
-                                                   .slots = nullptr,
-                                                   .count = 0,
-                                                   .label = label,
-                                                   .serial = 0});
+RootRegistration Heap::register_source(const detail::RootSource& source) noexcept {
+  const std::uint64_t serial = roots_->add_source(source);
   if (serial == 0) {
     detail::note_root_failure(*this);
     return {};
   }
   return {roots_, serial};
+}
+
+RootRegistration Heap::add_roots(RootCallback callback, void* user, const char* label) {
+  return register_source({.callback = callback,
+                          .user = user,
+                          .slots = nullptr,
+                          .count = 0,
+                          .label = label,
+                          .serial = 0});
 }
 
 RootRegistration Heap::add_root_range(std::uint32_t* slots, std::uint64_t count,
                                       const char* label) {
-  const std::uint64_t serial = roots_->add_source({.callback = nullptr,
-                                                   .user = nullptr,
-                                                   .slots = slots,
-                                                   .count = count,
-                                                   .label = label,
-                                                   .serial = 0});
-  if (serial == 0) {
-    detail::note_root_failure(*this);
-    return {};
-  }
-  return {roots_, serial};
+  return register_source({.callback = nullptr,
+                          .user = nullptr,
+                          .slots = slots,
+                          .count = count,
+                          .label = label,
+                          .serial = 0});
+}
+
+MarkHookRegistration Heap::add_mark_hook(MarkHook hook, void* user, const char* label) {
+  return register_source({.callback = nullptr,
+                          .user = user,
+                          .slots = nullptr,
+                          .count = 0,
+                          .label = label,
+                          .serial = 0,
+                          .hook = hook});
 }
 
 Error RootRegistration::remove() noexcept {
@@ -202,7 +227,13 @@ Error RootRegistration::remove() noexcept {
   return table_->remove_source(std::exchange(serial_, 0)) ? Error{} : kStale;
 }
 
-void Heap::attach_thread() noexcept { collector_->attach_thread(); }
+Error Heap::attach_thread() noexcept {
+  if (collector_->is_collecting()) {
+    return {.code = Errc::reentrant, .detail = "handed over during a collection"};
+  }
+  collector_->attach_thread();
+  return {};
+}
 
 const FreeList& Heap::free_list() noexcept {
   space_.retire_windows();

@@ -6,6 +6,7 @@
 
 #include "freelist/export.hpp"
 #include "gc/handle.hpp"
+#include "gc/mark_hook.hpp"
 #include "gc/root_table.hpp"
 #include "gc/stats.hpp"
 #include "gc/verifier.hpp"
@@ -23,6 +24,8 @@ class Collector;
 
 /// Unregisters a root callback or range when it goes. Movable; outliving its heap is harmless.
 class BESOM_API RootRegistration;
+/// The same for a mark hook.
+using MarkHookRegistration = RootRegistration;
 
 /// A garbage-collected heap: one arena of up to 4 GiB with all objects, and beside it the tables
 /// that say where objects start, what is free and what is marked. Any number of heaps live in a
@@ -118,9 +121,19 @@ class BESOM_API Heap {
   /// The object that the address points to or into, or nullptr. O(1).
   [[nodiscard]] Header* object_start(const void* address) noexcept;
 
-  /// Collects now. Fails with reentrant from inside a collection, with wrong_thread, and with
-  /// nothing else: a collection cannot run out of anything.
+  /// Collects now. Fails with reentrant from inside a collection, with wrong_thread, with abandoned
+  /// when a callback called Tracer::abandon(), and with nothing else: a collection cannot run out
+  /// of anything.
   Error collect() noexcept;
+  /// To be called where the embedder's `longjmp` lands that may have left a callback of this heap:
+  /// a collection, or a walk such as verify(), is over then. One whose marking was left is
+  /// abandoned and nothing of it is freed; one that only had to be reported counts as done. Else
+  /// does nothing. Local roots are not touched: see restore_locals(). Fails with wrong_thread.
+  /// Aborts the collection, with a message, when a callback calls it and returns to its caller.
+  ///
+  /// A C++ exception must not leave a callback: the library is compiled without unwinding, and
+  /// std::terminate is what comes of it. ExceptionCarrier keeps one until the call has returned.
+  Error recover() noexcept;
   /// Walks the whole heap and reports all that is wrong.
   [[nodiscard]] VerifyReport verify();
   /// Drops all roots and objects: as after create(), but with the types kept. Handles become stale.
@@ -130,7 +143,8 @@ class BESOM_API Heap {
 
   [[nodiscard]] const CollectionStats& last_collection() const noexcept;
   [[nodiscard]] HeapStats stats() const noexcept;
-  void set_listener(CollectionListener listener, void* user) noexcept;
+  /// nullptr: nobody listens any more. Fails with reentrant and wrong_thread.
+  Error set_listener(CollectionListener listener, void* user) noexcept;
 
   /// `callback` names roots of the embedder's own at each collection. Empty when the host has no
   /// memory. `label` is static text.
@@ -139,10 +153,15 @@ class BESOM_API Heap {
   /// keeps them in place.
   [[nodiscard]] RootRegistration add_root_range(std::uint32_t* slots, std::uint64_t count,
                                                 const char* label);
+  /// `hook` is called in each collection between mark and sweep, until the registration goes.
+  /// Several are called in no particular order. Empty when the host has no memory, in a collection
+  /// and on another thread; error() says which. `label` is static text.
+  [[nodiscard]] MarkHookRegistration add_mark_hook(MarkHook hook, void* user, const char* label);
 
   /// The calling thread takes the heap over from the one that used it. The embedder makes sure that
-  /// the other has stopped. Slow paths refuse any other thread.
-  void attach_thread() noexcept;
+  /// the other has stopped. Slow paths refuse any other thread. Fails with reentrant during a
+  /// collection, also one that a callback jumped out of and that was not recovered from.
+  Error attach_thread() noexcept;
 
   [[nodiscard]] const HeapOptions& options() const noexcept { return options_; }
   /// For tools that draw the heap: which parts of it are free.
@@ -170,6 +189,7 @@ class BESOM_API Heap {
   [[nodiscard]] void* allocate_slow(TypeId type, std::uint32_t length) noexcept;
   [[nodiscard]] bool may_enter() noexcept;
   void* fail(const Error& error) noexcept;
+  [[nodiscard]] RootRegistration register_source(const detail::RootSource& source) noexcept;
 
   detail::Space space_;
   std::uint32_t newest_ = 0;  ///< The last new object, until it gets a root; itself a root.

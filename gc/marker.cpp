@@ -55,6 +55,7 @@ void Marker::begin(const Space& space, const TypeTable& types, bool keep_marks) 
   overflow_begin_ = ~std::uint32_t{0};
   overflow_end_ = 0;
   marked_ = work_ = 0;
+  abandoned_ = false;
   if (!keep_marks) marks_.clear_below(end_);
 }
 
@@ -130,12 +131,25 @@ __attribute__((always_inline)) inline void Marker::trace(std::uint32_t index) no
     visit_slots(run.kind, object + run.offset, run.count);
   }
   if (type->trace != nullptr) {
-    TraceVisitor visitor(*this);
-    type->trace(object, static_cast<std::uint32_t>(extent), visitor);
+    trace_by_callback(*type, object, extent);
   } else if (type->element_bytes == sizeof(std::uint32_t)) {
     trace_trailing(index, *type, header.length);
   }
   work_ += 1 + type->fixed_slots;
+}
+
+__attribute__((noinline)) void Marker::trace_by_callback(const TypeInfo& type, const char* object,
+                                                         std::uint64_t extent) noexcept {
+  if (abandoned_) return;
+  TraceVisitor visitor(*this);
+  type.trace(object, static_cast<std::uint32_t>(extent), visitor);
+  if (visitor.is_abandoned()) abandon();
+}
+
+/// Without anything below `end_`, what is still queued marks nothing more.
+void Marker::abandon() noexcept {
+  abandoned_ = true;
+  end_ = stack_size_ = slice_count_ = overflow_end_ = 0;
 }
 
 void Marker::trace_trailing(std::uint32_t index, const TypeInfo& type,
@@ -203,6 +217,7 @@ void Marker::drain_stack() noexcept {
 void Marker::drain() noexcept {
   drain_stack();
   while (overflow_begin_ < overflow_end_) rescan();
+  if (abandoned_) findings_ = {};
 }
 
 /// Visits again all marked objects in the lines where some could not be pushed. Each walk visits
@@ -211,7 +226,7 @@ void Marker::rescan() noexcept {
   ++findings_.rescans;
   const std::uint32_t begin = std::exchange(overflow_begin_, ~std::uint32_t{0});
   const std::uint32_t end = std::exchange(overflow_end_, 0);
-  for (std::uint32_t number = begin; number < end; ++number) {
+  for (std::uint32_t number = begin; number < end && !abandoned_; ++number) {
     for (std::uint64_t marked = mark_words_[number]; marked != 0; marked &= marked - 1) {
       trace(((number << kLineShift) | static_cast<std::uint32_t>(std::countr_zero(marked)))
             << kGranuleShift);
@@ -260,8 +275,7 @@ bool Marker::trace_within(std::uint32_t granule, std::uint32_t end, Run part) no
     return true;
   }
   if (type->trace != nullptr) {
-    TraceVisitor visitor(*this);
-    type->trace(object, static_cast<std::uint32_t>(extent), visitor);
+    trace_by_callback(*type, object, extent);
     return true;
   }
   work_ += 1 + type->fixed_slots;

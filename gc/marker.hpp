@@ -66,6 +66,10 @@ class Marker {
   void mark_from_cards(const Cards& cards) noexcept;
   /// Marks all that is reachable from what was marked.
   void drain() noexcept;
+  /// Stops marking at once. The marks mean nothing then, and have to be cleared by the next
+  /// begin().
+  void abandon() noexcept;
+  [[nodiscard]] bool is_abandoned() const noexcept { return abandoned_; }
 
   /// Objects marked since begin().
   [[nodiscard]] std::uint64_t marked() const noexcept { return marked_; }
@@ -101,6 +105,7 @@ class Marker {
   void visit_slots(SlotKind kind, const char* first, std::uint32_t count) noexcept;
   void push(std::uint32_t index) noexcept;
   void trace(std::uint32_t index) noexcept;
+  void trace_by_callback(const TypeInfo& type, const char* object, std::uint64_t extent) noexcept;
   void trace_trailing(std::uint32_t index, const TypeInfo& type, std::uint32_t length) noexcept;
   void trace_next_slice() noexcept;
   [[nodiscard]] bool trace_within(std::uint32_t granule, std::uint32_t end, Run part) noexcept;
@@ -126,6 +131,7 @@ class Marker {
   std::uint32_t slice_count_ = 0;
   std::uint64_t marked_ = 0;
   std::uint64_t work_ = 0;
+  bool abandoned_ = false;
   std::uint32_t overflow_begin_ = 0;  ///< Lines whose objects were marked but not pushed.
   std::uint32_t overflow_end_ = 0;
   Slice slices_[kMaxSlices];

@@ -58,11 +58,11 @@ void RootTable::detach() noexcept {
 
 Errc RootTable::refusal() const noexcept {
   if (thread_ != this_thread()) return Errc::wrong_thread;
-  return locked_ ? Errc::reentrant : Errc::ok;
+  return is_locked() ? Errc::reentrant : Errc::ok;
 }
 
 void RootTable::set_locked(bool locked) noexcept {
-  locked_ = locked;
+  locked_.store(locked, std::memory_order_relaxed);
   if (local_count_ == 0) return;
   chunk_end_ = locked ? top_ : local_chunks_[local_chunk_] + kChunkSlots;
 }
@@ -85,7 +85,8 @@ HandleSlot* RootTable::add(std::uint32_t ref, const char* label) noexcept {
 }
 
 void RootTable::remove(HandleSlot* slot) noexcept {
-  BESOM_CHECK(!locked_, "root removed during a collection: ref, serial", slot->ref, slot->serial);
+  BESOM_CHECK(!is_locked(), "root removed during a collection: ref, serial", slot->ref,
+              slot->serial);
   BESOM_CHECK(thread_ == this_thread(), "root removed by another thread: ref, serial", slot->ref,
               slot->serial);
   // While in use, next_free holds the slot's own number.
@@ -121,7 +122,14 @@ void RootTable::close_scope(ScopeMark mark, std::uint32_t depth) noexcept {
     top_ = chunk_end_ = local_chunks_[local_chunk_] + kChunkSlots;
   }
   while (top_ != top) *--top_ = {};
-  if (locked_ || heap_ == nullptr) chunk_end_ = top_;
+  if (is_locked() || heap_ == nullptr) chunk_end_ = top_;
+}
+
+void RootTable::run_hooks(const MarkView& marks) const {
+  for (std::size_t i = 0; i < source_count_; ++i) {
+    const RootSource& source = sources_[i];
+    if (source.serial != 0 && source.hook != nullptr) source.hook(source.user, marks);
+  }
 }
 
 std::uint64_t RootTable::add_source(const RootSource& source) noexcept {
@@ -137,7 +145,7 @@ std::uint64_t RootTable::add_source(const RootSource& source) noexcept {
 
 bool RootTable::remove_source(std::uint64_t serial) noexcept {
   if (serial == 0 || heap_ == nullptr) return false;
-  BESOM_CHECK(!locked_, "root source removed during a collection: serial", serial, 0);
+  BESOM_CHECK(!is_locked(), "root source removed during a collection: serial", serial, 0);
   BESOM_CHECK(thread_ == this_thread(), "root source removed by another thread: serial", serial, 0);
   for (std::size_t i = 0; i < source_count_; ++i) {
     if (sources_[i].serial != serial) continue;

@@ -1,10 +1,12 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 
 #include "freelist/export.hpp"
 #include "freelist/zeroed_array.hpp"
 #include "gc/callback_visitor.hpp"
+#include "gc/mark_hook.hpp"
 #include "heap/error.hpp"
 #include "heap/type.hpp"
 
@@ -32,14 +34,15 @@ struct LocalSlot {
   std::uint32_t ref;
 };
 
-/// Where roots that are no handles come from.
+/// Where roots that are no handles come from; or, with a hook, what else is called in a collection.
 struct RootSource {
-  RootCallback callback;  ///< nullptr: a range of slots.
+  RootCallback callback;  ///< nullptr: a range of slots, or a hook.
   void* user;
   std::uint32_t* slots;
   std::uint64_t count;
   const char* label;
   std::uint64_t serial;  ///< 0: free.
+  MarkHook hook = nullptr;
 };
 
 /// An address that no other living thread has: cheaper to compare than a thread id.
@@ -106,7 +109,7 @@ class BESOM_API RootTable {
 
   /// Adding and removing roots is refused while they are enumerated.
   void set_locked(bool locked) noexcept;
-  [[nodiscard]] bool is_locked() const noexcept { return locked_; }
+  [[nodiscard]] bool is_locked() const noexcept { return locked_.load(std::memory_order_relaxed); }
 
   /// Visits every root; `visit(bits, label)` for handles, locals and ranges. Callbacks get
   /// `tracer`, after `enter(label)`.
@@ -131,9 +134,12 @@ class BESOM_API RootTable {
         source.callback(source.user, tracer);
         continue;
       }
+      // A hook has no slots.
       for (std::uint64_t k = 0; k < source.count; ++k) visit(source.slots[k], source.label);
     }
   }
+  /// Calls the mark hooks in the order of their places.
+  void run_hooks(const MarkView& marks) const;
   /// `visit(bits, label)` for those that callbacks name as well.
   template <class Visit>
   void each_labelled(Visit visit) const {
@@ -149,7 +155,7 @@ class BESOM_API RootTable {
 
   Heap* heap_ = nullptr;
   std::uint32_t owners_ = 1;
-  bool locked_ = false;
+  std::atomic<bool> locked_ = false;  ///< A signal handler may ask.
   const void* thread_ = nullptr;
   std::uint64_t serial_ = 0;
 

@@ -22,6 +22,9 @@ enum class Cause : std::uint8_t {
 struct CollectionStats {
   std::uint64_t number = 0;  ///< Counts from 1.
   Cause cause = Cause::requested;
+  /// A callback gave up, or jumped out and Heap::recover() was called: nothing was freed. What it
+  /// would have found is not known; live_bytes counts all there is.
+  bool abandoned = false;
   bool minor = false;  ///< Marked the young alone; what was reached before counts as live.
   std::uint64_t live_bytes = 0;    ///< After it; rounded up to granules, headers included.
   std::uint64_t live_objects = 0;  ///< After it.
@@ -44,8 +47,9 @@ struct CollectionStats {
 /// The heap now.
 struct HeapStats {
   std::uint64_t collections = 0;
-  std::uint64_t capacity = 0;  ///< Bytes that objects may take before the heap grows.
-  std::uint64_t used = 0;      ///< In objects, dead ones and unused window parts included.
+  std::uint64_t abandoned = 0;  ///< Of these, the collections that were abandoned.
+  std::uint64_t capacity = 0;   ///< Bytes that objects may take before the heap grows.
+  std::uint64_t used = 0;       ///< In objects, dead ones and unused window parts included.
   std::uint64_t committed = 0;
   std::uint64_t reserved = 0;
   std::uint64_t table_bytes = 0;  ///< Side tables, used or not.
@@ -56,7 +60,8 @@ struct HeapStats {
   std::uint64_t freed_objects = 0;
 };
 
-/// Called after each collection. May not allocate, collect or change roots.
+/// Called after each collection, but for one that a callback jumped out of. May not allocate,
+/// collect or change roots.
 using CollectionListener = void (*)(void* user, const CollectionStats& stats);
 
 }  // namespace besom

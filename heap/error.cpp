@@ -34,6 +34,8 @@ const char* name_of(Errc code) noexcept {
       return "wrong_thread";
     case Errc::reentrant:
       return "reentrant";
+    case Errc::abandoned:
+      return "abandoned";
   }
   return "unknown";
 }

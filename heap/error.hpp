@@ -24,6 +24,7 @@ enum class Errc : std::uint8_t {
   wrong_heap,          ///< A handle of another heap.
   wrong_thread,        ///< A second thread uses the heap.
   reentrant,           ///< Called from inside a collection.
+  abandoned,           ///< A callback gave the collection up; nothing was freed.
 };
 
 /// The name of the code as it stands in the enumeration, e.g. "heap_limit".

@@ -35,6 +35,13 @@ class Tracer {
     visit_(*this, bits);
   }
 
+  /// Gives the collection up, where the callback cannot tell what it should visit: nothing is
+  /// freed, Heap::collect() returns `abandoned`, and the next collection is a full one. Return soon
+  /// after; other callbacks of the same collection may still be called. Outside a collection, as in
+  /// Heap::verify(), it does nothing.
+  void abandon() noexcept { abandoned_ = true; }
+  [[nodiscard]] bool is_abandoned() const noexcept { return abandoned_; }
+
  protected:
   using Visit = void (*)(Tracer& self, const std::uint32_t& slot);
   explicit Tracer(Visit on_slot) noexcept : visit_(on_slot) {}
@@ -42,6 +49,7 @@ class Tracer {
 
  private:
   Visit visit_;
+  bool abandoned_ = false;
 };
 
 /// Visits the refs of an object whose layout the embedder owns. `object` is the object's address,
