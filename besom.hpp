@@ -6,6 +6,7 @@
 #include "gc/exception_carrier.hpp"
 #include "gc/handle.hpp"
 #include "gc/heap.hpp"
+#include "gc/no_collect_scope.hpp"
 #include "heap/options.hpp"
 #include "heap/ref.hpp"
 #include "heap/type.hpp"

@@ -18,6 +18,8 @@ const char* name_of(Cause cause) noexcept {
       return "full";
     case Cause::pace:
       return "pace";
+    case Cause::external:
+      return "external";
     case Cause::nursery:
       return "nursery";
     case Cause::zeal:
@@ -64,25 +66,71 @@ std::uint64_t Collector::allocated_since_collection() const noexcept {
   return used > used_after_collection_ ? used - used_after_collection_ : 0;
 }
 
+std::optional<Cause> Collector::due() const noexcept {
+  if (until_zeal_ == 1) return Cause::zeal;
+  if (overdue_) return Cause::full;
+  if (pacer_.external_is_due()) return Cause::external;
+  const bool by_nursery = nursery_.is_on() && nursery_.bytes() < pacer_.pace();
+  if (allocated_since_collection() < (by_nursery ? nursery_.bytes() : pacer_.pace())) return {};
+  return by_nursery ? Cause::nursery : Cause::pace;
+}
+
 char* Collector::allocate(std::uint32_t granules, Error& error) noexcept {
-  bool collected = false;
-  const std::uint64_t due =
-      nursery_.is_on() ? std::min(pacer_.pace(), nursery_.bytes()) : pacer_.pace();
-  if (until_zeal_ != 0 && --until_zeal_ == 0) {
-    until_zeal_ = heap_.options_.zeal.collect_every;
-    collect(Cause::zeal);
-    collected = true;
-  } else if (allocated_since_collection() >= due) {
-    collect(due == pacer_.pace() ? Cause::pace : Cause::nursery);
-    collected = true;
-  }
+  const bool may_collect = forbidden_ == 0 && !heap_.options_.safepoints;
+  const std::optional<Cause> cause = may_collect ? due() : std::nullopt;
+  if (until_zeal_ > 1) --until_zeal_;
+  if (cause) collect(*cause);
   if (char* object = heap_.space_.allocate(granules)) return object;
   if (char* object = allocate_by_growing(granules, pacer_.budget(), error)) return object;
-  if (!collected) {
+  if (!may_collect) {
+    overdue_ = true;
+  } else if (!cause) {
     collect(Cause::full);
     if (char* object = heap_.space_.allocate(granules)) return object;
   }
-  return allocate_by_growing(granules, heap_.options_.heap_max, error);
+  char* object = allocate_by_growing(granules, heap_.options_.heap_max, error);
+  if (object == nullptr && !may_collect && error.code == Errc::heap_limit) {
+    error.detail = "heap_max, and no collection is allowed here";
+  }
+  return object;
+}
+
+bool Collector::safepoint() noexcept {
+  if (forbidden_ != 0) return true;
+  const std::optional<Cause> cause = due();
+  return !cause || collect(*cause);
+}
+
+bool Collector::allow_collections() noexcept {
+  if (forbidden_ == 0) return false;
+  --forbidden_;
+  meet_what_is_due();
+  return true;
+}
+
+/// Windows would let the mutator go on for long without asking.
+void Collector::meet_what_is_due() noexcept {
+  if (forbidden_ == 0 && !is_collecting() && due()) heap_.space_.retire_windows();
+}
+
+Error Collector::add_external(std::uint64_t bytes) noexcept {
+  const bool was_due = pacer_.external_is_due();
+  if (!pacer_.add_external(bytes)) {
+    return {.code = Errc::heap_limit,
+            .bytes = bytes,
+            .limit = ~pacer_.external(),
+            .detail = "external bytes in 64 bits"};
+  }
+  if (!was_due && pacer_.external_is_due()) meet_what_is_due();
+  return {};
+}
+
+Error Collector::remove_external(std::uint64_t bytes) noexcept {
+  if (pacer_.remove_external(bytes)) return {};
+  return {.code = Errc::unbalanced,
+          .bytes = bytes,
+          .limit = pacer_.external(),
+          .detail = "external bytes that were added"};
 }
 
 char* Collector::allocate_by_growing(std::uint32_t granules, std::uint64_t limit,
@@ -105,26 +153,6 @@ char* Collector::allocate_by_growing(std::uint32_t granules, std::uint64_t limit
     error = {.code = Errc::heap_limit, .bytes = bytes, .limit = limit, .detail = "heap_max"};
   }
   return nullptr;
-}
-
-/// The fence keeps the compiler from moving the phase past the work, which a signal handler would
-/// see.
-void Collector::set_phase(Phase phase) noexcept {
-  std::atomic_signal_fence(std::memory_order_seq_cst);
-  phase_.store(phase, std::memory_order_relaxed);
-  std::atomic_signal_fence(std::memory_order_seq_cst);
-}
-
-void Collector::Busy::enter(Phase phase) noexcept {
-  BESOM_CHECK(recoveries_ == collector_.recoveries_,
-              "recover() called by a callback that then returned: recoveries before, now",
-              recoveries_, collector_.recoveries_);
-  collector_.set_phase(phase);
-}
-
-void Collector::Busy::leave() noexcept {
-  enter(Phase::idle);
-  collector_.heap_.roots_->set_locked(false);
 }
 
 bool Collector::collect(Cause cause) noexcept {
@@ -170,17 +198,10 @@ void Collector::free_unmarked(CollectionStats& stats) noexcept {
   finish(stats);
 }
 
-/// Of a collection that was abandoned. The next is due after as much allocation as after any other:
-/// a callback that gives up each time shall not be called at each allocation.
-void Collector::keep_all(CollectionStats& stats) noexcept {
-  stats.abandoned = true;
-  stats.live_bytes = heap_.space_.used_bytes();
-  stats.live_objects = live_objects_;
-  stats.committed = heap_.space_.arena().committed();
-  stats.reserved = heap_.space_.arena().reserved();
-}
-
-void Collector::account(const CollectionStats& stats) noexcept {
+void Collector::account(CollectionStats& stats) noexcept {
+  stats.external = pacer_.external();
+  overdue_ = false;
+  if (stats.cause == Cause::zeal) until_zeal_ = heap_.options_.zeal.collect_every;
   last_ = stats;
   totals_.allocated += stats.live_bytes + stats.freed_bytes - used_after_collection_;
   used_after_collection_ = stats.live_bytes;
@@ -215,20 +236,6 @@ void Collector::report(const CollectionStats& stats) noexcept {
              stats.number, stats.bad_refs, stats.bad_headers);
   }
   if (listener_ != nullptr) listener_(listener_user_, last_);
-}
-
-void Collector::recover() noexcept {
-  const Phase left = phase();
-  if (left == Phase::idle) return;
-  BESOM_CHECK(left != Phase::sweeping, "recover() in the midst of a sweep: collection, freed",
-              current_.number, totals_.freed_objects);
-  ++recoveries_;
-  if (left == Phase::marking) {
-    keep_all(current_);
-    account(current_);
-  }
-  heap_.roots_->set_locked(false);
-  set_phase(Phase::idle);
 }
 
 void Collector::mark(CollectionStats& stats) noexcept {
@@ -288,11 +295,9 @@ void Collector::finish(CollectionStats& stats) noexcept {
 
 /// Callbacks run here as they do in a collection, so the same is refused to them.
 VerifyReport Collector::verify() {
-  Busy busy(*this, Phase::reading);
-  heap_.space_.retire_windows();
-  VerifyReport report = verify_heap(heap_.space_, types_, *heap_.roots_);
-  busy.leave();
-  return report;
+  return read([&](const Space& space, const TypeTable& types) {
+    return verify_heap(space, types, *heap_.roots_);
+  });
 }
 
 /// The first collection has no marks to keep, nor has one after an abandoned one. Under zeal three
@@ -325,7 +330,12 @@ void Collector::reset() noexcept {
   nursery_ = Nursery(heap_.options_.generational);
   heap_.space_.reset();
   used_after_collection_ = live_objects_ = 0;
+  // What the embedder holds outside is not given back by forgetting objects.
+  const std::uint64_t external = pacer_.external();
   pacer_ = Pacer(heap_.options_);
+  static_cast<void>(pacer_.add_external(external));
+  pacer_.note_external();
+  overdue_ = false;
 }
 
 HeapStats Collector::stats() const noexcept {
@@ -333,6 +343,7 @@ HeapStats Collector::stats() const noexcept {
   HeapStats stats = totals_;
   stats.capacity = space.capacity();
   stats.used = space.used_bytes();
+  stats.external = pacer_.external();
   stats.committed = space.arena().committed();
   stats.reserved = space.arena().reserved();
   stats.table_bytes = space.table_bytes() + marker_.table_bytes();

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <optional>
 
 #include "gc/heap.hpp"
 #include "gc/marker.hpp"
@@ -25,7 +26,29 @@ class Collector {
   bool collect(Cause cause) noexcept;
   /// After a jump out of a callback.
   void recover() noexcept;
+  /// Collects if that is due and not forbidden. False when a callback abandoned the collection.
+  bool safepoint() noexcept;
   [[nodiscard]] VerifyReport verify();
+
+  /// Runs `body(space, types)`, which returns a value, while the heap refuses all else. Windows are
+  /// retired before.
+  template <class Body>
+  auto read(Body body) {
+    Busy busy(*this, Phase::reading);
+    heap_.space_.retire_windows();
+    auto result = body(heap_.space_, types_);
+    busy.leave();
+    return result;
+  }
+
+  /// How often collections are forbidden; nested.
+  [[nodiscard]] std::uint32_t forbidden() const noexcept { return forbidden_; }
+  void forbid_collections() noexcept { ++forbidden_; }
+  /// False when they are not forbidden.
+  [[nodiscard]] bool allow_collections() noexcept;
+
+  [[nodiscard]] Error add_external(std::uint64_t bytes) noexcept;
+  [[nodiscard]] Error remove_external(std::uint64_t bytes) noexcept;
   /// The mapped capacity and the accounts as after creation.
   void reset() noexcept;
 
@@ -39,6 +62,7 @@ class Collector {
   }
 
   [[nodiscard]] TypeTable& types() noexcept { return types_; }
+  [[nodiscard]] const LogSink& log() const noexcept { return log_; }
   [[nodiscard]] const CollectionStats& last() const noexcept { return last_; }
   [[nodiscard]] HeapStats stats() const noexcept;
 
@@ -81,13 +105,16 @@ class Collector {
   [[nodiscard]] char* allocate_by_growing(std::uint32_t granules, std::uint64_t limit,
                                           Error& error) noexcept;
   [[nodiscard]] std::uint64_t allocated_since_collection() const noexcept;
+  /// Why a collection is due, if it is.
+  [[nodiscard]] std::optional<Cause> due() const noexcept;
+  void meet_what_is_due() noexcept;
   [[nodiscard]] Phase phase() const noexcept { return phase_.load(std::memory_order_relaxed); }
   void set_phase(Phase phase) noexcept;
   void mark(CollectionStats& stats) noexcept;
   void free_unmarked(CollectionStats& stats) noexcept;
   void keep_all(CollectionStats& stats) noexcept;
   void finish(CollectionStats& stats) noexcept;
-  void account(const CollectionStats& stats) noexcept;
+  void account(CollectionStats& stats) noexcept;
   void report(const CollectionStats& stats) noexcept;
   [[nodiscard]] bool is_minor(Cause cause) const noexcept;
   void verify_or_abort(const char* when);
@@ -104,7 +131,9 @@ class Collector {
   HeapStats totals_;
   std::uint64_t used_after_collection_ = 0;
   std::uint64_t live_objects_ = 0;  ///< After the last collection.
-  std::uint32_t until_zeal_ = 0;
+  std::uint32_t until_zeal_ = 0;    ///< 1: the next allocation collects.
+  std::uint32_t forbidden_ = 0;
+  bool overdue_ = false;  ///< Where it was not allowed, the heap grew instead of collecting.
   std::atomic<Phase> phase_ = Phase::idle;
   std::uint64_t recoveries_ = 0;
   const void* thread_ = nullptr;

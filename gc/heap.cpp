@@ -14,6 +14,8 @@ using detail::TypeInfo;
 
 namespace {
 
+constexpr Error kAbandoned{.code = Errc::abandoned, .detail = "by a callback"};
+
 Error wrong_thread() noexcept {
   return {.code = Errc::wrong_thread, .detail = "call attach_thread() to hand a heap over"};
 }
@@ -51,6 +53,11 @@ Result<std::unique_ptr<Heap>> Heap::create(const HeapOptions& requested) {
 
 Heap::~Heap() {
   if (roots_ == nullptr) return;
+  if (collector_ != nullptr) {
+    BESOM_CHECK(!collector_->is_collecting(), "heap destroyed during a collection: last, handles",
+                collector_->last().number, roots_->handle_count());
+    detail::log_held_handles(*roots_, collector_->log());
+  }
   roots_->detach();
   roots_->release();
 }
@@ -130,6 +137,8 @@ __attribute__((noinline)) void* Heap::allocate_slow(TypeId type, std::uint32_t l
 }
 
 Result<Header*> Heap::check(Ref<void> ref, TypeId type) noexcept {
+  if (!collector_->is_own_thread()) [[unlikely]]
+    return wrong_thread();
   const Error bad_ref{.code = Errc::bad_ref, .bytes = ref.index()};
   if (!space_.is_object(ref.index())) return bad_ref;
   const Run run = space_.object_at(ref.index());
@@ -145,15 +154,66 @@ bool Heap::contains(const void* address) const noexcept {
 }
 
 Header* Heap::object_start(const void* address) noexcept {
-  if (!contains(address)) return nullptr;
+  if (!contains(address) || !collector_->is_own_thread()) return nullptr;
   const Run run = space_.object_at(detail::index_of(address));
   return run.size_bytes == 0 ? nullptr : reinterpret_cast<Header*>(space_.base() + run.index);
 }
 
 Error Heap::collect() noexcept {
   if (!may_enter()) return error_;
-  if (collector_->collect(Cause::requested)) return {};
-  return {.code = Errc::abandoned, .detail = "by a callback"};
+  if (collector_->forbidden() != 0) return {.code = Errc::no_collect, .detail = "collect()"};
+  return collector_->collect(Cause::requested) ? Error{} : kAbandoned;
+}
+
+Error Heap::safepoint() noexcept {
+  if (!may_enter()) return error_;
+  return collector_->safepoint() ? Error{} : kAbandoned;
+}
+
+Error Heap::forbid_collections() noexcept {
+  if (!may_enter()) return error_;
+  collector_->forbid_collections();
+  return {};
+}
+
+Error Heap::allow_collections() noexcept {
+  if (!may_enter()) return error_;
+  if (collector_->allow_collections()) return {};
+  return {.code = Errc::unbalanced, .detail = "collections were not forbidden"};
+}
+
+Error Heap::add_external(std::uint64_t bytes) noexcept {
+  return collector_->is_own_thread() ? collector_->add_external(bytes) : wrong_thread();
+}
+
+Error Heap::remove_external(std::uint64_t bytes) noexcept {
+  return collector_->is_own_thread() ? collector_->remove_external(bytes) : wrong_thread();
+}
+
+LocalMark Heap::mark_locals() noexcept {
+  if (!may_enter()) return {};
+  const detail::LocalSlot* slot = roots_->push(0);
+  if (slot == nullptr) {
+    detail::note_root_failure(*this);
+    return {};
+  }
+  return {.table = roots_,
+          .serial = slot->serial,
+          .position = roots_->last_position(),
+          .open_scopes = roots_->open_scopes(),
+          .forbidden = collector_->forbidden()};
+}
+
+Error Heap::restore_locals(const LocalMark& mark) noexcept {
+  if (!may_enter()) return error_;
+  if (mark.table != nullptr && mark.table != roots_) return {.code = Errc::wrong_heap};
+  if (mark.table == nullptr || !roots_->unwind(mark.position, mark.serial, mark.open_scopes)) {
+    return {.code = Errc::stale_handle, .detail = "mark of locals"};
+  }
+  while (collector_->forbidden() > mark.forbidden) {
+    static_cast<void>(collector_->allow_collections());
+  }
+  return {};
 }
 
 Error Heap::recover() noexcept {
@@ -161,8 +221,6 @@ Error Heap::recover() noexcept {
   collector_->recover();
   return {};
 }
-
-VerifyReport Heap::verify() { return collector_->verify(); }
 
 Error Heap::reset() noexcept {
   if (!may_enter()) return error_;
@@ -236,6 +294,9 @@ Error Heap::attach_thread() noexcept {
 }
 
 const FreeList& Heap::free_list() noexcept {
+  BESOM_CHECK(collector_->is_own_thread(),
+              "free_list() on another thread: last collection, handles", collector_->last().number,
+              roots_->handle_count());
   space_.retire_windows();
   return space_.free_list();
 }

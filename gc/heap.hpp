@@ -5,8 +5,11 @@
 #include <memory>
 
 #include "freelist/export.hpp"
+#include "gc/census.hpp"
 #include "gc/handle.hpp"
+#include "gc/held_roots.hpp"
 #include "gc/mark_hook.hpp"
+#include "gc/root_path.hpp"
 #include "gc/root_table.hpp"
 #include "gc/stats.hpp"
 #include "gc/verifier.hpp"
@@ -32,16 +35,17 @@ using MarkHookRegistration = RootRegistration;
 /// process; nothing is shared between them. One thread at a time: see attach_thread().
 ///
 /// Objects never move: a raw pointer is good while its object is reachable from a root. A
-/// collection happens inside allocate() and collect() only. The object that allocate() returned
-/// last is safe without a root until the next allocation or until it is given to a handle, local or
-/// set().
+/// collection happens inside allocate(), collect() and safepoint() only. The object that allocate()
+/// returned last is safe without a root until the next allocation or until it is given to a handle,
+/// local or set().
 ///
 /// Nothing here throws. What can run out returns nullptr or an Error and leaves the heap as it was.
 class BESOM_API Heap {
  public:
   /// Fails with bad_option, reserve_failed, commit_failed or out_of_host_memory.
   [[nodiscard]] static Result<std::unique_ptr<Heap>> create(const HeapOptions& options = {});
-  /// Frees everything in one munmap. Handles become stale.
+  /// Frees everything in one munmap. Handles become stale; a log line at `info` names those that
+  /// are still held. Aborts during a collection, and on another thread while handles are held.
   ~Heap();
   Heap(const Heap&) = delete;
   Heap& operator=(const Heap&) = delete;
@@ -108,7 +112,7 @@ class BESOM_API Heap {
     return ref ? reinterpret_cast<T*>(space_.base() + ref.index()) : nullptr;
   }
   /// The object of a ref that may be anything: bad_ref unless an object starts there whose type is
-  /// `type` (0: any) and whose header agrees with the tables. O(1).
+  /// `type` (0: any) and whose header agrees with the tables; wrong_thread. O(1).
   [[nodiscard]] Result<Header*> check(Ref<void> ref, TypeId type = 0) noexcept;
   template <class T>
   [[nodiscard]] Result<T*> check(Ref<T> ref, Type<T> type) noexcept {
@@ -118,12 +122,12 @@ class BESOM_API Heap {
   }
   /// Whether `address` lies in this heap's arena.
   [[nodiscard]] bool contains(const void* address) const noexcept;
-  /// The object that the address points to or into, or nullptr. O(1).
+  /// The object that the address points to or into, or nullptr; also on another thread. O(1).
   [[nodiscard]] Header* object_start(const void* address) noexcept;
 
-  /// Collects now. Fails with reentrant from inside a collection, with wrong_thread, with abandoned
-  /// when a callback called Tracer::abandon(), and with nothing else: a collection cannot run out
-  /// of anything.
+  /// Collects now. Fails with reentrant from inside a collection, with wrong_thread, with
+  /// no_collect where collections are forbidden, with abandoned when a callback called
+  /// Tracer::abandon(), and with nothing else: a collection cannot run out of anything.
   Error collect() noexcept;
   /// To be called where the embedder's `longjmp` lands that may have left a callback of this heap:
   /// a collection, or a walk such as verify(), is over then. One whose marking was left is
@@ -134,9 +138,25 @@ class BESOM_API Heap {
   /// A C++ exception must not leave a callback: the library is compiled without unwinding, and
   /// std::terminate is what comes of it. ExceptionCarrier keeps one until the call has returned.
   Error recover() noexcept;
-  /// Walks the whole heap and reports all that is wrong.
+  /// Walks the whole heap and reports all that is wrong. Callbacks are called as in a collection;
+  /// from one, and on another thread, the report's `error` is set and nothing is walked. O(heap).
   [[nodiscard]] VerifyReport verify();
-  /// Drops all roots and objects: as after create(), but with the types kept. Handles become stale.
+
+  /// Calls `visitor` for every object in address order, also for those that are dead but not yet
+  /// collected: collect() first to meet the live ones alone. Fails with reentrant and wrong_thread.
+  /// O(heap).
+  Error each_object(ObjectVisitor visitor, void* user);
+  /// How many objects of each type each_object() would visit, and how large they are. Fails with
+  /// reentrant, wrong_thread and out_of_host_memory. O(heap).
+  [[nodiscard]] Result<Census> census();
+  /// Why `ref` lives: a shortest path to it from a root; an empty one when there is none. Fails
+  /// with bad_ref when no object starts there, and as census() does; takes host memory of a quarter
+  /// of the heap. O(heap).
+  [[nodiscard]] Result<RootPath> path_to_root(Ref<void> ref);
+  /// The handles, locals and registrations there are, by label. Fails as census() does.
+  [[nodiscard]] Result<HeldRoots> held_roots();
+  /// Drops all roots and objects: as after create(), but with the types kept, and with the external
+  /// bytes, which are the embedder's to take away. Handles become stale.
   /// Restores service after the arena's contents were damaged. Fails with reentrant and
   /// wrong_thread.
   Error reset() noexcept;
@@ -145,6 +165,49 @@ class BESOM_API Heap {
   [[nodiscard]] HeapStats stats() const noexcept;
   /// nullptr: nobody listens any more. Fails with reentrant and wrong_thread.
   Error set_listener(CollectionListener listener, void* user) noexcept;
+
+  /// Collects if that is due: where HeapOptions::safepoints is on, nothing else does but collect().
+  /// All that is to stay has to be rooted here. Inside a NoCollectScope it does nothing. Fails with
+  /// reentrant, wrong_thread and abandoned. Some twenty instructions where nothing is due.
+  Error safepoint() noexcept;
+  /// No collection happens until allow_collections() was called as often: see NoCollectScope. Fails
+  /// with reentrant and wrong_thread.
+  Error forbid_collections() noexcept;
+  /// Fails with unbalanced where collections are not forbidden, and as forbid_collections() does.
+  Error allow_collections() noexcept;
+
+  /// Counts `bytes` that the embedder holds outside of the heap on behalf of objects, such as a
+  /// buffer that goes when its object does. They bring the next collection closer as if they were
+  /// objects: see detail::Pacer. Never collects by itself; may be called in callbacks. Fails with
+  /// wrong_thread, and with heap_limit when the sum would pass 2^64. O(1).
+  Error add_external(std::uint64_t bytes) noexcept;
+  /// `bytes` of those have gone. Fails with wrong_thread, and with unbalanced when there are not as
+  /// many. O(1).
+  Error remove_external(std::uint64_t bytes) noexcept;
+
+  /// Roots `object`, or nullptr, until the innermost HandleScope around ends, or locals are
+  /// restored to an earlier mark. Without either it stays. Empty when the host has no memory and in
+  /// a collection; error() says which.
+  template <class T>
+  [[nodiscard]] Local<T> local(T* object) noexcept {
+    const std::uint32_t index = Ref<T>(object).index();
+    detail::LocalSlot* slot = roots_->push(index);
+    if (slot == nullptr) [[unlikely]] {
+      detail::note_root_failure(*this);
+      return {};
+    }
+    detail::note_rooted(*this, index);
+    return Local<T>(roots_, slot);
+  }
+  /// Where local roots and scopes stand now: the shadow stack's height. To be restored once, also
+  /// after a longjmp past HandleScopes and NoCollectScopes. Takes one local root's place. Empty
+  /// when the host has no memory, in a collection and on another thread; error() says which. O(1).
+  [[nodiscard]] LocalMark mark_locals() noexcept;
+  /// Drops all local roots made since the mark and ends the scopes opened since, which must have
+  /// been jumped out of: the destructor of one that has not aborts. The mark is used up. Fails with
+  /// stale_handle when it was restored before, or an earlier one was, or the scope around it has
+  /// ended; with wrong_heap, reentrant (call recover() first) and wrong_thread. O(locals dropped).
+  Error restore_locals(const LocalMark& mark) noexcept;
 
   /// `callback` names roots of the embedder's own at each collection. Empty when the host has no
   /// memory. `label` is static text.
@@ -164,7 +227,7 @@ class BESOM_API Heap {
   Error attach_thread() noexcept;
 
   [[nodiscard]] const HeapOptions& options() const noexcept { return options_; }
-  /// For tools that draw the heap: which parts of it are free.
+  /// For tools that draw the heap: which parts of it are free. Aborts on another thread.
   [[nodiscard]] const FreeList& free_list() noexcept;
 
  private:

@@ -110,13 +110,18 @@ bool RootTable::next_local_chunk() noexcept {
 }
 
 void RootTable::close_scope(ScopeMark mark, std::uint32_t depth) noexcept {
+  BESOM_CHECK(depth <= open_scopes_, "handle scope ended before by restore_locals(): depth, open",
+              depth, open_scopes_);
   BESOM_CHECK(depth == open_scopes_, "handle scope closed before an inner one: depth, open", depth,
               open_scopes_);
   --open_scopes_;
   if (local_count_ == 0) return;
   // A scope opened before the first chunk was there starts at its beginning.
-  LocalSlot* top = mark.top != nullptr ? mark.top : local_chunks_[0];
-  while (local_chunk_ != mark.chunk) {
+  pop_to(mark.top != nullptr ? mark.top : local_chunks_[0], mark.chunk);
+}
+
+void RootTable::pop_to(LocalSlot* top, std::uint32_t chunk) noexcept {
+  while (local_chunk_ != chunk) {
     for (LocalSlot* slot = local_chunks_[local_chunk_]; slot != top_; ++slot) *slot = {};
     --local_chunk_;
     top_ = chunk_end_ = local_chunks_[local_chunk_] + kChunkSlots;
@@ -130,6 +135,19 @@ void RootTable::run_hooks(const MarkView& marks) const {
     const RootSource& source = sources_[i];
     if (source.serial != 0 && source.hook != nullptr) source.hook(source.user, marks);
   }
+}
+
+bool RootTable::unwind(std::uint64_t position, std::uint64_t serial,
+                       std::uint32_t open_scopes) noexcept {
+  if (local_count_ == 0 || position > last_position()) return false;
+  const auto chunk = static_cast<std::uint32_t>(position / kChunkSlots);
+  LocalSlot* slot = local_chunks_[chunk] + position % kChunkSlots;
+  if (slot->serial != serial || open_scopes > open_scopes_) return false;
+  pop_to(slot, chunk);
+  // Each scope is an owner, too.
+  owners_ -= open_scopes_ - open_scopes;
+  open_scopes_ = open_scopes;
+  return true;
 }
 
 std::uint64_t RootTable::add_source(const RootSource& source) noexcept {

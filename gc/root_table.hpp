@@ -6,6 +6,7 @@
 #include "freelist/export.hpp"
 #include "freelist/zeroed_array.hpp"
 #include "gc/callback_visitor.hpp"
+#include "gc/held_roots.hpp"
 #include "gc/mark_hook.hpp"
 #include "heap/error.hpp"
 #include "heap/type.hpp"
@@ -99,6 +100,16 @@ class BESOM_API RootTable {
   }
   /// `depth`: open_scopes() right after this scope was opened.
   void close_scope(ScopeMark mark, std::uint32_t depth) noexcept;
+  /// Pops the local root `serial` at `position`, which was pushed where `open_scopes` were open,
+  /// and all after it, and closes the scopes opened since, whose destructors do not run any more.
+  /// False when that root is not there any more.
+  [[nodiscard]] bool unwind(std::uint64_t position, std::uint64_t serial,
+                            std::uint32_t open_scopes) noexcept;
+  /// Of the last local root: chunk times kChunkSlots and place in it.
+  [[nodiscard]] std::uint64_t last_position() const noexcept {
+    return std::uint64_t{local_chunk_} * kChunkSlots +
+           static_cast<std::uint64_t>(top_ - local_chunks_[local_chunk_]) - 1;
+  }
   [[nodiscard]] std::uint32_t open_scopes() const noexcept { return open_scopes_; }
 
   /// The serial that names the source, or 0 when the host has no memory.
@@ -119,13 +130,9 @@ class BESOM_API RootTable {
       const HandleSlot& slot = handle_chunks_[i / kChunkSlots][i % kChunkSlots];
       if (slot.ref != 0) visit(slot.ref, slot.label);
     }
-    for (std::uint32_t chunk = 0; chunk <= local_chunk_ && local_count_ != 0; ++chunk) {
-      const LocalSlot* slot = local_chunks_[chunk];
-      const LocalSlot* end = chunk == local_chunk_ ? top_ : slot + kChunkSlots;
-      for (; slot != end; ++slot) {
-        if (slot->ref != 0) visit(slot->ref, "local");
-      }
-    }
+    each_local([&](const LocalSlot& slot) {
+      if (slot.ref != 0) visit(slot.ref, "local");
+    });
     for (std::size_t i = 0; i < source_count_; ++i) {
       const RootSource& source = sources_[i];
       if (source.serial == 0) continue;
@@ -136,6 +143,25 @@ class BESOM_API RootTable {
       }
       // A hook has no slots.
       for (std::uint64_t k = 0; k < source.count; ++k) visit(source.slots[k], source.label);
+    }
+  }
+  /// `visit(kind, label)` for every handle, local and registration.
+  template <class Visit>
+  void each_held(Visit visit) const {
+    for (std::uint32_t i = 0; i < handle_limit_; ++i) {
+      const HandleSlot& slot = handle_chunks_[i / kChunkSlots][i % kChunkSlots];
+      if (slot.serial != 0) visit(HeldRoot::Kind::handle, slot.label);
+    }
+    each_local([&](const LocalSlot& slot) {
+      if (slot.ref != 0) visit(HeldRoot::Kind::local, "local");
+    });
+    for (std::size_t i = 0; i < source_count_; ++i) {
+      const RootSource& source = sources_[i];
+      if (source.serial == 0) continue;
+      visit(source.hook != nullptr       ? HeldRoot::Kind::mark_hook
+            : source.callback != nullptr ? HeldRoot::Kind::callback
+                                         : HeldRoot::Kind::range,
+            source.label);
     }
   }
   /// Calls the mark hooks in the order of their places.
@@ -149,9 +175,19 @@ class BESOM_API RootTable {
   }
 
  private:
+  template <class Visit>
+  void each_local(Visit visit) const {
+    for (std::uint32_t chunk = 0; chunk <= local_chunk_ && local_count_ != 0; ++chunk) {
+      const LocalSlot* slot = local_chunks_[chunk];
+      const LocalSlot* end = chunk == local_chunk_ ? top_ : slot + kChunkSlots;
+      for (; slot != end; ++slot) visit(*slot);
+    }
+  }
+
   RootTable() = default;
   ~RootTable();
   [[nodiscard]] bool next_local_chunk() noexcept;
+  void pop_to(LocalSlot* top, std::uint32_t chunk) noexcept;
 
   Heap* heap_ = nullptr;
   std::uint32_t owners_ = 1;

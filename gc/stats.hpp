@@ -11,6 +11,7 @@ enum class Cause : std::uint8_t {
   requested,  ///< Heap::collect().
   full,       ///< No hole was large enough.
   pace,       ///< Little is live: collecting early keeps the heap in the cache.
+  external,   ///< Bytes held outside on behalf of objects have grown: see Heap::add_external().
   nursery,    ///< Enough was allocated to look among the young, in a generational heap.
   zeal,
 };
@@ -39,6 +40,7 @@ struct CollectionStats {
   std::uint64_t committed = 0;
   std::uint64_t reserved = 0;
   std::uint64_t returned = 0;      ///< Given back to the system by this collection.
+  std::uint64_t external = 0;      ///< Bytes held outside, at its end.
   std::uint64_t bad_refs = 0;      ///< Slots that held no object's index; not followed.
   std::uint64_t bad_headers = 0;   ///< Objects whose header contradicts the tables; not traced.
   std::uint64_t mark_rescans = 0;  ///< Walks of the mark bitmap because the mark stack was full.
@@ -53,6 +55,7 @@ struct HeapStats {
   std::uint64_t committed = 0;
   std::uint64_t reserved = 0;
   std::uint64_t table_bytes = 0;  ///< Side tables, used or not.
+  std::uint64_t external = 0;     ///< Bytes held outside on behalf of objects.
   std::uint64_t allocated = 0;    ///< Bytes handed out since creation.
   std::uint64_t pause_ns = 0;     ///< Sum over all collections.
   std::uint64_t pause_max_ns = 0;
