@@ -68,9 +68,14 @@ class PathSearch {
   }
   [[nodiscard]] bool is_found() noexcept { return parent_of(target_) != 0; }
 
+  /// From the newest object last: what else keeps the target alive is better to know.
   void search() {
     roots_.each_labelled([&](std::uint32_t bits, const char*) { meet(bits, kRoot); });
+    visit_what_was_met();
     meet(newest_, kRoot);
+    visit_what_was_met();
+  }
+  void visit_what_was_met() {
     while (visited_ != met_ && !is_found() && has_memory_) {
       const std::uint32_t index = queue_[visited_++];
       each_strong_edge(index, [&](const detail::ObjectSlot& slot) { meet(slot.bits, index); });

@@ -31,8 +31,8 @@ class BESOM_API RootPath {
  public:
   /// Whether there is a path. Without one the object goes with the next full collection.
   explicit operator bool() const noexcept { return count_ != 0; }
-  /// Label of the root's handle or registration; "local"; "newest object" for what allocate()
-  /// returned last. nullptr without a path.
+  /// Label of the root's handle or registration; "local"; "newest object" where nothing but having
+  /// been allocated last is what keeps it. nullptr without a path.
   [[nodiscard]] const char* root_label() const noexcept { return root_label_; }
   /// The objects from the root to the one that was asked for, both included.
   [[nodiscard]] std::span<const PathStep> steps() const noexcept { return {steps_.data(), count_}; }

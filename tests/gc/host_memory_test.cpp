@@ -207,7 +207,7 @@ TEST_CASE("Host memory: a collection asks for none", "[gc][host]") {
     Kit kit(options);
     static std::uint64_t heard = 0;
     heard = 0;
-    kit.heap.set_listener([](void*, const CollectionStats&) { ++heard; }, nullptr);
+    REQUIRE_FALSE(kit.heap.set_listener([](void*, const CollectionStats&) { ++heard; }, nullptr));
     std::uint32_t slots[100] = {};
     const RootRegistration range = kit.heap.add_root_range(slots, 100, "range");
     HandleScope scope(kit.heap);
