@@ -149,7 +149,8 @@ int main(int argc, char** argv) {
     const Type<Cell> type = require(heap.define<Cell>());
     SmallStack stack;
     stack.run([&] {
-      heap.attach_thread();  // A heap is used by one thread at a time; it is this one's turn.
+      // A heap is used by one thread at a time; it is this one's turn.
+      expect(!heap.attach_thread(), "a heap is handed over between calls");
       Handle<Cell> list = require(heap.make(type, 0, "list"), heap);
       list.set(nullptr);
       build(heap, type, length, list);
@@ -165,7 +166,7 @@ int main(int argc, char** argv) {
       list.reset();
       collect(heap, 0, "dropped");
     });
-    heap.attach_thread();
+    expect(!heap.attach_thread(), "a heap is handed over between calls");
     program.did(length, "cells");
     std::cout << "native stack used: " << example::bytes_text(stack.used_bytes()) << " of "
               << example::bytes_text(SmallStack::kStackBytes) << '\n';

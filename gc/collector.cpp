@@ -19,6 +19,8 @@ const char* name_of(Cause cause) noexcept {
       return "full";
     case Cause::pace:
       return "pace";
+    case Cause::external:
+      return "external";
     case Cause::nursery:
       return "nursery";
     case Cause::zeal:
@@ -66,25 +68,71 @@ std::uint64_t Collector::allocated_since_collection() const noexcept {
   return used > used_after_collection_ ? used - used_after_collection_ : 0;
 }
 
+std::optional<Cause> Collector::due() const noexcept {
+  if (until_zeal_ == 1) return Cause::zeal;
+  if (overdue_) return Cause::full;
+  if (pacer_.external_is_due()) return Cause::external;
+  const bool by_nursery = nursery_.is_on() && nursery_.bytes() < pacer_.pace();
+  if (allocated_since_collection() < (by_nursery ? nursery_.bytes() : pacer_.pace())) return {};
+  return by_nursery ? Cause::nursery : Cause::pace;
+}
+
 char* Collector::allocate(std::uint32_t granules, Error& error) noexcept {
-  bool collected = false;
-  const std::uint64_t due =
-      nursery_.is_on() ? std::min(pacer_.pace(), nursery_.bytes()) : pacer_.pace();
-  if (until_zeal_ != 0 && --until_zeal_ == 0) {
-    until_zeal_ = heap_.options_.zeal.collect_every;
-    collect(Cause::zeal);
-    collected = true;
-  } else if (allocated_since_collection() >= due) {
-    collect(due == pacer_.pace() ? Cause::pace : Cause::nursery);
-    collected = true;
-  }
+  const bool may_collect = forbidden_ == 0 && !heap_.options_.safepoints;
+  const std::optional<Cause> cause = may_collect ? due() : std::nullopt;
+  if (until_zeal_ > 1) --until_zeal_;
+  if (cause) collect(*cause);
   if (char* object = heap_.space_.allocate(granules)) return object;
   if (char* object = allocate_by_growing(granules, pacer_.budget(), error)) return object;
-  if (!collected) {
+  if (!may_collect) {
+    overdue_ = true;
+  } else if (!cause) {
     collect(Cause::full);
     if (char* object = heap_.space_.allocate(granules)) return object;
   }
-  return allocate_by_growing(granules, heap_.options_.heap_max, error);
+  char* object = allocate_by_growing(granules, heap_.options_.heap_max, error);
+  if (object == nullptr && !may_collect && error.code == Errc::heap_limit) {
+    error.detail = "heap_max, and no collection is allowed here";
+  }
+  return object;
+}
+
+bool Collector::safepoint() noexcept {
+  if (forbidden_ != 0) return true;
+  const std::optional<Cause> cause = due();
+  return !cause || collect(*cause);
+}
+
+bool Collector::allow_collections() noexcept {
+  if (forbidden_ == 0) return false;
+  --forbidden_;
+  meet_what_is_due();
+  return true;
+}
+
+/// Windows would let the mutator go on for long without asking.
+void Collector::meet_what_is_due() noexcept {
+  if (forbidden_ == 0 && !is_collecting() && due()) heap_.space_.retire_windows();
+}
+
+Error Collector::add_external(std::uint64_t bytes) noexcept {
+  const bool was_due = pacer_.external_is_due();
+  if (!pacer_.add_external(bytes)) {
+    return {.code = Errc::heap_limit,
+            .bytes = bytes,
+            .limit = ~pacer_.external(),
+            .detail = "external bytes in 64 bits"};
+  }
+  if (!was_due && pacer_.external_is_due()) meet_what_is_due();
+  return {};
+}
+
+Error Collector::remove_external(std::uint64_t bytes) noexcept {
+  if (pacer_.remove_external(bytes)) return {};
+  return {.code = Errc::unbalanced,
+          .bytes = bytes,
+          .limit = pacer_.external(),
+          .detail = "external bytes that were added"};
 }
 
 char* Collector::allocate_by_growing(std::uint32_t granules, std::uint64_t limit,
@@ -109,47 +157,82 @@ char* Collector::allocate_by_growing(std::uint32_t granules, std::uint64_t limit
   return nullptr;
 }
 
-void Collector::collect(Cause cause) noexcept {
+bool Collector::collect(Cause cause) noexcept {
   const Zeal& zeal = heap_.options_.zeal;
   if (zeal.verify) verify_or_abort("before");
-  collecting_ = true;
-  heap_.set_locked(true);
-  CollectionStats stats;
+  Busy busy(*this, Phase::marking);
+  current_ = {};
+  CollectionStats& stats = current_;
   stats.number = last_.number + 1;
   stats.cause = cause;
   stats.minor = is_minor(cause);
   const std::uint64_t begun = now_ns();
   heap_.space_.retire_windows();
   mark(stats);
-  settle(stats);
-  const std::uint64_t swept_from = now_ns();
-  if (stats.minor && (zeal.verify || zeal.collect_every != 0)) {
-    abort_with(find_missed_stores(heap_.space_, types_, marker_.marks()), "in");
+  if (!stats.abandoned) {
+    heap_.roots_->run_hooks(MarkView(heap_.space_, marker_.marks(), stats.minor));
+    busy.enter(Phase::sweeping);
+    settle(stats);
+    if (stats.minor && (zeal.verify || zeal.collect_every != 0)) {
+      abort_with(find_missed_stores(heap_.space_, types_, marker_.marks()), "in");
+    }
+    free_unmarked(stats);
+  } else {
+    busy.enter(Phase::sweeping);
+    keep_all(stats);
   }
+  stats.pause_ns = now_ns() - begun;
+  account(stats);
+  busy.enter(Phase::reporting);
+  report(stats);
+  busy.leave();
+  if (zeal.verify) verify_or_abort("after");
+  return !last_.abandoned;
+}
+
+void Collector::free_unmarked(CollectionStats& stats) noexcept {
+  const std::uint64_t swept_from = now_ns();
   const SweepResult swept =
-      sweep(heap_.space_, marker_.marks(), marker_.end(), zeal.poison, stats.minor);
+      sweep(heap_.space_, marker_.marks(), marker_.end(), heap_.options_.zeal.poison, stats.minor);
   stats.live_objects = stats.minor ? live_objects_ + marker_.marked() : swept.live_objects;
   stats.freed_objects = swept.freed_objects;
   stats.freed_bytes = swept.freed_bytes;
   stats.sweep_ns = now_ns() - swept_from;
   finish(stats);
-  stats.pause_ns = now_ns() - begun;
+}
 
+void Collector::account(CollectionStats& stats) noexcept {
+  stats.external = pacer_.external();
+  overdue_ = false;
+  if (stats.cause == Cause::zeal) until_zeal_ = heap_.options_.zeal.collect_every;
   last_ = stats;
   totals_.allocated += stats.live_bytes + stats.freed_bytes - used_after_collection_;
   used_after_collection_ = stats.live_bytes;
   live_objects_ = stats.live_objects;
   ++totals_.collections;
+  if (stats.abandoned) ++totals_.abandoned;
   totals_.pause_ns += stats.pause_ns;
   totals_.pause_max_ns = std::max(totals_.pause_max_ns, stats.pause_ns);
   totals_.freed_bytes += stats.freed_bytes;
   totals_.freed_objects += stats.freed_objects;
   totals_.released += stats.released;
-  log_.log(LogLevel::info,
-           "%scollection %" PRIu64 " (%s): %" PRIu64 " KiB in %" PRIu64 " objects live, %" PRIu64
-           " KiB freed, %" PRIu64 " us",
-           stats.minor ? "minor " : "", stats.number, name_of(cause), stats.live_bytes >> 10,
-           stats.live_objects, stats.freed_bytes >> 10, stats.pause_ns / 1000);
+}
+
+/// When all accounts are done: a sink or listener may jump out.
+void Collector::report(const CollectionStats& stats) noexcept {
+  if (stats.abandoned) {
+    log_.log(LogLevel::warn, "collection %" PRIu64 " (%s): abandoned by a callback", stats.number,
+             name_of(stats.cause));
+  } else {
+    log_.log(LogLevel::debug, "swept in %" PRIu64 " us: %" PRIu64 " holes, largest %" PRIu64,
+             stats.sweep_ns / 1000, stats.holes, stats.largest_hole);
+    log_.log(LogLevel::info,
+             "%scollection %" PRIu64 " (%s): %" PRIu64 " KiB in %" PRIu64 " objects live, %" PRIu64
+             " KiB freed, %" PRIu64 " us",
+             stats.minor ? "minor " : "", stats.number, name_of(stats.cause),
+             stats.live_bytes >> 10, stats.live_objects, stats.freed_bytes >> 10,
+             stats.pause_ns / 1000);
+  }
   if (stats.bad_refs != 0 || stats.bad_headers != 0) {
     log_.log(LogLevel::error,
              "collection %" PRIu64 ": %" PRIu64 " bad refs and %" PRIu64
@@ -157,9 +240,6 @@ void Collector::collect(Cause cause) noexcept {
              stats.number, stats.bad_refs, stats.bad_headers);
   }
   if (listener_ != nullptr) listener_(listener_user_, last_);
-  heap_.set_locked(false);
-  collecting_ = false;
-  if (zeal.verify) verify_or_abort("after");
 }
 
 void Collector::mark(CollectionStats& stats) noexcept {
@@ -169,18 +249,24 @@ void Collector::mark(CollectionStats& stats) noexcept {
   // Who collects on purpose has rooted what is to stay.
   if (stats.cause == Cause::requested) heap_.newest_ = 0;
   marker_.mark_root(heap_.newest_);
-  heap_.roots_->each(visitor, [&](std::uint32_t bits, const char*) { marker_.mark_root(bits); });
+  heap_.roots_->each(
+      visitor, [&](std::uint32_t bits, const char*) { marker_.mark_root(bits); },
+      [](const char*) {});
+  if (visitor.is_abandoned()) marker_.abandon();
   heap_.finalizers_->mark_ready(marker_);
   heap_.finalizers_->await(marker_, stats.minor);
-  if (heap_.space_.cards().recording()) {
-    if (stats.minor) marker_.mark_from_cards(heap_.space_.cards());
-    heap_.space_.cards().clear((to_bytes(marker_.end() - 1) >> Cards::kShift) + 1);
+  Cards cards = heap_.space_.cards();
+  if (cards.recording() && !marker_.is_abandoned()) {
+    const std::uint32_t card_end = (to_bytes(marker_.end() - 1) >> Cards::kShift) + 1;
+    if (stats.minor) marker_.mark_from_cards(cards);
+    cards.clear(card_end);
   }
   const std::uint64_t marking = now_ns();
   stats.roots_ns = marking - begun;
   marker_.drain();
-  marker_.break_entries();
   stats.mark_ns = now_ns() - marking;
+  stats.abandoned = marker_.is_abandoned();
+  note_findings(stats);
   log_.log(LogLevel::debug, "marked in %" PRIu64 " us after %" PRIu64 " us of roots",
            stats.mark_ns / 1000, stats.roots_ns / 1000);
 }
@@ -188,6 +274,7 @@ void Collector::mark(CollectionStats& stats) noexcept {
 /// What is weak forgets the dead before any of them comes back to life for its finalizer; what is
 /// first reached by those is settled in turn, then the hooks of the dead run.
 void Collector::settle(CollectionStats& stats) noexcept {
+  marker_.break_entries();
   marker_.clear_weak_slots();
   std::uint64_t cleared = 0;
   heap_.weak_handles_->each_handle([&](std::uint32_t& ref) {
@@ -203,13 +290,19 @@ void Collector::settle(CollectionStats& stats) noexcept {
     marker_.clear_weak_slots();
   }
   const Releaser::Counts released = releaser_.release(heap_.space_, types_, &marker_.marks());
+  note_findings(stats);
+  stats.bad_headers += released.bad_headers;
+  stats.weak_cleared += cleared;
+  stats.released = released.released;
+}
+
+void Collector::note_findings(CollectionStats& stats) const noexcept {
   const MarkFindings& findings = marker_.findings();
   stats.bad_refs = findings.bad_refs;
-  stats.bad_headers = findings.bad_headers + released.bad_headers;
+  stats.bad_headers = findings.bad_headers;
   stats.mark_rescans = findings.rescans;
-  stats.weak_cleared = findings.weak_cleared + cleared;
+  stats.weak_cleared = findings.weak_cleared;
   stats.entries_broken = findings.entries_broken;
-  stats.released = released.released;
 }
 
 /// Accounts, the budget for what follows, and what goes back to the system.
@@ -236,16 +329,12 @@ void Collector::finish(CollectionStats& stats) noexcept {
   stats.largest_hole = space.free_list().largest_free_block();
   stats.committed = space.arena().committed();
   stats.reserved = space.arena().reserved();
-  log_.log(LogLevel::debug, "swept in %" PRIu64 " us: %" PRIu64 " holes, largest %" PRIu64,
-           stats.sweep_ns / 1000, stats.holes, stats.largest_hole);
 }
 
-void Collector::collect_on_request() noexcept {
-  if (heap_.finalizers_->running() != 0) {
-    collect_deferred_ = true;
-  } else {
-    collect(Cause::requested);
-  }
+bool Collector::collect_on_request() noexcept {
+  if (heap_.finalizers_->running() == 0) return collect(Cause::requested);
+  collect_deferred_ = true;
+  return true;
 }
 
 std::uint64_t Collector::run_finalizers(FinalizerRunner runner, std::uint64_t count) noexcept {
@@ -279,33 +368,26 @@ Error Collector::prepare(const TypeDescriptor& descriptor) noexcept {
 }
 
 void Collector::release_all() noexcept {
-  BESOM_CHECK(!collecting_, "heap destroyed during a collection: its number", last_.number + 1, 0);
   BESOM_CHECK(heap_.finalizers_->running() == 0, "heap destroyed inside a finalizer: its agent",
               heap_.finalizers_->running(), 0);
   if (!releaser_.is_used()) return;
-  collecting_ = true;
-  heap_.set_locked(true);
+  Busy busy(*this, Phase::sweeping);
   heap_.space_.retire_windows();
   totals_.released += releaser_.release(heap_.space_, types_, nullptr).released;
-  heap_.set_locked(false);
-  collecting_ = false;
+  busy.leave();
 }
 
 /// Callbacks run here as they do in a collection, so the same is refused to them.
 VerifyReport Collector::verify() {
-  collecting_ = true;
-  heap_.set_locked(true);
-  heap_.space_.retire_windows();
-  VerifyReport report =
-      verify_heap(heap_.space_, types_, *heap_.roots_, *heap_.weak_handles_, *heap_.finalizers_);
-  heap_.set_locked(false);
-  collecting_ = false;
-  return report;
+  return read([&](const Space& space, const TypeTable& types) {
+    return verify_heap(space, types, *heap_.roots_, *heap_.weak_handles_, *heap_.finalizers_);
+  });
 }
 
-/// The first collection has no marks to keep. Under zeal three in four are minor.
+/// The first collection has no marks to keep, nor has one after an abandoned one. Under zeal three
+/// in four are minor.
 bool Collector::is_minor(Cause cause) const noexcept {
-  if (!heap_.options_.generational || last_.number == 0) return false;
+  if (!heap_.options_.generational || last_.number == 0 || last_.abandoned) return false;
   return cause == Cause::nursery || (cause == Cause::zeal && last_.number % 4 != 0);
 }
 
@@ -332,7 +414,12 @@ void Collector::reset() noexcept {
   nursery_ = Nursery(heap_.options_.generational);
   heap_.space_.reset();
   used_after_collection_ = live_objects_ = 0;
+  // What the embedder holds outside is not given back by forgetting objects.
+  const std::uint64_t external = pacer_.external();
   pacer_ = Pacer(heap_.options_);
+  static_cast<void>(pacer_.add_external(external));
+  pacer_.note_external();
+  overdue_ = false;
 }
 
 HeapStats Collector::stats() const noexcept {
@@ -340,6 +427,7 @@ HeapStats Collector::stats() const noexcept {
   HeapStats stats = totals_;
   stats.capacity = space.capacity();
   stats.used = space.used_bytes();
+  stats.external = pacer_.external();
   stats.committed = space.arena().committed();
   stats.reserved = space.arena().reserved();
   stats.table_bytes = space.table_bytes() + marker_.table_bytes() + releaser_.table_bytes();

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <optional>
 
 #include "gc/heap.hpp"
 #include "gc/marker.hpp"
@@ -21,12 +23,37 @@ class Collector {
   /// Memory for an object: from windows and holes, else by collecting, else by growing. On failure
   /// nullptr, with the reason in `error`.
   [[nodiscard]] char* allocate(std::uint32_t granules, Error& error) noexcept;
-  void collect(Cause cause) noexcept;
-  /// For the embedder: from inside a finalizer, when that has returned.
-  void collect_on_request() noexcept;
+  /// False when a callback abandoned it.
+  bool collect(Cause cause) noexcept;
+  /// For the embedder: from inside a finalizer, when that has returned. False as for collect().
+  bool collect_on_request() noexcept;
+  /// After a jump out of a callback.
+  void recover() noexcept;
+  /// Collects if that is due and not forbidden. False when a callback abandoned the collection.
+  bool safepoint() noexcept;
   /// Calls `count` finalizers; how many there were.
   std::uint64_t run_finalizers(FinalizerRunner runner, std::uint64_t count) noexcept;
   [[nodiscard]] VerifyReport verify();
+
+  /// Runs `body(space, types)`, which returns a value, while the heap refuses all else. Windows are
+  /// retired before.
+  template <class Body>
+  auto read(Body body) {
+    Busy busy(*this, Phase::reading);
+    heap_.space_.retire_windows();
+    auto result = body(heap_.space_, types_);
+    busy.leave();
+    return result;
+  }
+
+  /// How often collections are forbidden; nested.
+  [[nodiscard]] std::uint32_t forbidden() const noexcept { return forbidden_; }
+  void forbid_collections() noexcept { ++forbidden_; }
+  /// False when they are not forbidden.
+  [[nodiscard]] bool allow_collections() noexcept;
+
+  [[nodiscard]] Error add_external(std::uint64_t bytes) noexcept;
+  [[nodiscard]] Error remove_external(std::uint64_t bytes) noexcept;
   /// The mapped capacity and the accounts as after creation.
   void reset() noexcept;
 
@@ -38,7 +65,8 @@ class Collector {
   /// and inside a finalizer.
   void release_all() noexcept;
 
-  [[nodiscard]] bool is_collecting() const noexcept { return collecting_; }
+  /// Whether the heap is at work on itself, or calls out of that: nobody else may.
+  [[nodiscard]] bool is_collecting() const noexcept { return phase() != Phase::idle; }
   [[nodiscard]] bool is_own_thread() const noexcept;
   void attach_thread() noexcept;
   void set_listener(CollectionListener listener, void* user) noexcept {
@@ -47,10 +75,37 @@ class Collector {
   }
 
   [[nodiscard]] TypeTable& types() noexcept { return types_; }
+  [[nodiscard]] const LogSink& log() const noexcept { return log_; }
   [[nodiscard]] const CollectionStats& last() const noexcept { return last_; }
   [[nodiscard]] HeapStats stats() const noexcept;
 
  private:
+  /// What the heap does now. In all but idle, callbacks and signal handlers are refused.
+  enum class Phase : std::uint8_t {
+    idle,
+    marking,    ///< Nothing is freed yet: what is left in the middle can be abandoned.
+    sweeping,   ///< Nothing of the embedder's is called.
+    reporting,  ///< The collection is over, but for those who hear of it.
+    reading,    ///< A walk that changes nothing.
+  };
+  /// One stay in phases other than idle. Leaving aborts when recover() was called meanwhile: then
+  /// the callback that did so has not jumped out, and the heap took itself to be idle.
+  class Busy {
+   public:
+    Busy(Collector& collector, Phase phase) noexcept : collector_(collector) {
+      collector_.heap_.set_locked(true);
+      collector_.set_phase(phase);
+    }
+    Busy(const Busy&) = delete;
+    Busy& operator=(const Busy&) = delete;
+    void enter(Phase phase) noexcept;
+    void leave() noexcept;
+
+   private:
+    Collector& collector_;
+    std::uint64_t recoveries_ = collector_.recoveries_;
+  };
+
   Collector(Heap& heap, Marker marker, LogSink log) noexcept
       : heap_(heap),
         marker_(std::move(marker)),
@@ -63,9 +118,19 @@ class Collector {
   [[nodiscard]] char* allocate_by_growing(std::uint32_t granules, std::uint64_t limit,
                                           Error& error) noexcept;
   [[nodiscard]] std::uint64_t allocated_since_collection() const noexcept;
+  /// Why a collection is due, if it is.
+  [[nodiscard]] std::optional<Cause> due() const noexcept;
+  void meet_what_is_due() noexcept;
+  [[nodiscard]] Phase phase() const noexcept { return phase_.load(std::memory_order_relaxed); }
+  void set_phase(Phase phase) noexcept;
   void mark(CollectionStats& stats) noexcept;
   void settle(CollectionStats& stats) noexcept;
+  void note_findings(CollectionStats& stats) const noexcept;
+  void free_unmarked(CollectionStats& stats) noexcept;
+  void keep_all(CollectionStats& stats) noexcept;
   void finish(CollectionStats& stats) noexcept;
+  void account(CollectionStats& stats) noexcept;
+  void report(const CollectionStats& stats) noexcept;
   [[nodiscard]] bool is_minor(Cause cause) const noexcept;
   void verify_or_abort(const char* when);
   void abort_with(const VerifyReport& report, const char* when);
@@ -77,13 +142,17 @@ class Collector {
   Releaser releaser_;
   TypeTable types_;
   LogSink log_;
+  CollectionStats current_;  ///< Of the collection that is under way.
   CollectionStats last_;
   HeapStats totals_;
   std::uint64_t used_after_collection_ = 0;
   std::uint64_t live_objects_ = 0;  ///< After the last collection.
-  std::uint32_t until_zeal_ = 0;
-  bool collecting_ = false;
+  std::uint32_t until_zeal_ = 0;    ///< 1: the next allocation collects.
+  std::uint32_t forbidden_ = 0;
   bool collect_deferred_ = false;  ///< A finalizer asked for a collection.
+  bool overdue_ = false;  ///< Where it was not allowed, the heap grew instead of collecting.
+  std::atomic<Phase> phase_ = Phase::idle;
+  std::uint64_t recoveries_ = 0;
   const void* thread_ = nullptr;
   CollectionListener listener_ = nullptr;
   void* listener_user_ = nullptr;

@@ -98,6 +98,7 @@ class Handle {
   void set(T* object) noexcept {
     BESOM_CHECK(table_ != nullptr && !is_stale(), "stale or empty handle set: serial", serial_, 0);
     BESOM_CHECK(!table_->is_locked(), "handle set during a collection: serial", serial_, 0);
+    BESOM_CHECK(table_->refusal() == Errc::ok, "handle set by another thread: serial", serial_, 0);
     slot_->ref = Ref<T>(object).index();
     detail::note_rooted(*table_->heap(), slot_->ref);
   }
@@ -151,12 +152,25 @@ class Local {
 
  private:
   friend class HandleScope;
+  friend class Heap;
   Local(detail::RootTable* table, detail::LocalSlot* slot) noexcept
       : table_(table), slot_(slot), serial_(slot->serial) {}
 
   detail::RootTable* table_ = nullptr;
   detail::LocalSlot* slot_ = nullptr;
   std::uint64_t serial_ = 0;
+};
+
+/// How far the local roots reached when it was made, for code that is left by longjmp: see
+/// Heap::mark_locals(). Plain data without an owner; the members are the heap's.
+struct LocalMark {
+  const detail::RootTable* table = nullptr;
+  std::uint64_t serial = 0;
+  std::uint64_t position = 0;
+  std::uint32_t open_scopes = 0;
+  std::uint32_t forbidden = 0;
+
+  explicit operator bool() const noexcept { return table != nullptr; }
 };
 
 /// A stretch of code whose local roots are dropped together at its end. Scopes nest like blocks:
@@ -169,6 +183,7 @@ class HandleScope {
   }
   HandleScope(const HandleScope&) = delete;
   HandleScope& operator=(const HandleScope&) = delete;
+  /// Aborts when inner scopes are open, and when restore_locals() ended it already.
   ~HandleScope() {
     table_.close_scope(mark_, depth_);
     table_.release();

@@ -14,6 +14,16 @@ using detail::Collector;
 using detail::Space;
 using detail::TypeInfo;
 
+namespace {
+
+constexpr Error kAbandoned{.code = Errc::abandoned, .detail = "by a callback"};
+
+Error wrong_thread() noexcept {
+  return {.code = Errc::wrong_thread, .detail = "call attach_thread() to hand a heap over"};
+}
+
+}  // namespace
+
 Heap::Heap(Space space, const HeapOptions& options) noexcept
     : space_(std::move(space)), options_(options) {}
 
@@ -49,7 +59,12 @@ Result<std::unique_ptr<Heap>> Heap::create(const HeapOptions& requested) {
 }
 
 Heap::~Heap() {
-  if (collector_ != nullptr) collector_->release_all();
+  if (collector_ != nullptr) {
+    BESOM_CHECK(!collector_->is_collecting(), "heap destroyed during a collection: last, handles",
+                collector_->last().number, roots_->handle_count());
+    detail::log_held_handles(*roots_, collector_->log());
+    collector_->release_all();
+  }
   for (detail::RootTable* table : {roots_, weak_handles_}) {
     if (table == nullptr) continue;
     table->detach();
@@ -83,7 +98,7 @@ void* Heap::fail(const Error& error) noexcept {
 
 bool Heap::may_enter() noexcept {
   if (!collector_->is_own_thread()) {
-    fail({.code = Errc::wrong_thread, .detail = "call attach_thread() to hand a heap over"});
+    fail(wrong_thread());
     return false;
   }
   if (collector_->is_collecting()) {
@@ -165,6 +180,8 @@ AllocationContract Heap::allocation_contract(std::uint32_t size_bytes) noexcept 
 }
 
 Result<Header*> Heap::check(Ref<void> ref, TypeId type) noexcept {
+  if (!collector_->is_own_thread()) [[unlikely]]
+    return wrong_thread();
   const Error bad_ref{.code = Errc::bad_ref, .bytes = ref.index()};
   if (!space_.is_object(ref.index())) return bad_ref;
   const Run run = space_.object_at(ref.index());
@@ -180,14 +197,71 @@ bool Heap::contains(const void* address) const noexcept {
 }
 
 Header* Heap::object_start(const void* address) noexcept {
-  if (!contains(address)) return nullptr;
+  if (!contains(address) || !collector_->is_own_thread()) return nullptr;
   const Run run = space_.object_at(detail::index_of(address));
   return run.size_bytes == 0 ? nullptr : reinterpret_cast<Header*>(space_.base() + run.index);
 }
 
 Error Heap::collect() noexcept {
   if (!may_enter()) return error_;
-  collector_->collect_on_request();
+  if (collector_->forbidden() != 0) return {.code = Errc::no_collect, .detail = "collect()"};
+  return collector_->collect_on_request() ? Error{} : kAbandoned;
+}
+
+Error Heap::safepoint() noexcept {
+  if (!may_enter()) return error_;
+  return collector_->safepoint() ? Error{} : kAbandoned;
+}
+
+Error Heap::forbid_collections() noexcept {
+  if (!may_enter()) return error_;
+  collector_->forbid_collections();
+  return {};
+}
+
+Error Heap::allow_collections() noexcept {
+  if (!may_enter()) return error_;
+  if (collector_->allow_collections()) return {};
+  return {.code = Errc::unbalanced, .detail = "collections were not forbidden"};
+}
+
+Error Heap::add_external(std::uint64_t bytes) noexcept {
+  return collector_->is_own_thread() ? collector_->add_external(bytes) : wrong_thread();
+}
+
+Error Heap::remove_external(std::uint64_t bytes) noexcept {
+  return collector_->is_own_thread() ? collector_->remove_external(bytes) : wrong_thread();
+}
+
+LocalMark Heap::mark_locals() noexcept {
+  if (!may_enter()) return {};
+  const detail::LocalSlot* slot = roots_->push(0);
+  if (slot == nullptr) {
+    detail::note_root_failure(*this);
+    return {};
+  }
+  return {.table = roots_,
+          .serial = slot->serial,
+          .position = roots_->last_position(),
+          .open_scopes = roots_->open_scopes(),
+          .forbidden = collector_->forbidden()};
+}
+
+Error Heap::restore_locals(const LocalMark& mark) noexcept {
+  if (!may_enter()) return error_;
+  if (mark.table != nullptr && mark.table != roots_) return {.code = Errc::wrong_heap};
+  if (mark.table == nullptr || !roots_->unwind(mark.position, mark.serial, mark.open_scopes)) {
+    return {.code = Errc::stale_handle, .detail = "mark of locals"};
+  }
+  while (collector_->forbidden() > mark.forbidden) {
+    static_cast<void>(collector_->allow_collections());
+  }
+  return {};
+}
+
+Error Heap::recover() noexcept {
+  if (!collector_->is_own_thread()) return wrong_thread();
+  collector_->recover();
   return {};
 }
 
@@ -200,8 +274,6 @@ Result<std::uint64_t> Heap::run_finalizers_by(detail::FinalizerRunner runner,
   }
   return collector_->run_finalizers(runner, std::min(limit, finalizers_->callable()));
 }
-
-VerifyReport Heap::verify() { return collector_->verify(); }
 
 Error Heap::reset() noexcept {
   if (!may_enter()) return error_;
@@ -221,8 +293,10 @@ Error Heap::reset() noexcept {
 const CollectionStats& Heap::last_collection() const noexcept { return collector_->last(); }
 HeapStats Heap::stats() const noexcept { return collector_->stats(); }
 
-void Heap::set_listener(CollectionListener listener, void* user) noexcept {
+Error Heap::set_listener(CollectionListener listener, void* user) noexcept {
+  if (!may_enter()) return error_;
   collector_->set_listener(listener, user);
+  return {};
 }
 
 RootRegistration Heap::add_source(const detail::RootSource& source) {
@@ -281,6 +355,16 @@ RootRegistration Heap::scan_native_stack(const void* base) {
                      .stack = *stack});
 }
 
+MarkHookRegistration Heap::add_mark_hook(MarkHook hook, void* user, const char* label) {
+  return add_source({.callback = nullptr,
+                     .user = user,
+                     .slots = nullptr,
+                     .count = 0,
+                     .label = label,
+                     .serial = 0,
+                     .hook = hook});
+}
+
 Error RootRegistration::remove() noexcept {
   constexpr Error kStale{.code = Errc::stale_handle, .detail = "root registration"};
   if (table_ == nullptr || table_->heap() == nullptr) return kStale;
@@ -289,9 +373,18 @@ Error RootRegistration::remove() noexcept {
   return table_->remove_source(std::exchange(serial_, 0)) ? Error{} : kStale;
 }
 
-void Heap::attach_thread() noexcept { collector_->attach_thread(); }
+Error Heap::attach_thread() noexcept {
+  if (collector_->is_collecting()) {
+    return {.code = Errc::reentrant, .detail = "handed over during a collection"};
+  }
+  collector_->attach_thread();
+  return {};
+}
 
 const FreeList& Heap::free_list() noexcept {
+  BESOM_CHECK(collector_->is_own_thread(),
+              "free_list() on another thread: last collection, handles", collector_->last().number,
+              roots_->handle_count());
   space_.retire_windows();
   return space_.free_list();
 }

@@ -6,8 +6,12 @@
 
 #include "freelist/export.hpp"
 #include "gc/allocation_contract.hpp"
+#include "gc/census.hpp"
 #include "gc/finalizer_table.hpp"
 #include "gc/handle.hpp"
+#include "gc/held_roots.hpp"
+#include "gc/mark_hook.hpp"
+#include "gc/root_path.hpp"
 #include "gc/root_table.hpp"
 #include "gc/stats.hpp"
 #include "gc/verifier.hpp"
@@ -44,15 +48,17 @@ inline constexpr bool kReleased = [] {
 
 /// Unregisters a root callback or range when it goes. Movable; outliving its heap is harmless.
 class BESOM_API RootRegistration;
+/// The same for a mark hook.
+using MarkHookRegistration = RootRegistration;
 
 /// A garbage-collected heap: one arena of up to 4 GiB with all objects, and beside it the tables
 /// that say where objects start, what is free and what is marked. Any number of heaps live in a
 /// process; nothing is shared between them. One thread at a time: see attach_thread().
 ///
 /// Objects never move: a raw pointer is good while its object is reachable from a root. A
-/// collection happens inside allocate() and collect() only. The object that allocate() returned
-/// last is safe without a root until the next allocation or until it is given to a handle, local or
-/// set().
+/// collection happens inside allocate(), collect() and safepoint() only. The object that allocate()
+/// returned last is safe without a root until the next allocation or until it is given to a handle,
+/// local or set().
 ///
 /// Nothing here throws. What can run out returns nullptr or an Error and leaves the heap as it was.
 class BESOM_API Heap {
@@ -60,7 +66,9 @@ class BESOM_API Heap {
   /// Fails with bad_option, reserve_failed, commit_failed or out_of_host_memory.
   [[nodiscard]] static Result<std::unique_ptr<Heap>> create(const HeapOptions& options = {});
   /// Frees everything in one munmap, after the release hooks of the objects that have one. Handles
-  /// and guardians become stale; finalizers are not run. Aborts inside one.
+  /// and guardians become stale; finalizers are not run; a log line at `info` names the handles
+  /// that are still held. Aborts during a collection or inside a finalizer, and on another thread
+  /// while handles are held.
   ~Heap();
   Heap(const Heap&) = delete;
   Heap& operator=(const Heap&) = delete;
@@ -158,7 +166,7 @@ class BESOM_API Heap {
     return ref ? reinterpret_cast<T*>(space_.base() + ref.index()) : nullptr;
   }
   /// The object of a ref that may be anything: bad_ref unless an object starts there whose type is
-  /// `type` (0: any) and whose header agrees with the tables. O(1).
+  /// `type` (0: any) and whose header agrees with the tables; wrong_thread. O(1).
   [[nodiscard]] Result<Header*> check(Ref<void> ref, TypeId type = 0) noexcept;
   template <class T>
   [[nodiscard]] Result<T*> check(Ref<T> ref, Type<T> type) noexcept {
@@ -168,11 +176,12 @@ class BESOM_API Heap {
   }
   /// Whether `address` lies in this heap's arena.
   [[nodiscard]] bool contains(const void* address) const noexcept;
-  /// The object that the address points to or into, or nullptr. O(1).
+  /// The object that the address points to or into, or nullptr; also on another thread. O(1).
   [[nodiscard]] Header* object_start(const void* address) noexcept;
 
-  /// Collects now. Fails with reentrant from inside a collection, with wrong_thread, and with
-  /// nothing else: a collection cannot run out of anything.
+  /// Collects now. Fails with reentrant from inside a collection, with wrong_thread, with
+  /// no_collect where collections are forbidden, with abandoned when a callback called
+  /// Tracer::abandon(), and with nothing else: a collection cannot run out of anything.
   Error collect() noexcept;
   /// Calls the callbacks of guardians that have one for their ready agents, by priority and age
   /// over all of them: at most `limit`, and not for those that become ready meanwhile. Returns how
@@ -181,17 +190,85 @@ class BESOM_API Heap {
   /// knows no exceptions.
   [[gnu::always_inline]] Result<std::uint64_t> run_finalizers(std::uint64_t limit = ~std::uint64_t{
                                                                   0});
-  /// Walks the whole heap and reports all that is wrong.
+  /// To be called where the embedder's `longjmp` lands that may have left a callback of this heap:
+  /// a collection, or a walk such as verify(), is over then. One whose marking was left is
+  /// abandoned and nothing of it is freed; one that only had to be reported counts as done. Else
+  /// does nothing. Local roots are not touched: see restore_locals(). Fails with wrong_thread.
+  /// Aborts the collection, with a message, when a callback calls it and returns to its caller.
+  ///
+  /// A C++ exception must not leave a callback: the library is compiled without unwinding, and
+  /// std::terminate is what comes of it. ExceptionCarrier keeps one until the call has returned.
+  Error recover() noexcept;
+  /// Walks the whole heap and reports all that is wrong. Callbacks are called as in a collection;
+  /// from one, and on another thread, the report's `error` is set and nothing is walked. O(heap).
   [[nodiscard]] VerifyReport verify();
+
+  /// Calls `visitor` for every object in address order, also for those that are dead but not yet
+  /// collected: collect() first to meet the live ones alone. Fails with reentrant and wrong_thread.
+  /// O(heap).
+  Error each_object(ObjectVisitor visitor, void* user);
+  /// How many objects of each type each_object() would visit, and how large they are. Fails with
+  /// reentrant, wrong_thread and out_of_host_memory. O(heap).
+  [[nodiscard]] Result<Census> census();
+  /// Why `ref` lives: a shortest path to it from a root; an empty one when there is none. Fails
+  /// with bad_ref when no object starts there, and as census() does; takes host memory of a quarter
+  /// of the heap. O(heap).
+  [[nodiscard]] Result<RootPath> path_to_root(Ref<void> ref);
+  /// The handles, locals and registrations there are, by label. Fails as census() does.
+  [[nodiscard]] Result<HeldRoots> held_roots();
   /// Drops all roots, registrations and objects, after the release hooks of those that have one: as
-  /// after create(), but with the types and guardians kept. Handles become stale. Restores service
-  /// after the arena's contents were damaged. Fails with reentrant, also from inside a finalizer,
-  /// and wrong_thread.
+  /// after create(), but with the types and guardians kept, and with the external bytes, which are
+  /// the embedder's to take away. Handles become stale. Restores service after the arena's contents
+  /// were damaged. Fails with reentrant, also from inside a finalizer, and wrong_thread.
   Error reset() noexcept;
 
   [[nodiscard]] const CollectionStats& last_collection() const noexcept;
   [[nodiscard]] HeapStats stats() const noexcept;
-  void set_listener(CollectionListener listener, void* user) noexcept;
+  /// nullptr: nobody listens any more. Fails with reentrant and wrong_thread.
+  Error set_listener(CollectionListener listener, void* user) noexcept;
+
+  /// Collects if that is due: where HeapOptions::safepoints is on, nothing else does but collect().
+  /// All that is to stay has to be rooted here. Inside a NoCollectScope it does nothing. Fails with
+  /// reentrant, wrong_thread and abandoned. Some twenty instructions where nothing is due.
+  Error safepoint() noexcept;
+  /// No collection happens until allow_collections() was called as often: see NoCollectScope. Fails
+  /// with reentrant and wrong_thread.
+  Error forbid_collections() noexcept;
+  /// Fails with unbalanced where collections are not forbidden, and as forbid_collections() does.
+  Error allow_collections() noexcept;
+
+  /// Counts `bytes` that the embedder holds outside of the heap on behalf of objects, such as a
+  /// buffer that goes when its object does. They bring the next collection closer as if they were
+  /// objects: see detail::Pacer. Never collects by itself; may be called in callbacks. Fails with
+  /// wrong_thread, and with heap_limit when the sum would pass 2^64. O(1).
+  Error add_external(std::uint64_t bytes) noexcept;
+  /// `bytes` of those have gone. Fails with wrong_thread, and with unbalanced when there are not as
+  /// many. O(1).
+  Error remove_external(std::uint64_t bytes) noexcept;
+
+  /// Roots `object`, or nullptr, until the innermost HandleScope around ends, or locals are
+  /// restored to an earlier mark. Without either it stays. Empty when the host has no memory and in
+  /// a collection; error() says which.
+  template <class T>
+  [[nodiscard]] Local<T> local(T* object) noexcept {
+    const std::uint32_t index = Ref<T>(object).index();
+    detail::LocalSlot* slot = roots_->push(index);
+    if (slot == nullptr) [[unlikely]] {
+      detail::note_root_failure(*this);
+      return {};
+    }
+    detail::note_rooted(*this, index);
+    return Local<T>(roots_, slot);
+  }
+  /// Where local roots and scopes stand now: the shadow stack's height. To be restored once, also
+  /// after a longjmp past HandleScopes and NoCollectScopes. Takes one local root's place. Empty
+  /// when the host has no memory, in a collection and on another thread; error() says which. O(1).
+  [[nodiscard]] LocalMark mark_locals() noexcept;
+  /// Drops all local roots made since the mark and ends the scopes opened since, which must have
+  /// been jumped out of: the destructor of one that has not aborts. The mark is used up. Fails with
+  /// stale_handle when it was restored before, or an earlier one was, or the scope around it has
+  /// ended; with wrong_heap, reentrant (call recover() first) and wrong_thread. O(locals dropped).
+  Error restore_locals(const LocalMark& mark) noexcept;
 
   /// `callback` names roots of the embedder's own at each collection. Empty when the host has no
   /// memory. `label` is static text.
@@ -200,6 +277,10 @@ class BESOM_API Heap {
   /// keeps them in place.
   [[nodiscard]] RootRegistration add_root_range(std::uint32_t* slots, std::uint64_t count,
                                                 const char* label);
+  /// `hook` is called in each collection between mark and sweep, until the registration goes.
+  /// Several are called in no particular order. Empty when the host has no memory, in a collection
+  /// and on another thread; error() says which. `label` is static text.
+  [[nodiscard]] MarkHookRegistration add_mark_hook(MarkHook hook, void* user, const char* label);
 
   /// Each aligned word in [begin, end) is a root if it happens to be one: see Tracer::visit_word().
   /// For memory that the embedder does not know slot by slot, such as the saved stack of a
@@ -219,11 +300,12 @@ class BESOM_API Heap {
   [[nodiscard]] RootRegistration scan_native_stack(const void* base = nullptr);
 
   /// The calling thread takes the heap over from the one that used it. The embedder makes sure that
-  /// the other has stopped. Slow paths refuse any other thread.
-  void attach_thread() noexcept;
+  /// the other has stopped. Slow paths refuse any other thread. Fails with reentrant during a
+  /// collection, also one that a callback jumped out of and that was not recovered from.
+  Error attach_thread() noexcept;
 
   [[nodiscard]] const HeapOptions& options() const noexcept { return options_; }
-  /// For tools that draw the heap: which parts of it are free.
+  /// For tools that draw the heap: which parts of it are free. Aborts on another thread.
   [[nodiscard]] const FreeList& free_list() noexcept;
 
  private:

@@ -57,6 +57,7 @@ void Marker::begin(const Space& space, const TypeTable& types, bool keep_marks) 
   overflow_end_ = 0;
   marked_ = work_ = 0;
   registrations_ = nullptr;
+  abandoned_ = false;
   if (!keep_marks) marks_.clear_below(end_);
 }
 
@@ -104,12 +105,7 @@ void Marker::mark_word(WordKind kind, std::uint64_t word) noexcept {
     visit_pointer(word);
     return;
   }
-  if (const std::uint32_t index = addresses_.object_around(word)) mark_index(index);
-  if (kind != WordKind::ambiguous) return;
-  for (const std::uint64_t half : {word & 0xffffffff, word >> 32}) {
-    const auto index = static_cast<std::uint32_t>(half);
-    if (addresses_.is_object(index)) mark_index(index);
-  }
+  addresses_.each_object_in(kind, word, [this](std::uint32_t index) { mark_index(index); });
 }
 
 template <SlotKind kind>
@@ -181,12 +177,25 @@ __attribute__((always_inline)) inline void Marker::trace(std::uint32_t index) no
     visit_slots(run.kind, object + run.offset, run.count);
   }
   if (type->trace != nullptr) {
-    TraceVisitor visitor(*this);
-    type->trace(object, static_cast<std::uint32_t>(extent), visitor);
+    trace_by_callback(*type, object, extent);
   } else if (type->has_tail) {
     trace_trailing(index, *type, header.length);
   }
   work_ += 1 + type->fixed_slots;
+}
+
+__attribute__((noinline)) void Marker::trace_by_callback(const TypeInfo& type, const char* object,
+                                                         std::uint64_t extent) noexcept {
+  if (abandoned_) return;
+  TraceVisitor visitor(*this);
+  type.trace(object, static_cast<std::uint32_t>(extent), visitor);
+  if (visitor.is_abandoned()) abandon();
+}
+
+/// Without anything below `end_`, what is still queued marks nothing more.
+void Marker::abandon() noexcept {
+  abandoned_ = true;
+  end_ = stack_size_ = slice_count_ = overflow_end_ = 0;
 }
 
 void Marker::trace_trailing(std::uint32_t index, const TypeInfo& type,
@@ -256,6 +265,7 @@ void Marker::drain_stack() noexcept {
 void Marker::drain() noexcept {
   drain_stack();
   while (overflow_begin_ < overflow_end_) rescan();
+  if (abandoned_) findings_ = {};
 }
 
 /// Visits again all marked objects in the lines where some could not be pushed. Each walk visits
@@ -264,7 +274,7 @@ void Marker::rescan() noexcept {
   ++findings_.rescans;
   const std::uint32_t begin = std::exchange(overflow_begin_, ~std::uint32_t{0});
   const std::uint32_t end = std::exchange(overflow_end_, 0);
-  for (std::uint32_t number = begin; number < end; ++number) {
+  for (std::uint32_t number = begin; number < end && !abandoned_; ++number) {
     for (std::uint64_t marked = mark_words_[number]; marked != 0; marked &= marked - 1) {
       trace(((number << kLineShift) | static_cast<std::uint32_t>(std::countr_zero(marked)))
             << kGranuleShift);
@@ -313,8 +323,7 @@ bool Marker::trace_within(std::uint32_t granule, std::uint32_t end, Run part) no
     if (type == nullptr) return true;
   }
   if (type->trace != nullptr) {
-    TraceVisitor visitor(*this);
-    type->trace(object, static_cast<std::uint32_t>(extent), visitor);
+    trace_by_callback(*type, object, extent);
     return true;
   }
   work_ += 1 + type->fixed_slots;

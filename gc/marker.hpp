@@ -79,6 +79,10 @@ class Marker {
   void mark_from_cards(const Cards& cards) noexcept;
   /// Marks all that is reachable from what was marked.
   void drain() noexcept;
+  /// Stops marking at once. The marks mean nothing then, and have to be cleared by the next
+  /// begin().
+  void abandon() noexcept;
+  [[nodiscard]] bool is_abandoned() const noexcept { return abandoned_; }
 
   /// Makes room for noting objects, which weak slots and waiting take. Fails with
   /// out_of_host_memory.
@@ -95,6 +99,8 @@ class Marker {
   /// After drain(): breaks the entries whose keys were not marked. From then on all headers and
   /// slots are again as the mutator knows them.
   void break_entries() noexcept;
+  /// Instead of that, when marking was given up: everything is as before, and nothing broken.
+  void undo_waiting() noexcept;
   /// After break_entries(): clears the weak slots of the objects visited whose targets are not
   /// marked. More may be marked after that, and drained; then both are due again.
   void clear_weak_slots() noexcept;
@@ -137,6 +143,7 @@ class Marker {
   void visit_elements(const TypeInfo& type, char* first, std::uint32_t count) noexcept;
   void push(std::uint32_t index) noexcept;
   void trace(std::uint32_t index) noexcept;
+  void trace_by_callback(const TypeInfo& type, const char* object, std::uint64_t extent) noexcept;
   void trace_trailing(std::uint32_t index, const TypeInfo& type, std::uint32_t length) noexcept;
   void trace_next_slice() noexcept;
   [[nodiscard]] bool trace_within(std::uint32_t granule, std::uint32_t end, Run part) noexcept;
@@ -154,7 +161,8 @@ class Marker {
   void visit_ephemeron(char* entry) noexcept;
   [[nodiscard]] bool wait(std::uint32_t key, Link waiter, std::uint32_t& next) noexcept;
   [[nodiscard]] const TypeInfo* wake(std::uint32_t granule) noexcept;
-  void take_chain(std::uint32_t granule, bool is_alive) noexcept;
+  enum class Fate : std::uint8_t { alive, dead, unknown };
+  void take_chain(std::uint32_t granule, Fate fate) noexcept;
   [[nodiscard]] bool is_dead_slot(std::uint32_t bits) noexcept;
   void clear_slots(char* first, std::uint32_t count) noexcept;
   void clear_entries(Trailing kind, char* first, std::uint32_t count) noexcept;
@@ -179,6 +187,7 @@ class Marker {
   std::uint32_t slice_count_ = 0;
   std::uint64_t marked_ = 0;
   std::uint64_t work_ = 0;
+  bool abandoned_ = false;
   std::uint32_t overflow_begin_ = 0;  ///< Lines whose objects were marked but not pushed.
   std::uint32_t overflow_end_ = 0;
   Registration* registrations_ = nullptr;

@@ -88,7 +88,7 @@ bool Marker::wait(std::uint32_t key, Link waiter, std::uint32_t& next) noexcept 
 /// marks what waited. Otherwise, and where the header is damaged, returns nullptr.
 const TypeInfo* Marker::wake(std::uint32_t granule) noexcept {
   if (noted_.is_reserved() && noted_.contains(granule)) {
-    take_chain(granule, true);
+    take_chain(granule, Fate::alive);
     return type_at(granule);
   }
   ++findings_.bad_headers;
@@ -96,8 +96,8 @@ const TypeInfo* Marker::wake(std::uint32_t granule) noexcept {
 }
 
 /// Restores the header of the object and the key slots of what waits for it. If it is alive their
-/// values are marked; if not the entries are broken.
-void Marker::take_chain(std::uint32_t granule, bool is_alive) noexcept {
+/// values are marked; if it is dead the entries are broken.
+void Marker::take_chain(std::uint32_t granule, Fate fate) noexcept {
   const std::uint32_t object = to_bytes(granule);
   Link link = Link::from_header(load(base_ + object));
   while (link.kind() != Link::Kind::end) {
@@ -105,18 +105,18 @@ void Marker::take_chain(std::uint32_t granule, bool is_alive) noexcept {
     if (link.kind() == Link::Kind::registration) {
       const Registration& registration = registrations_[link.number()];
       link = Link::from_slot(registration.next);
-      if (is_alive) mark_root(registration.agent);
+      if (fate == Fate::alive) mark_root(registration.agent);
       continue;
     }
     char* entry = base_ + link.index();
     link = Link::from_slot(load(entry));
-    if (is_alive) {
-      store(entry, object);
-      mark_root(load(entry + kValueAt));
-    } else {
+    if (fate == Fate::dead) {
       break_entry(entry);
       ++findings_.entries_broken;
+      continue;
     }
+    store(entry, object);
+    if (fate == Fate::alive) mark_root(load(entry + kValueAt));
   }
   store(base_ + object, link.number());
   noted_.erase(granule);
@@ -139,8 +139,17 @@ void Marker::await(Registration* table, std::uint32_t first, std::uint32_t end) 
 
 void Marker::break_entries() noexcept {
   noted_.each([this](std::uint32_t granule) {
-    if (!marks_.test(granule)) take_chain(granule, false);
+    if (!marks_.test(granule)) take_chain(granule, Fate::dead);
   });
+}
+
+/// Whether an object waits to be visited or was not marked, its header tells: nothing else puts a
+/// link there.
+void Marker::undo_waiting() noexcept {
+  noted_.each([this](std::uint32_t granule) {
+    if (!types_->contains(load(base_ + to_bytes(granule)))) take_chain(granule, Fate::unknown);
+  });
+  noted_.clear();
 }
 
 /// Whether the slot has to be cleared.

@@ -16,6 +16,11 @@ Pacer::Pacer(const HeapOptions& options) noexcept
 void Pacer::note_collection(std::uint64_t live_bytes, std::uint64_t used_bytes) noexcept {
   note_minor(live_bytes, used_bytes);
   pace_ = kPaceBytes + kPaceFactor * live_bytes;
+  note_external();
+  const double kept = static_cast<double>(live_bytes) + static_cast<double>(external_);
+  const double room = kept * (growth_.factor == 0 ? 1 : growth_.factor - 1);
+  constexpr double kMost = 1e18;
+  external_room_ = kPaceBytes + static_cast<std::uint64_t>(std::min(room, kMost));
   if (growth_.factor == 0) return;
   const double target = static_cast<double>(live_bytes) * growth_.factor;
   const auto wanted =
@@ -26,6 +31,18 @@ void Pacer::note_collection(std::uint64_t live_bytes, std::uint64_t used_bytes) 
 void Pacer::note_minor(std::uint64_t live_bytes, std::uint64_t used_bytes) noexcept {
   live_ = live_bytes;
   recent_peak_ = std::max(used_bytes, recent_peak_ - recent_peak_ / 8);
+}
+
+bool Pacer::add_external(std::uint64_t bytes) noexcept {
+  if (bytes > ~external_) return false;
+  external_ += bytes;
+  return true;
+}
+
+bool Pacer::remove_external(std::uint64_t bytes) noexcept {
+  if (bytes > external_) return false;
+  external_ -= bytes;
+  return true;
 }
 
 std::uint64_t Pacer::kept_bytes(bool requested) const noexcept {

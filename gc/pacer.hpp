@@ -14,6 +14,8 @@ namespace besom::detail {
 ///     heap_initial at first, after each collection `factor` times the live bytes; with fixed
 ///     growth it is heap_max. A collection that does not free enough lets the heap grow up to
 ///     heap_max, whatever the budget;
+///   - when external bytes have grown by kPaceBytes and (factor - 1) times what the last full
+///     collection left, external bytes included, since it; growth that is fixed counts as factor 2;
 ///   - at the pace: after kPaceBytes + kPaceFactor x live bytes of allocation. While little is live
 ///     this keeps the whole heap in the cache, at the price of marking that little more often.
 class Pacer {
@@ -29,6 +31,19 @@ class Pacer {
   [[nodiscard]] std::uint64_t initial() const noexcept { return initial_; }
   /// Bytes to allocate after a collection before the next is due, however much is free.
   [[nodiscard]] std::uint64_t pace() const noexcept { return pace_; }
+
+  /// Counts bytes that the embedder holds outside on behalf of objects. False, and nothing counted,
+  /// when the sum would pass 2^64.
+  [[nodiscard]] bool add_external(std::uint64_t bytes) noexcept;
+  /// False, and nothing taken away, when there are not as many.
+  [[nodiscard]] bool remove_external(std::uint64_t bytes) noexcept;
+  [[nodiscard]] std::uint64_t external() const noexcept { return external_; }
+  /// Whether external bytes have grown by as much as a collection is worth.
+  [[nodiscard]] bool external_is_due() const noexcept {
+    return external_ > external_after_ && external_ - external_after_ >= external_room_;
+  }
+  /// The external bytes there are outlived a collection, or an attempt at one.
+  void note_external() noexcept { external_after_ = external_; }
 
   /// How much memory stays with the heap after a collection. As a rule what it used before one of
   /// the last dozen, since giving that back would only cost page faults; when the embedder asked
@@ -53,6 +68,9 @@ class Pacer {
   std::uint64_t budget_;
   std::uint64_t pace_ = kPaceBytes;
   std::uint64_t live_ = 0;
+  std::uint64_t external_ = 0;
+  std::uint64_t external_after_ = 0;  ///< After the last full collection.
+  std::uint64_t external_room_ = kPaceBytes;
   std::uint64_t recent_peak_ = 0;  ///< Of used bytes; forgotten by an eighth a collection.
 };
 

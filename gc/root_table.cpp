@@ -58,11 +58,11 @@ void RootTable::detach() noexcept {
 
 Errc RootTable::refusal() const noexcept {
   if (thread_ != this_thread()) return Errc::wrong_thread;
-  return locked_ ? Errc::reentrant : Errc::ok;
+  return is_locked() ? Errc::reentrant : Errc::ok;
 }
 
 void RootTable::set_locked(bool locked) noexcept {
-  locked_ = locked;
+  locked_.store(locked, std::memory_order_relaxed);
   if (local_count_ == 0) return;
   chunk_end_ = locked ? top_ : local_chunks_[local_chunk_] + kChunkSlots;
 }
@@ -85,7 +85,8 @@ HandleSlot* RootTable::add(std::uint32_t ref, const char* label) noexcept {
 }
 
 void RootTable::remove(HandleSlot* slot) noexcept {
-  BESOM_CHECK(!locked_, "root removed during a collection: ref, serial", slot->ref, slot->serial);
+  BESOM_CHECK(!is_locked(), "root removed during a collection: ref, serial", slot->ref,
+              slot->serial);
   BESOM_CHECK(thread_ == this_thread(), "root removed by another thread: ref, serial", slot->ref,
               slot->serial);
   // While in use, next_free holds the slot's own number.
@@ -109,19 +110,44 @@ bool RootTable::next_local_chunk() noexcept {
 }
 
 void RootTable::close_scope(ScopeMark mark, std::uint32_t depth) noexcept {
+  BESOM_CHECK(depth <= open_scopes_, "handle scope ended before by restore_locals(): depth, open",
+              depth, open_scopes_);
   BESOM_CHECK(depth == open_scopes_, "handle scope closed before an inner one: depth, open", depth,
               open_scopes_);
   --open_scopes_;
   if (local_count_ == 0) return;
   // A scope opened before the first chunk was there starts at its beginning.
-  LocalSlot* top = mark.top != nullptr ? mark.top : local_chunks_[0];
-  while (local_chunk_ != mark.chunk) {
+  pop_to(mark.top != nullptr ? mark.top : local_chunks_[0], mark.chunk);
+}
+
+void RootTable::pop_to(LocalSlot* top, std::uint32_t chunk) noexcept {
+  while (local_chunk_ != chunk) {
     for (LocalSlot* slot = local_chunks_[local_chunk_]; slot != top_; ++slot) *slot = {};
     --local_chunk_;
     top_ = chunk_end_ = local_chunks_[local_chunk_] + kChunkSlots;
   }
   while (top_ != top) *--top_ = {};
-  if (locked_ || heap_ == nullptr) chunk_end_ = top_;
+  if (is_locked() || heap_ == nullptr) chunk_end_ = top_;
+}
+
+void RootTable::run_hooks(const MarkView& marks) const {
+  for (std::size_t i = 0; i < source_count_; ++i) {
+    const RootSource& source = sources_[i];
+    if (source.serial != 0 && source.hook != nullptr) source.hook(source.user, marks);
+  }
+}
+
+bool RootTable::unwind(std::uint64_t position, std::uint64_t serial,
+                       std::uint32_t open_scopes) noexcept {
+  if (local_count_ == 0 || position > last_position()) return false;
+  const auto chunk = static_cast<std::uint32_t>(position / kChunkSlots);
+  LocalSlot* slot = local_chunks_[chunk] + position % kChunkSlots;
+  if (slot->serial != serial || open_scopes > open_scopes_) return false;
+  pop_to(slot, chunk);
+  // Each scope is an owner, too.
+  owners_ -= open_scopes_ - open_scopes;
+  open_scopes_ = open_scopes;
+  return true;
 }
 
 std::uint64_t RootTable::add_source(const RootSource& source) noexcept {
@@ -137,7 +163,7 @@ std::uint64_t RootTable::add_source(const RootSource& source) noexcept {
 
 bool RootTable::remove_source(std::uint64_t serial) noexcept {
   if (serial == 0 || heap_ == nullptr) return false;
-  BESOM_CHECK(!locked_, "root source removed during a collection: serial", serial, 0);
+  BESOM_CHECK(!is_locked(), "root source removed during a collection: serial", serial, 0);
   BESOM_CHECK(thread_ == this_thread(), "root source removed by another thread: serial", serial, 0);
   for (std::size_t i = 0; i < source_count_; ++i) {
     if (sources_[i].serial != serial) continue;

@@ -1,9 +1,13 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 
 #include "freelist/export.hpp"
 #include "freelist/zeroed_array.hpp"
+#include "gc/callback_visitor.hpp"
+#include "gc/held_roots.hpp"
+#include "gc/mark_hook.hpp"
 #include "gc/native_stack.hpp"
 #include "heap/error.hpp"
 #include "heap/type.hpp"
@@ -32,9 +36,9 @@ struct LocalSlot {
   std::uint32_t ref;
 };
 
-/// Where roots that are no handles come from.
+/// Where roots that are no handles come from; or, with a hook, what else is called in a collection.
 struct RootSource {
-  RootCallback callback;  ///< nullptr: a range of slots or of words, or a stack.
+  RootCallback callback;  ///< nullptr: a range of slots or of words, a stack, or a hook.
   void* user;
   std::uint32_t* slots;
   std::uint64_t count;
@@ -43,6 +47,7 @@ struct RootSource {
   const void* words = nullptr;  ///< Ambiguous words, not slots, up to `words_end`.
   const void* words_end = nullptr;
   NativeStack stack = {};  ///< Without an end where the source is no stack.
+  MarkHook hook = nullptr;
 };
 
 /// An address that no other living thread has: cheaper to compare than a thread id.
@@ -99,6 +104,16 @@ class BESOM_API RootTable {
   }
   /// `depth`: open_scopes() right after this scope was opened.
   void close_scope(ScopeMark mark, std::uint32_t depth) noexcept;
+  /// Pops the local root `serial` at `position`, which was pushed where `open_scopes` were open,
+  /// and all after it, and closes the scopes opened since, whose destructors do not run any more.
+  /// False when that root is not there any more.
+  [[nodiscard]] bool unwind(std::uint64_t position, std::uint64_t serial,
+                            std::uint32_t open_scopes) noexcept;
+  /// Of the last local root: chunk times kChunkSlots and place in it.
+  [[nodiscard]] std::uint64_t last_position() const noexcept {
+    return std::uint64_t{local_chunk_} * kChunkSlots +
+           static_cast<std::uint64_t>(top_ - local_chunks_[local_chunk_]) - 1;
+  }
   [[nodiscard]] std::uint32_t open_scopes() const noexcept { return open_scopes_; }
 
   /// The serial that names the source, or 0 when the host has no memory.
@@ -109,7 +124,7 @@ class BESOM_API RootTable {
 
   /// Adding and removing roots is refused while they are enumerated.
   void set_locked(bool locked) noexcept;
-  [[nodiscard]] bool is_locked() const noexcept { return locked_; }
+  [[nodiscard]] bool is_locked() const noexcept { return locked_.load(std::memory_order_relaxed); }
 
   /// Visits the slots of all handles that hold a ref: `visit(ref)` may change it.
   template <class Visit>
@@ -121,41 +136,87 @@ class BESOM_API RootTable {
   }
 
   /// Visits every root; `visit(bits, label)` for handles, locals and ranges of slots. Callbacks get
-  /// `tracer`, and so do ambiguous words.
-  template <class Visit>
-  void each(Tracer& tracer, Visit visit) const {
+  /// `tracer`, and so do ambiguous words, after `enter(label)`.
+  template <class Visit, class Enter>
+  void each(Tracer& tracer, Visit visit, Enter enter) const {
     for (std::uint32_t i = 0; i < handle_limit_; ++i) {
       const HandleSlot& slot = handle_chunks_[i / kChunkSlots][i % kChunkSlots];
       if (slot.ref != 0) visit(slot.ref, slot.label);
     }
-    for (std::uint32_t chunk = 0; chunk <= local_chunk_ && local_count_ != 0; ++chunk) {
-      const LocalSlot* slot = local_chunks_[chunk];
-      const LocalSlot* end = chunk == local_chunk_ ? top_ : slot + kChunkSlots;
-      for (; slot != end; ++slot) {
-        if (slot->ref != 0) visit(slot->ref, "local");
-      }
-    }
+    each_local([&](const LocalSlot& slot) {
+      if (slot.ref != 0) visit(slot.ref, "local");
+    });
     for (std::size_t i = 0; i < source_count_; ++i) {
       const RootSource& source = sources_[i];
       if (source.serial == 0) continue;
       if (source.callback != nullptr) {
+        enter(source.label);
         source.callback(source.user, tracer);
         continue;
       }
-      if (source.words != nullptr) visit_words(source.words, source.words_end, tracer);
-      if (source.stack.end != nullptr) visit_stack(source.stack, tracer);
+      if (source.words != nullptr) {
+        enter(source.label);
+        visit_words(source.words, source.words_end, tracer);
+      }
+      if (source.stack.end != nullptr) {
+        enter(source.label);
+        visit_stack(source.stack, tracer);
+      }
+      // A hook has no slots.
       for (std::uint64_t k = 0; k < source.count; ++k) visit(source.slots[k], source.label);
     }
   }
+  /// `visit(kind, label)` for every handle, local and registration.
+  template <class Visit>
+  void each_held(Visit visit) const {
+    for (std::uint32_t i = 0; i < handle_limit_; ++i) {
+      const HandleSlot& slot = handle_chunks_[i / kChunkSlots][i % kChunkSlots];
+      if (slot.serial != 0) visit(HeldRoot::Kind::handle, slot.label);
+    }
+    each_local([&](const LocalSlot& slot) {
+      if (slot.ref != 0) visit(HeldRoot::Kind::local, "local");
+    });
+    for (std::size_t i = 0; i < source_count_; ++i) {
+      const RootSource& source = sources_[i];
+      if (source.serial == 0) continue;
+      visit(source.hook != nullptr       ? HeldRoot::Kind::mark_hook
+            : source.callback != nullptr ? HeldRoot::Kind::callback
+                                         : HeldRoot::Kind::range,
+            source.label);
+    }
+  }
+  /// Calls the mark hooks in the order of their places.
+  void run_hooks(const MarkView& marks) const;
+  /// `visit(bits, label, kind)` for those as well that callbacks and ambiguous words name.
+  template <class Visit>
+  void each_labelled(const Addresses& addresses, Visit visit) const {
+    const char* label = nullptr;
+    CallbackVisitor visitor(
+        addresses, [&](std::uint32_t bits, SlotKind kind, bool) { visit(bits, label, kind); });
+    each(
+        visitor,
+        [&](std::uint32_t bits, const char* own_label) { visit(bits, own_label, SlotKind::value); },
+        [&](const char* entered) { label = entered; });
+  }
 
  private:
+  template <class Visit>
+  void each_local(Visit visit) const {
+    for (std::uint32_t chunk = 0; chunk <= local_chunk_ && local_count_ != 0; ++chunk) {
+      const LocalSlot* slot = local_chunks_[chunk];
+      const LocalSlot* end = chunk == local_chunk_ ? top_ : slot + kChunkSlots;
+      for (; slot != end; ++slot) visit(*slot);
+    }
+  }
+
   RootTable() = default;
   ~RootTable();
   [[nodiscard]] bool next_local_chunk() noexcept;
+  void pop_to(LocalSlot* top, std::uint32_t chunk) noexcept;
 
   Heap* heap_ = nullptr;
   std::uint32_t owners_ = 1;
-  bool locked_ = false;
+  std::atomic<bool> locked_ = false;  ///< A signal handler may ask.
   const void* thread_ = nullptr;
   std::uint64_t serial_ = 0;
 

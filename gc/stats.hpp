@@ -11,6 +11,7 @@ enum class Cause : std::uint8_t {
   requested,  ///< Heap::collect().
   full,       ///< No hole was large enough.
   pace,       ///< Little is live: collecting early keeps the heap in the cache.
+  external,   ///< Bytes held outside on behalf of objects have grown: see Heap::add_external().
   nursery,    ///< Enough was allocated to look among the young, in a generational heap.
   zeal,
 };
@@ -22,6 +23,9 @@ enum class Cause : std::uint8_t {
 struct CollectionStats {
   std::uint64_t number = 0;  ///< Counts from 1.
   Cause cause = Cause::requested;
+  /// A callback gave up, or jumped out and Heap::recover() was called: nothing was freed. What it
+  /// would have found is not known; live_bytes counts all there is.
+  bool abandoned = false;
   bool minor = false;  ///< Marked the young alone; what was reached before counts as live.
   std::uint64_t live_bytes = 0;    ///< After it; rounded up to granules, headers included.
   std::uint64_t live_objects = 0;  ///< After it.
@@ -36,6 +40,7 @@ struct CollectionStats {
   std::uint64_t committed = 0;
   std::uint64_t reserved = 0;
   std::uint64_t returned = 0;        ///< Given back to the system by this collection.
+  std::uint64_t external = 0;        ///< Bytes held outside, at its end.
   std::uint64_t bad_refs = 0;        ///< Slots that held no object's index; not followed.
   std::uint64_t bad_headers = 0;     ///< Objects whose header contradicts the tables; not traced.
   std::uint64_t mark_rescans = 0;    ///< Walks of the mark bitmap because the mark stack was full.
@@ -48,11 +53,13 @@ struct CollectionStats {
 /// The heap now.
 struct HeapStats {
   std::uint64_t collections = 0;
-  std::uint64_t capacity = 0;  ///< Bytes that objects may take before the heap grows.
-  std::uint64_t used = 0;      ///< In objects, dead ones and unused window parts included.
+  std::uint64_t abandoned = 0;  ///< Of these, the collections that were abandoned.
+  std::uint64_t capacity = 0;   ///< Bytes that objects may take before the heap grows.
+  std::uint64_t used = 0;       ///< In objects, dead ones and unused window parts included.
   std::uint64_t committed = 0;
   std::uint64_t reserved = 0;
   std::uint64_t table_bytes = 0;  ///< Side tables, used or not.
+  std::uint64_t external = 0;     ///< Bytes held outside on behalf of objects.
   std::uint64_t allocated = 0;    ///< Bytes handed out since creation.
   std::uint64_t pause_ns = 0;     ///< Sum over all collections.
   std::uint64_t pause_max_ns = 0;
@@ -63,7 +70,8 @@ struct HeapStats {
   std::uint64_t released = 0;           ///< Objects whose release hooks ran.
 };
 
-/// Called after each collection. May not allocate, collect or change roots.
+/// Called after each collection, but for one that a callback jumped out of. May not allocate,
+/// collect or change roots.
 using CollectionListener = void (*)(void* user, const CollectionStats& stats);
 
 }  // namespace besom

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "freelist/export.hpp"
+#include "heap/error.hpp"
 
 namespace besom {
 
@@ -32,11 +33,12 @@ struct BESOM_API Defect {
 
 /// All that one walk over the heap found.
 struct VerifyReport {
+  Error error{};  ///< Why nothing was walked: reentrant or wrong_thread.
   std::uint64_t objects = 0;
   std::uint64_t slots = 0;  ///< Refs and values visited, roots included.
   std::vector<Defect> defects;
 
-  [[nodiscard]] bool ok() const noexcept { return defects.empty(); }
+  [[nodiscard]] bool ok() const noexcept { return !error && defects.empty(); }
 };
 
 namespace detail {

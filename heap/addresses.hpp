@@ -36,6 +36,18 @@ class Addresses {
     const std::uint32_t start = map_->is_start(granule) ? granule : map_->prev_start(granule);
     return start != BoundaryMap::kNone && map_->is_block(start) ? to_bytes(start) : 0;
   }
+  /// Calls `visit(index)` for the object that an interior word lies in, or for each that an
+  /// ambiguous one may name: by its address, or by its index in either half.
+  template <class Visit>
+  void each_object_in(WordKind kind, std::uint64_t word, Visit visit) const {
+    if (const std::uint32_t index = object_around(word)) visit(index);
+    if (kind != WordKind::ambiguous) return;
+    for (const std::uint64_t half : {word & 0xffffffff, word >> 32}) {
+      const auto index = static_cast<std::uint32_t>(half);
+      if (is_object(index)) visit(index);
+    }
+  }
+  [[nodiscard]] const char* base() const noexcept { return reinterpret_cast<const char*>(base_); }
   /// Whether an object starts at `index`, which may be any number.
   [[nodiscard]] bool is_object(std::uint32_t index) const noexcept {
     const std::uint32_t granule = index >> kGranuleShift;

@@ -34,6 +34,12 @@ const char* name_of(Errc code) noexcept {
       return "wrong_thread";
     case Errc::reentrant:
       return "reentrant";
+    case Errc::unbalanced:
+      return "unbalanced";
+    case Errc::no_collect:
+      return "no_collect";
+    case Errc::abandoned:
+      return "abandoned";
   }
   return "unknown";
 }

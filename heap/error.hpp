@@ -24,6 +24,9 @@ enum class Errc : std::uint8_t {
   wrong_heap,          ///< A handle of another heap.
   wrong_thread,        ///< A second thread uses the heap.
   reentrant,           ///< Called from inside a collection.
+  unbalanced,          ///< More was given back than had been taken.
+  no_collect,          ///< Collections are forbidden: see Heap::forbid_collections().
+  abandoned,           ///< A callback gave the collection up; nothing was freed.
 };
 
 /// The name of the code as it stands in the enumeration, e.g. "heap_limit".

@@ -104,6 +104,10 @@ const char* apply(std::string_view key, std::string_view value, HeapOptions& opt
     options.generational = value == "on";
     return unless(value == "on" || value == "off", "generational: neither `on` nor `off`");
   }
+  if (key == "safepoints") {
+    options.safepoints = value == "on";
+    return unless(value == "on" || value == "off", "safepoints: neither `on` nor `off`");
+  }
   if (key == "zeal") {
     return unless(parse_zeal(value, options.zeal),
                   "zeal: neither `off` nor a sum of alloc:N, verify, poison");
@@ -115,7 +119,8 @@ const char* apply(std::string_view key, std::string_view value, HeapOptions& opt
     return unless(parse_log(value, options.log),
                   "log: none of trace, debug, info, warn, error, off");
   }
-  return "unknown key; known: heap_initial, heap_max, reserve, growth, generational, zeal, "
+  return "unknown key; known: heap_initial, heap_max, reserve, growth, generational, safepoints, "
+         "zeal, "
          "mark_stack, "
          "log";
 }

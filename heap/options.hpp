@@ -52,6 +52,10 @@ struct HeapOptions {
   /// until a full collection. Only for programs in which every store of a ref into an object goes
   /// through write_ref(), a member type or note_store().
   bool generational = false;
+  /// Allocation never collects; Heap::safepoint() alone does, where the embedder calls it, besides
+  /// Heap::collect(). Between safepoints the heap grows up to heap_max, so references may live in
+  /// places that no root names.
+  bool safepoints = false;
   Zeal zeal{};
   /// Entries of the mark stack; 0: sized by the heap. A full stack costs time, not correctness.
   std::uint32_t mark_stack = 0;
@@ -62,10 +66,10 @@ struct HeapOptions {
 };
 
 /// `base` with the settings of `text` on top: "key=value" pairs separated by commas, the keys
-/// heap_initial, heap_max, reserve, growth, generational, zeal, mark_stack, log. Sizes take K, M,
-/// G; growth is "fixed" or a factor; generational is "on" or "off"; zeal is "off" or a sum of
-/// alloc:N, verify, poison, where alloc:N alone means all three. An unknown key or a senseless
-/// value is a bad_option that names it.
+/// heap_initial, heap_max, reserve, growth, generational, safepoints, zeal, mark_stack, log. Sizes
+/// take K, M, G; growth is "fixed" or a factor; generational and safepoints are "on" or "off"; zeal
+/// is "off" or a sum of alloc:N, verify, poison, where alloc:N alone means all three. An unknown
+/// key or a senseless value is a bad_option that names it.
 [[nodiscard]] BESOM_API Result<HeapOptions> parse_options(std::string_view text,
                                                           HeapOptions base = {});
 

@@ -66,6 +66,12 @@ class Tracer {
   /// Visits eight bytes that may be anything. If they are an address in an object, or if either
   /// half is the index of one, the object lives on; nothing else is said about it.
   void visit_word(std::uint64_t word) { visit_word_(*this, WordKind::ambiguous, word); }
+  /// Gives the collection up, where the callback cannot tell what it should visit: nothing is
+  /// freed, Heap::collect() returns `abandoned`, and the next collection is a full one. Return soon
+  /// after; other callbacks of the same collection may still be called. Outside a collection, as in
+  /// Heap::verify(), it does nothing.
+  void abandon() noexcept { abandoned_ = true; }
+  [[nodiscard]] bool is_abandoned() const noexcept { return abandoned_; }
 
  protected:
   using Visit = void (*)(Tracer& self, const std::uint32_t& slot);
@@ -76,6 +82,7 @@ class Tracer {
  private:
   Visit visit_;
   VisitWord visit_word_;
+  bool abandoned_ = false;
 };
 
 /// Visits the refs of an object whose layout the embedder owns. `object` is the object's address,

@@ -321,9 +321,9 @@ int Program::run(int argc, char** argv, const std::function<void(Heap&)>& work) 
 
   const std::unique_ptr<Heap> heap = require(Heap::create(state.options));
   Collections collections;
-  heap->set_listener(
+  static_cast<void>(heap->set_listener(
       [](void* user, const CollectionStats& stats) { static_cast<Collections*>(user)->add(stats); },
-      &collections);
+      &collections));
 
   Stop outcome{kFine, ""};
   const auto begun = std::chrono::steady_clock::now();
@@ -336,7 +336,9 @@ int Program::run(int argc, char** argv, const std::function<void(Heap&)>& work) 
 
   const VerifyReport report = heap->verify();
   if (outcome.exit_code == kFine && (!report.ok() || collections.bad_refs != 0)) {
-    outcome = {kFailed, report.ok() ? "collections met bad refs" : report.defects[0].message()};
+    outcome = {kFailed, report.ok()    ? "collections met bad refs"
+                        : report.error ? report.error.message()
+                                       : report.defects[0].message()};
   }
   const Summary summary{.name = state.name,
                         .seed = state.seed,

@@ -3,6 +3,7 @@
 #include "tests/gc/host_memory.hpp"
 
 #include <cstdio>
+#include <functional>
 #include <new>
 #include <vector>
 
@@ -265,7 +266,19 @@ TEST_CASE("Host memory: a collection asks for none", "[gc][host]") {
     Kit kit(options);
     static std::uint64_t heard = 0;
     heard = 0;
-    kit.heap.set_listener([](void*, const CollectionStats&) { ++heard; }, nullptr);
+    std::uint64_t hooked = 0;
+    const MarkHookRegistration hook = kit.heap.add_mark_hook(
+        [](void* user, const MarkView& marks) {
+          if (!marks.is_marked(Ref<void>())) ++*static_cast<std::uint64_t*>(user);
+        },
+        &hooked, "hook");
+    bool give_up = false;
+    const RootRegistration roots = kit.heap.add_roots(
+        [](void* user, Tracer& tracer) {
+          if (*static_cast<bool*>(user)) tracer.abandon();
+        },
+        &give_up, "giving up");
+    REQUIRE_FALSE(kit.heap.set_listener([](void*, const CollectionStats&) { ++heard; }, nullptr));
     std::uint32_t slots[100] = {};
     const RootRegistration range = kit.heap.add_root_range(slots, 100, "range");
     HandleScope scope(kit.heap);
@@ -290,8 +303,61 @@ TEST_CASE("Host memory: a collection asks for none", "[gc][host]") {
     CHECK(allocations_in_collect(kit.heap) == 0);
     CHECK(kit.heap.last_collection().bad_refs == 1);
     CHECK(heard == kit.heap.stats().collections);
+    CHECK(hooked == heard);
+    give_up = true;
+    const std::uint64_t before = HostMemory::allocations();
+    const Errc code = kit.heap.collect().code;
+    CHECK(HostMemory::allocations() == before);
+    CHECK(code == Errc::abandoned);
     CHECK(lines_logged > 0);
   }
+}
+
+TEST_CASE("Host memory: what reads the heap is refused memory with a typed error", "[gc][host]") {
+  Kit kit(exact_options());
+  const Handle<Node> root = kit.make_node();
+  Handle<Node> last(kit.heap, root.get());
+  for (int i = 0; i < 5000; ++i) {
+    Node* next = kit.heap.allocate(kit.node);
+    last->left = next;
+    last.set(next);
+  }
+  const Ref<void> target(last.ref());
+  last.reset();
+  const std::function<Errc()> readers[] = {
+      [&] { return kit.heap.census().error().code; },
+      [&] { return kit.heap.path_to_root(target).error().code; },
+      [&] { return kit.heap.held_roots().error().code; },
+  };
+  for (const auto& read : readers) {
+    const std::uint64_t before = HostMemory::allocations();
+    REQUIRE(read() == Errc::ok);
+    const std::uint64_t needed = HostMemory::allocations() - before;
+    REQUIRE(needed > 0);
+    for (std::uint64_t k = 1; k <= needed; ++k) {
+      const std::int64_t outstanding = HostMemory::outstanding();
+      HostMemory::fail(k, false);
+      const Errc code = read();
+      HostMemory::lift();
+      CHECK(code == Errc::out_of_host_memory);
+      CHECK(HostMemory::outstanding() == outstanding);
+      // And it is not left in the midst of it.
+      CHECK(kit.survivors() == 5001);
+    }
+  }
+}
+
+TEST_CASE("Host memory: a mark of locals that has no room is a typed error", "[gc][host]") {
+  Kit kit(exact_options());
+  HostMemory::fail(1, true);
+  const LocalMark mark = kit.heap.mark_locals();
+  const Local<Node> local = kit.heap.local(static_cast<Node*>(nullptr));
+  HostMemory::lift();
+  CHECK_FALSE(mark);
+  CHECK_FALSE(local);
+  CHECK(kit.heap.error().code == Errc::out_of_host_memory);
+  CHECK(kit.heap.restore_locals(mark).code == Errc::stale_handle);
+  CHECK(kit.heap.mark_locals());
 }
 
 TEST_CASE("Host memory: allocation, its collections and growth ask for none", "[gc][host]") {

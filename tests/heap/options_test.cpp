@@ -49,6 +49,13 @@ TEST_CASE("Options: growth is fixed or a factor", "[heap][options]") {
   CHECK(parsed("growth=3").growth.factor == 3);
 }
 
+TEST_CASE("Options: safepoints are on or off", "[heap][options]") {
+  CHECK_FALSE(HeapOptions{}.safepoints);
+  const HeapOptions on = parsed("safepoints=on");
+  CHECK(on.safepoints);
+  CHECK_FALSE(parsed("safepoints=off", on).safepoints);
+}
+
 TEST_CASE("Options: zeal is off, or a sum", "[heap][options]") {
   const Zeal all = parsed("zeal=alloc:100").zeal;
   CHECK((all.collect_every == 100 && all.verify && all.poison));
@@ -124,6 +131,8 @@ TEST_CASE("Options: a senseless setting is a bad_option that names it", "[heap][
       {"growth=fixed:2", "growth"},
       {"growth=2x", "growth"},
       {"growth=two", "growth"},
+      {"safepoints=", "safepoints"},
+      {"safepoints=maybe", "safepoints"},
       {"zeal=", "zeal"},
       {"zeal=on", "zeal"},
       {"zeal=alloc", "zeal"},

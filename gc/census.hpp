@@ -1,0 +1,70 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "freelist/export.hpp"
+#include "freelist/zeroed_array.hpp"
+#include "heap/error.hpp"
+#include "heap/type.hpp"
+
+namespace besom {
+
+/// An object as a walk over the heap meets it.
+struct ObjectView {
+  Ref<void> ref;
+  const Header* header;
+  /// nullptr where the header names no type, or claims more than the object's extent.
+  const TypeDescriptor* type;
+  TypeId type_id;            ///< 0 where `type` is nullptr.
+  std::uint32_t size_bytes;  ///< Of the extent: header included, rounded up to granules.
+};
+
+/// Called for each object of a walk. May read objects; may not allocate, collect or change roots.
+using ObjectVisitor = void (*)(void* user, const ObjectView& object);
+
+/// All objects of one type.
+struct CensusRow {
+  TypeId type;                       ///< 0: of the objects whose header is damaged.
+  const TypeDescriptor* descriptor;  ///< Lives as long as the heap; nullptr for type 0.
+  std::uint64_t objects;
+  std::uint64_t bytes;  ///< Headers included, rounded up to granules.
+
+  [[nodiscard]] const char* name() const noexcept {
+    return descriptor != nullptr ? descriptor->name.c_str() : "(damaged header)";
+  }
+};
+
+/// How many objects of each type there are, and how large.
+class BESOM_API Census {
+ public:
+  /// Types that have objects, that with the most bytes first.
+  [[nodiscard]] std::span<const CensusRow> rows() const noexcept { return {rows_.data(), count_}; }
+  /// The row of a type, or nullptr when it has no objects. O(rows).
+  [[nodiscard]] const CensusRow* row(TypeId type) const noexcept;
+  [[nodiscard]] std::uint64_t objects() const noexcept { return objects_; }
+  [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_; }
+  /// A line for each row and one for the sum, each with its newline.
+  [[nodiscard]] std::string message() const;
+
+ private:
+  friend class CensusTaker;
+  detail::ZeroedArray<CensusRow> rows_;
+  std::size_t count_ = 0;
+  std::uint64_t objects_ = 0;
+  std::uint64_t bytes_ = 0;
+};
+
+namespace detail {
+
+class Space;
+class TypeTable;
+
+/// Visits every object, reachable or not, in address order. Windows have to be retired.
+void visit_objects(const Space& space, const TypeTable& types, ObjectVisitor visitor, void* user);
+/// Fails with out_of_host_memory. Windows have to be retired.
+[[nodiscard]] Result<Census> take_census(const Space& space, const TypeTable& types);
+
+}  // namespace detail
+}  // namespace besom

@@ -1,0 +1,46 @@
+/// The calls of Heap that walk it and change nothing.
+
+#include "gc/collector.hpp"
+#include "gc/heap.hpp"
+
+namespace besom {
+
+using detail::Space;
+using detail::TypeTable;
+
+VerifyReport Heap::verify() {
+  if (may_enter()) return collector_->verify();
+  VerifyReport report;
+  report.error = error_;
+  return report;
+}
+
+Error Heap::each_object(ObjectVisitor visitor, void* user) {
+  if (!may_enter()) return error_;
+  collector_->read([&](const Space& space, const TypeTable& types) {
+    detail::visit_objects(space, types, visitor, user);
+    return true;
+  });
+  return {};
+}
+
+Result<Census> Heap::census() {
+  if (!may_enter()) return error_;
+  return collector_->read(
+      [](const Space& space, const TypeTable& types) { return detail::take_census(space, types); });
+}
+
+Result<RootPath> Heap::path_to_root(Ref<void> ref) {
+  if (!may_enter()) return error_;
+  if (!space_.is_object(ref.index())) return Error{.code = Errc::bad_ref, .bytes = ref.index()};
+  return collector_->read([&](const Space& space, const TypeTable& types) {
+    return detail::find_path(space, types, *roots_, newest_, ref.index());
+  });
+}
+
+Result<HeldRoots> Heap::held_roots() {
+  if (!may_enter()) return error_;
+  return detail::find_held_roots(*roots_);
+}
+
+}  // namespace besom

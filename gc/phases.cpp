@@ -1,0 +1,56 @@
+/// What the heap is busy with, and how it gets out of a collection that was given up.
+
+#include <atomic>
+
+#include "gc/collector.hpp"
+#include "gc/root_table.hpp"
+
+namespace besom::detail {
+
+/// The fence keeps the compiler from moving the phase past the work, which a signal handler would
+/// see.
+void Collector::set_phase(Phase phase) noexcept {
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  phase_.store(phase, std::memory_order_relaxed);
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+}
+
+void Collector::Busy::enter(Phase phase) noexcept {
+  BESOM_CHECK(recoveries_ == collector_.recoveries_,
+              "recover() called by a callback that then returned: recoveries before, now",
+              recoveries_, collector_.recoveries_);
+  collector_.set_phase(phase);
+}
+
+void Collector::Busy::leave() noexcept {
+  enter(Phase::idle);
+  collector_.heap_.set_locked(false);
+}
+
+/// Of a collection that was abandoned. The next is due after as much allocation as after any other:
+/// a callback that gives up each time shall not be called at each allocation.
+void Collector::keep_all(CollectionStats& stats) noexcept {
+  marker_.undo_waiting();
+  stats.abandoned = true;
+  stats.live_bytes = heap_.space_.used_bytes();
+  stats.live_objects = live_objects_;
+  stats.committed = heap_.space_.arena().committed();
+  stats.reserved = heap_.space_.arena().reserved();
+  pacer_.note_external();
+}
+
+void Collector::recover() noexcept {
+  const Phase left = phase();
+  if (left == Phase::idle) return;
+  BESOM_CHECK(left != Phase::sweeping, "recover() in the midst of a sweep: collection, freed",
+              current_.number, totals_.freed_objects);
+  ++recoveries_;
+  if (left == Phase::marking) {
+    keep_all(current_);
+    account(current_);
+  }
+  heap_.set_locked(false);
+  set_phase(Phase::idle);
+}
+
+}  // namespace besom::detail
