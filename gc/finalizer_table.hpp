@@ -110,7 +110,7 @@ class BESOM_API FinalizerTable {
         visit(guardian->agents[i].agent, "ready agent");
       }
     }
-    visit(running_, "running finalizer");
+    if (running_ != 0) visit(running_, "running finalizer");
   }
 
  private:
