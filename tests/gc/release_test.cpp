@@ -36,6 +36,19 @@ struct Resource {
   }
 };
 
+/// With a trailing array whose allocation would be inlined but for the hook.
+struct Buffer : detail::Array<unsigned char> {
+  static constexpr bool kReleased = true;
+  static TypeDescriptor type() {
+    TypeDescriptor descriptor{.name = "Buffer", .trailing = Trailing::bytes};
+    descriptor.release = [](void* user, void* object, std::uint32_t) {
+      static_cast<Released*>(user)->numbers.push_back(static_cast<Header*>(object)->length);
+    };
+    descriptor.release_user = &released;
+    return descriptor;
+  }
+};
+
 struct Contradiction : Resource {
   static constexpr bool kReleased = false;
 };
@@ -110,6 +123,27 @@ TEST_CASE("Release: by every way of allocating, and for every size", "[gc][relea
   CHECK(kit.heap.stats().collections > 3);
   CHECK(count == made);
   CHECK(kit.heap.stats().released == made);
+}
+
+TEST_CASE("Release: arrays of a C++ type are released too, from windows and from spares",
+          "[gc][release]") {
+  released = {};
+  Kit kit(exact_options(256 * kKiB));
+  const Type<Buffer> type = kit.defined<Buffer>();
+  std::vector<Handle<Node>> checkerboard;
+  std::uint64_t made = 0;
+  for (int i = 0; i < 2000; ++i) {
+    if (i % 4 == 0) checkerboard.push_back(kit.make_node());
+    REQUIRE(kit.heap.allocate(type, 1 + static_cast<std::uint32_t>(i) % 60) != nullptr);
+    ++made;
+  }
+  REQUIRE_FALSE(kit.heap.collect());
+  for (int i = 0; i < 500; ++i) {
+    REQUIRE(kit.heap.allocate(type, 8) != nullptr);
+    ++made;
+  }
+  REQUIRE_FALSE(kit.heap.collect());
+  CHECK(released.numbers.size() == made);
 }
 
 TEST_CASE("Release: an object that is handed out is not released before it is dead again",
