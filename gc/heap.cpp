@@ -122,6 +122,7 @@ void* Heap::allocate(TypeId type, std::uint32_t length) noexcept {
     if (window.room() >= rounded) [[likely]] {
       object = window.cursor;
       window.cursor += rounded;
+      std::memset(object, 0, rounded);
     } else {
       object = space_.take_spare(static_cast<std::uint32_t>(granules));
     }

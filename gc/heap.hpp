@@ -131,7 +131,7 @@ class BESOM_API Heap {
   /// The same for a type with a trailing array of `length` elements.
   template <class T>
   [[nodiscard]] T* allocate(Type<T> type, std::uint32_t length) noexcept {
-    if constexpr (requires { T::kElementBytes; }) {
+    if constexpr (requires { T::kElementBytes; } && !detail::kReleased<T>) {
       const std::uint64_t granules =
           (sizeof(T) + std::uint64_t{T::kElementBytes} * length + kGranuleBytes - 1) >>
           kGranuleShift;
@@ -326,10 +326,6 @@ class BESOM_API Heap {
     std::memcpy(object, &header, sizeof header);
     newest_ = detail::index_of(object);
     return object;
-  }
-  void* begin_zeroed(char* object, std::size_t bytes, TypeId type, std::uint32_t length) noexcept {
-    std::memset(object, 0, bytes);
-    return begin_object(object, type, length);
   }
   [[nodiscard]] void* allocate_slow(TypeId type, std::uint32_t length) noexcept;
   [[nodiscard]] RootRegistration add_source(const detail::RootSource& source);

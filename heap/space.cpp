@@ -91,7 +91,8 @@ bool Space::stock_fitting(std::uint32_t granules) noexcept {
   if (take_stretch(fitting)) return true;
   next_stretch_ = 0;
   if (take_stretch(fitting)) return true;
-  const Run run = free_list_.take_run(granules * kGranuleBytes, Spares::kSizes * kGranuleBytes);
+  const std::uint32_t whole_pieces = Spares::kSizes / granules * granules;
+  const Run run = free_list_.take_run(granules * kGranuleBytes, whole_pieces * kGranuleBytes);
   if (run.size_bytes == 0) return false;
   add_spare(run);
   return true;
