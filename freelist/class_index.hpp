@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -75,6 +76,11 @@ class BESOM_API ClassIndex {
   static constexpr std::uint32_t kNoStretch = ~std::uint32_t{0};
 
   [[nodiscard]] std::size_t table_bytes() const noexcept;
+  /// The words of level 0, by far the largest; those of the lines below `line` are the first.
+  [[nodiscard]] const std::uint64_t* words() const noexcept { return levels_[0].data(); }
+  [[nodiscard]] std::size_t word_count(std::uint32_t line) const noexcept {
+    return std::min(levels_[0].size(), word_of((line + 63) >> 6, 0));
+  }
   /// Aborts unless each class names exactly the lines with a hole of its size, the `unlisted` one
   /// left out. O(lines * classes).
   void verify(const BoundaryMap& map, std::uint32_t end, std::uint32_t unlisted) const;

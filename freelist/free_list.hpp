@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
@@ -214,6 +215,13 @@ class BESOM_API FreeList {
 
   /// Host memory held by the tables, in bytes, used or not.
   [[nodiscard]] std::size_t table_bytes() const noexcept;
+  /// Where the tables that are touched with each part of the arena have what they say of [0, end),
+  /// `end` a byte index up to the capacity. Pages of zeros in them may be given back to the system.
+  struct TablePart {
+    const void* data;
+    std::size_t bytes;
+  };
+  [[nodiscard]] std::array<TablePart, 2> tables_below(std::uint64_t end) const noexcept;
 
   /// Aborts on a violation of invariants 1-4. O(capacity / 1 KiB).
   void verify() const;

@@ -323,7 +323,12 @@ void Collector::finish(CollectionStats& stats) noexcept {
   constexpr std::uint64_t kWorthACall = 1 << 20;
   const std::uint64_t kept = pacer_.kept_bytes(stats.cause == Cause::requested);
   if (space.resident_bytes() > kept + kWorthACall) {
-    stats.returned = space.discard_holes(64 << 10, space.resident_bytes() - kept);
+    if (stats.cause == Cause::requested) {
+      stats.returned = space.discard_all();
+      marker_.marks().discard_zeros_below(space.untouched());
+    } else {
+      stats.returned = space.discard_holes(64 << 10, space.resident_bytes() - kept);
+    }
   }
   stats.holes = space.free_list().num_free_blocks();
   stats.largest_hole = space.free_list().largest_free_block();

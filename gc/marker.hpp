@@ -26,6 +26,10 @@ class MarkBits {
   void clear(std::uint32_t granule) noexcept { words()[granule >> kLineShift] &= ~bit(granule); }
   /// Clears the bits of all granules below `end`.
   void clear_below(std::uint32_t end) noexcept;
+  /// Gives the memory of the words back that are zero; `end` is a byte index.
+  void discard_zeros_below(std::uint64_t end) noexcept {
+    table_.discard_zeros_below(end >> (kGranuleShift + 3));
+  }
 
   [[nodiscard]] std::uint64_t* words() noexcept {
     return static_cast<std::uint64_t*>(table_.data());

@@ -151,6 +151,27 @@ std::uint64_t Arena::discard(std::uint64_t index, std::uint64_t bytes) noexcept 
   return end - first;
 }
 
+std::uint64_t discard_zeros(const void* begin, std::uint64_t bytes, const System& system) noexcept {
+  const auto address = reinterpret_cast<std::uintptr_t>(begin);
+  const std::uintptr_t end = (address + bytes) / Arena::kPage * Arena::kPage;
+  std::uintptr_t page = (address + Arena::kPage - 1) / Arena::kPage * Arena::kPage;
+  const auto is_zero = [](std::uintptr_t from) {
+    const auto* words = reinterpret_cast<const std::uint64_t*>(from);
+    return std::all_of(words, words + Arena::kPage / sizeof *words,
+                       [](std::uint64_t word) { return word == 0; });
+  };
+  std::uint64_t discarded = 0;
+  while (page < end) {
+    const std::uintptr_t first = page;
+    while (page < end && is_zero(page)) page += Arena::kPage;
+    if (page != first && system.discard(reinterpret_cast<void*>(first), page - first) == 0) {
+      discarded += page - first;
+    }
+    page += Arena::kPage;
+  }
+  return discarded;
+}
+
 Result<SideTable> SideTable::map(std::uint64_t bytes, const char* name, const System& system) {
   SideTable table;
   table.data_ = system.map(bytes);
@@ -185,6 +206,10 @@ SideTable::~SideTable() {
 void SideTable::discard_from(std::uint64_t offset) noexcept {
   const std::uint64_t first = (offset + Arena::kPage - 1) / Arena::kPage * Arena::kPage;
   if (first < bytes_) system_->discard(static_cast<char*>(data_) + first, bytes_ - first);
+}
+
+std::uint64_t SideTable::discard_zeros_below(std::uint64_t end) noexcept {
+  return data_ != nullptr ? discard_zeros(data_, std::min(end, bytes_), *system_) : 0;
 }
 
 }  // namespace besom

@@ -8,6 +8,10 @@
 
 namespace besom {
 
+/// Gives those pages of `[begin, begin + bytes)`, private memory of this process, back to the
+/// system that hold only zeros: they read the same. Returns the bytes given back. O(bytes).
+std::uint64_t discard_zeros(const void* begin, std::uint64_t bytes, const System& system) noexcept;
+
 /// The one mapping that all objects live in.
 ///
 ///            base (a multiple of 4 GiB)
@@ -49,6 +53,7 @@ class Arena {
   /// Gives the whole pages inside `[index, index + bytes)` back to the system; they read as zero.
   /// Returns the bytes given back.
   std::uint64_t discard(std::uint64_t index, std::uint64_t bytes) noexcept;
+  [[nodiscard]] const System& system() const noexcept { return *system_; }
 
  private:
   Arena(char* base, std::uint64_t prefix, std::uint64_t reserved, const System& system) noexcept
@@ -77,6 +82,8 @@ class SideTable {
   [[nodiscard]] std::uint64_t size_bytes() const noexcept { return bytes_; }
   /// Gives the pages from `offset` on back to the system.
   void discard_from(std::uint64_t offset) noexcept;
+  /// Gives the pages below `end` back that hold only zeros; returns the bytes given back.
+  std::uint64_t discard_zeros_below(std::uint64_t end) noexcept;
 
  private:
   void* data_ = nullptr;

@@ -62,6 +62,8 @@ class Cards {
     }
     return end;
   }
+  /// The cards [0, end), the last first.
+  [[nodiscard]] const char* first_of(std::uint32_t end) const noexcept { return card(end) + 1; }
   /// Forgets the stores in cards [0, end).
   void clear(std::uint32_t end) noexcept {
     if (end != 0) std::memset(card(end - 1), 0, end);

@@ -232,15 +232,37 @@ void Space::note_allocated(std::uint64_t bytes) noexcept {
   resident_ = std::min(untouched_, resident_ + bytes);
 }
 
+/// The last huge page may have come whole, with what was never handed out.
+std::uint64_t Space::touched_end() const noexcept {
+  return std::min(arena_.committed(),
+                  (untouched_ + Arena::kHugePage - 1) / Arena::kHugePage * Arena::kHugePage);
+}
+
 std::uint64_t Space::discard_holes(std::uint64_t least, std::uint64_t most) noexcept {
   std::uint64_t discarded = 0;
+  // Millions of small holes need no walk.
+  if (free_list_.largest_free_block() < least) return 0;
   for (const Run hole : free_list_.free_blocks()) {
     if (discarded >= most) break;
-    if (hole.size_bytes < least || hole.index >= untouched_) continue;
-    const std::uint64_t used = std::min<std::uint64_t>(hole.size_bytes, untouched_ - hole.index);
+    if (hole.size_bytes < least || hole.index >= touched_end()) continue;
+    const std::uint64_t used = std::min<std::uint64_t>(hole.size_bytes, touched_end() - hole.index);
     discarded += arena_.discard(hole.index, used);
   }
   resident_ -= std::min(resident_, discarded);
+  return discarded;
+}
+
+std::uint64_t Space::discard_all() noexcept {
+  const std::uint64_t discarded = discard_holes(Arena::kPage, ~std::uint64_t{0});
+  resident_ = std::min(untouched_, touched_end() - discarded);
+  for (const FreeList::TablePart& part : free_list_.tables_below(untouched_)) {
+    discard_zeros(part.data, part.bytes, arena_.system());
+  }
+  if (cards().recording()) {
+    const auto count =
+        static_cast<std::uint32_t>((untouched_ + Cards::kBytes - 1) >> Cards::kShift);
+    discard_zeros(cards().first_of(count), count, arena_.system());
+  }
   return discarded;
 }
 

@@ -106,6 +106,12 @@ class Space {
   /// Gives the pages of holes back to the system where a hole spans at least `least` bytes, until
   /// `most` bytes have gone. Returns the bytes given back.
   std::uint64_t discard_holes(std::uint64_t least, std::uint64_t most) noexcept;
+  /// Gives all back that is not needed for the objects: every whole page of a hole, and the pages
+  /// of side tables that say nothing. Windows have to be retired. Returns the bytes of arena given
+  /// back. O(holes), and a pass over the tables of what was in use.
+  std::uint64_t discard_all() noexcept;
+  /// Memory from this index on was never handed out: zero.
+  [[nodiscard]] std::uint64_t untouched() const noexcept { return untouched_; }
 
   /// Whether `index` is where an object starts. Publishes the windows. O(1).
   [[nodiscard]] bool is_object(std::uint32_t index) noexcept;
@@ -122,6 +128,7 @@ class Space {
       : arena_(std::move(arena)), free_list_(std::move(free_list)) {}
 
   [[nodiscard]] std::uint32_t window_bytes() const noexcept;
+  [[nodiscard]] std::uint64_t touched_end() const noexcept;
   void note_young(std::uint32_t index, std::uint32_t bytes) noexcept;
   void publish(Window& window, std::uint32_t granules) noexcept;
   void retire(Window& window, std::uint32_t granules) noexcept;
@@ -141,8 +148,8 @@ class Space {
   Spares spares_;
   Arena arena_;
   FreeList free_list_;
-  BitTree young_lines_;          ///< Without room where the heap is not generational.
-  std::uint64_t untouched_ = 0;  ///< Memory from this index on was never handed out: zero.
+  BitTree young_lines_;  ///< Without room where the heap is not generational.
+  std::uint64_t untouched_ = 0;
   std::uint64_t resident_ = 0;
   std::uint64_t next_stretch_ = 0;  ///< Where the next spares are looked for.
   bool windows_enabled_ = true;

@@ -3,6 +3,7 @@
 #include <sstream>
 
 #include "bench/compare/report.hpp"
+#include "bench/svg.hpp"
 
 namespace bench::compare {
 
@@ -21,41 +22,6 @@ constexpr const char* kStyle =
     ".besom{fill:#b5651d}.peer{fill:#9db4c0}.spread{stroke:#333}"
     ".must{stroke:#c0392b;stroke-width:1.5}.aim{stroke:#27874b;stroke-width:1.5}"
     ".limit{stroke:#555;stroke-dasharray:2 2}";
-
-std::string escaped(const std::string& text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == '<') {
-      out += "&lt;";
-    } else if (c == '&') {
-      out += "&amp;";
-    } else {
-      out += c;
-    }
-  }
-  return out;
-}
-
-class Canvas {
- public:
-  explicit Canvas(std::ostream& out) : out_(out) { out_ << std::fixed << std::setprecision(1); }
-  void text(double x, double y, const char* style, const std::string& words,
-            const char* anchor = "start") {
-    out_ << "<text x=\"" << x << "\" y=\"" << y << "\" class=\"" << style << "\" text-anchor=\""
-         << anchor << "\">" << escaped(words) << "</text>\n";
-  }
-  void rectangle(double x, double y, double width, double height, const char* style) {
-    out_ << "<rect x=\"" << x << "\" y=\"" << y << "\" width=\"" << width << "\" height=\""
-         << height << "\" class=\"" << style << "\"/>\n";
-  }
-  void line(double x1, double y1, double x2, double y2, const char* style) {
-    out_ << "<line x1=\"" << x1 << "\" y1=\"" << y1 << "\" x2=\"" << x2 << "\" y2=\"" << y2
-         << "\" class=\"" << style << "\"/>\n";
-  }
-
- private:
-  std::ostream& out_;
-};
 
 std::string figure(double value, const char* unit) {
   std::ostringstream out;
@@ -109,10 +75,7 @@ void write_svg(std::ostream& out, const Circumstances& circumstances,
                const std::vector<WorkloadResult>& results) {
   double height = kHeadHeight + 16;
   for (const WorkloadResult& result : results) height += height_of(result);
-  out << "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 " << kWidth << " " << height
-      << "\" width=\"" << kWidth << "\" height=\"" << height << "\">\n<style>" << kStyle
-      << "</style>\n<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n";
-  Canvas canvas(out);
+  Canvas canvas(out, kWidth, height, kStyle);
   canvas.text(16, 28, "head", "Besom and its peers: CPU time, shorter is better");
   canvas.text(16, 46, "small",
               circumstances.cpu_model + ", " + circumstances.kernel + ", " + circumstances.date +
@@ -126,7 +89,6 @@ void write_svg(std::ostream& out, const Circumstances& circumstances,
     draw_group(canvas, top, result);
     top += height_of(result);
   }
-  out << "</svg>\n";
 }
 
 }  // namespace bench::compare

@@ -1,10 +1,7 @@
 /// When the heap collects, grows and gives up. Counts exactly, so the environment is not read.
 
-#include <sys/mman.h>
-
 #include <cstdlib>
 #include <string>
-#include <vector>
 
 #include "tests/gc/kit.hpp"
 #include "tests/heap/fault_system.hpp"
@@ -321,66 +318,6 @@ TEST_CASE("Options: senseless ones create no heap", "[gc][policy][misuse]") {
     CHECK(heap.error().code == Errc::bad_option);
     table.row();
   }
-}
-
-namespace {
-
-std::uint64_t resident_bytes(char* base, std::uint64_t bytes) {
-  std::vector<unsigned char> pages(bytes / 4096);
-  REQUIRE(mincore(base, bytes / 4096 * 4096, pages.data()) == 0);
-  std::uint64_t count = 0;
-  for (const unsigned char page : pages) count += page & 1;
-  return count * 4096;
-}
-
-}  // namespace
-
-TEST_CASE("Memory: after nine tenths are dropped, resident is close to live", "[gc][policy]") {
-  Kit kit(exact_options(512 * kMiB));
-  std::vector<Handle<Node>> lists;
-  constexpr int kLists = 10;
-  constexpr std::uint64_t kListBytes = 10 * kMiB;
-  for (int i = 0; i < kLists; ++i) {
-    Handle<Node> list(kit.heap, nullptr);
-    for (std::uint64_t k = 0; k < kListBytes / 16; ++k) {
-      Node* node = kit.heap.allocate(kit.node);
-      node->left = list.get();
-      list.set(node);
-    }
-    lists.push_back(std::move(list));
-  }
-  char* base = detail::arena_of(lists[0].get());
-  CHECK(resident_bytes(base, kit.heap.stats().committed) >= kLists * kListBytes * 9 / 10);
-  for (int i = 0; i < kLists; ++i) {
-    if (i != 4) lists[static_cast<std::size_t>(i)].reset();
-  }
-  REQUIRE_FALSE(kit.heap.collect());
-  const std::uint64_t live = kit.heap.last_collection().live_bytes;
-  CHECK(live == kListBytes);
-  CHECK(kit.heap.last_collection().returned >= 80 * kMiB);
-  const std::uint64_t resident = resident_bytes(base, kit.heap.stats().committed);
-  INFO(resident << " resident, " << live << " live");
-  CHECK(resident <= live * 13 / 10);
-  // And it is there again when needed, as zeros.
-  Handle<ByteArray> large = kit.heap.make(kit.bytes, 64 * kMiB);
-  REQUIRE(large);
-  std::uint64_t sum = 0;
-  for (std::uint32_t i = 0; i < large->length(); i += 64) sum += large->data()[i];
-  CHECK(sum == 0);
-  CHECK(length_of(lists[4]) == kListBytes / 16);
-}
-
-TEST_CASE("Memory: what a steady program uses again is not given back", "[gc][policy]") {
-  HeapOptions options = exact_options();
-  options.system = &FaultSystem::table();
-  Kit kit(options);
-  for (std::uint64_t i = 0; i < 50 * kMiB / 64; ++i)
-    static_cast<void>(kit.heap.allocate(kit.block));
-  FaultSystem::reset();
-  for (std::uint64_t i = 0; i < 50 * kMiB / 64; ++i)
-    static_cast<void>(kit.heap.allocate(kit.block));
-  CHECK(FaultSystem::calls(SystemCall::discard) == 0);
-  CHECK(FaultSystem::calls(SystemCall::commit) == 0);
 }
 
 }  // namespace besom::test

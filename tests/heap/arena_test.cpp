@@ -11,6 +11,7 @@
 #include <cstring>
 #include <fstream>
 #include <string>
+#include <vector>
 
 #include "heap/barrier.hpp"
 #include "tests/heap/fault_system.hpp"
@@ -253,6 +254,27 @@ TEST_CASE("Arena: a refused discard returns nothing and keeps the bytes", "[heap
   CHECK(arena.discard(0, Arena::kPage) == 0);
   CHECK(arena.base()[0] == 5);
   CHECK(arena.discard(0, Arena::kPage) == Arena::kPage);
+}
+
+TEST_CASE("Zero pages of any memory are discarded, others stay", "[heap][arena]") {
+  constexpr std::uint64_t kBytes = 8 * Arena::kPage;
+  std::vector<char> memory(kBytes + Arena::kPage);
+  char* pages = memory.data() + (Arena::kPage - detail::index_of(memory.data()) % Arena::kPage);
+  std::memset(pages, 0, kBytes);
+  pages[Arena::kPage + 9] = 1;
+  pages[5 * Arena::kPage - 1] = 2;
+  const System& system = FaultSystem::table();
+  CHECK(discard_zeros(pages, kBytes, system) == 6 * Arena::kPage);
+  CHECK(pages[Arena::kPage + 9] == 1);
+  CHECK(pages[5 * Arena::kPage - 1] == 2);
+  CHECK(all_zero(pages + 5 * Arena::kPage, 3 * Arena::kPage));
+  // Only whole pages inside the span.
+  CHECK(discard_zeros(pages + 1, Arena::kPage, system) == 0);
+  CHECK(discard_zeros(pages + 2 * Arena::kPage - 1, Arena::kPage + 1, system) == Arena::kPage);
+  CHECK(discard_zeros(pages, 0, system) == 0);
+  FaultSystem::fail(SystemCall::discard, 1, true);
+  CHECK(discard_zeros(pages, kBytes, system) == 0);
+  FaultSystem::lift();
 }
 
 TEST_CASE("Arena: moving hands the one mapping on", "[heap][arena]") {

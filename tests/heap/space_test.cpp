@@ -222,6 +222,33 @@ TEST_CASE("Space: memory is zero when handed out, however it was used before", "
   }
 }
 
+TEST_CASE("Space: discard_all keeps objects and leaves what they take", "[heap][space]") {
+  Space space = space_of(4 << 20, 4 << 20);
+  char* first = allocate(space, 4);
+  char* large = allocate(space, 50'000);
+  char* last = allocate(space, 20'000);
+  REQUIRE(last != nullptr);
+  space.note_allocated(space.used_bytes());
+  std::memset(first, 1, 64);
+  std::memset(large, 2, 800'000);
+  std::memset(last, 3, 320'000);
+  space.retire_windows();
+  const std::uint64_t before = space.resident_bytes();
+  space.release({index_of(large), 800'000});
+  const std::uint64_t discarded = space.discard_all();
+  CHECK(discarded >= 800'000 - 2 * 4096);
+  // The page of index 0 counts too.
+  CHECK(space.resident_bytes() <= before - 800'000 + 3 * 4096);
+  CHECK(space.resident_bytes() >= 320'000);
+  CHECK(first[63] == 1);
+  CHECK(last[0] == 3);
+  CHECK(last[319'999] == 3);
+  space.free_list().verify();
+  CHECK(space.is_object(index_of(last)));
+  // Zero again without being cleared.
+  CHECK(large[400'000] == 0);
+}
+
 TEST_CASE("Space: a refused growth changes nothing", "[heap][space][faults]") {
   Space space = space_of(1 << 20, 64 << 10);
   char* object = allocate(space, 3);

@@ -1,0 +1,226 @@
+/// How much of the system's memory a heap holds, its side tables included, and when it gives it
+/// back.
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <vector>
+
+#include "tests/gc/kit.hpp"
+#include "tests/heap/fault_system.hpp"
+
+namespace besom::test {
+namespace {
+
+/// Of the arena from its base on.
+std::uint64_t resident_bytes(char* base, std::uint64_t bytes) {
+  std::vector<unsigned char> pages(bytes / 4096);
+  REQUIRE(mincore(base, bytes / 4096 * 4096, pages.data()) == 0);
+  std::uint64_t count = 0;
+  for (const unsigned char page : pages) count += page & 1;
+  return count * 4096;
+}
+
+/// Of the whole process.
+std::uint64_t process_bytes() {
+  std::ifstream statm("/proc/self/statm");
+  std::uint64_t total = 0;
+  std::uint64_t resident = 0;
+  statm >> total >> resident;
+  return resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
+/// Sanitizers keep memory of their own for all that is touched, and do not give it back.
+constexpr bool kProcessTells = !kUnderSanitizer;
+
+double ratio(std::uint64_t bytes, std::uint64_t of) {
+  return static_cast<double>(bytes) / static_cast<double>(of);
+}
+
+HeapOptions fixed_options(std::uint64_t heap_max, bool generational) {
+  HeapOptions options = exact_options(heap_max);
+  options.heap_initial = heap_max;
+  options.growth = Growth::fixed();
+  options.generational = generational;
+  return options;
+}
+
+Node* tree(Kit& kit, HandleScope& scope, std::uint32_t depth) {
+  Node* root = kit.heap.allocate(kit.node);
+  if (root == nullptr) FAIL(kit.heap.error().message());
+  if (depth == 0) return root;
+  const Local<Node> kept = scope.root(root);
+  for (Member<Node>* child : {&root->left, &root->right}) {
+    HandleScope inner(kit.heap);
+    *child = tree(kit, inner, depth - 1);
+  }
+  return kept.get();
+}
+
+std::uint64_t size_of_tree(const Node* root) {
+  if (root == nullptr) return 0;
+  return 1 + size_of_tree(root->left.get()) + size_of_tree(root->right.get());
+}
+
+/// Trees, lists and byte arrays of a MiB each, in turn, until `bytes` are used.
+std::vector<Handle<Node>> structures(Kit& kit, std::uint64_t bytes) {
+  std::vector<Handle<Node>> all;
+  for (std::uint64_t used = 0; used + kMiB <= bytes; used += kMiB) {
+    Handle<Node> root(kit.heap, nullptr);
+    switch (all.size() % 3) {
+      case 0: {
+        HandleScope scope(kit.heap);
+        root.set(tree(kit, scope, 15));
+        break;
+      }
+      case 1:
+        for (std::uint64_t i = 0; i < kMiB / 16; ++i) {
+          Node* node = kit.heap.allocate(kit.node);
+          if (node == nullptr) FAIL(kit.heap.error().message());
+          node->left = root.get();
+          root.set(node);
+        }
+        break;
+      default: {
+        ByteArray* array = kit.heap.allocate(kit.bytes, kMiB - 16);
+        REQUIRE(array != nullptr);
+        std::memset(array->data(), 1, array->length());
+        root.set(reinterpret_cast<Node*>(array));
+      }
+    }
+    all.push_back(std::move(root));
+  }
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("Memory: a full heap with its side tables stays within 6 % of heap_max", "[gc][memory]") {
+  // Built with zeal the free list walks itself time and again: a full heap takes too long.
+  if (!kProcessTells || Zeal::kBuiltIn) return;
+  for (const bool generational : {false, true}) {
+    constexpr std::uint64_t kHeap = 128 * kMiB;
+    const std::uint64_t before = process_bytes();
+    Kit kit(fixed_options(kHeap, generational));
+    Handle<Node> list(kit.heap, nullptr);
+    // Half of it garbage, so that single granules become holes and are filled again.
+    for (std::uint64_t i = 0; i < 4 * kHeap / 16; ++i) {
+      Node* node = kit.heap.allocate(kit.node);
+      if (node == nullptr) FAIL(kit.heap.error().message());
+      if (i % 8 != 0) continue;
+      node->left = list.get();
+      list.set(node);
+    }
+    const std::uint64_t taken = process_bytes() - before;
+    INFO(ratio(taken, kHeap));
+    CHECK(kit.heap.stats().collections > 0);
+    CHECK(taken >= kHeap * 9 / 10);
+    CHECK(taken <= kHeap * 106 / 100);
+  }
+}
+
+TEST_CASE("Memory: nine tenths of the structures dropped, the process is within 1.3 of live",
+          "[gc][memory]") {
+  for (const bool generational : {false, true}) {
+    constexpr std::uint64_t kHeap = 256 * kMiB;
+    const std::uint64_t before = process_bytes();
+    Kit kit(fixed_options(kHeap, generational));
+    std::vector<Handle<Node>> roots = structures(kit, kHeap * 9 / 10);
+    char* base = detail::arena_of(roots[0].get());
+    CHECK(resident_bytes(base, kHeap) >= kHeap * 8 / 10);
+    for (std::size_t i = 0; i < roots.size(); ++i) {
+      if (i % 10 != 0) roots[i].reset();
+    }
+    REQUIRE_FALSE(kit.heap.collect());
+    const std::uint64_t live = kit.heap.last_collection().live_bytes;
+    const std::uint64_t resident = resident_bytes(base, kHeap);
+    const std::uint64_t taken = process_bytes() - before;
+    INFO("arena " << ratio(resident, live) << ", process " << ratio(taken, live) << " of live");
+    CHECK(kit.heap.last_collection().returned >= kHeap * 7 / 10);
+    CHECK(resident <= live * 11 / 10);
+    if (kProcessTells) CHECK(taken <= live * 13 / 10);
+    // What was kept is whole, and what comes again is zero.
+    CHECK(size_of_tree(roots[0].get()) == (1 << 16) - 1);
+    CHECK(kit.heap.verify().ok());
+    Handle<ByteArray> large = kit.heap.make(kit.bytes, 8 * kMiB);
+    REQUIRE(large);
+    std::uint64_t sum = 0;
+    for (std::uint32_t i = 0; i < large->length(); i += 64) sum += large->data()[i];
+    CHECK(sum == 0);
+    CHECK(kit.survivors() > 0);
+    CHECK(kit.heap.verify().ok());
+  }
+}
+
+TEST_CASE("Memory: of survivors apart from each other, the pages without any go back",
+          "[gc][memory]") {
+  Kit kit(exact_options(64 * kMiB));
+  Random random = random_for("scattered survivors");
+  constexpr std::uint32_t kCount = 32 * kMiB / 64;
+  Handle<RefArray<Node>> table = kit.heap.make(kit.refs, kCount);
+  REQUIRE(table);
+  for (std::uint32_t i = 0; i < kCount; ++i) {
+    (*table)[i] = reinterpret_cast<Node*>(kit.heap.allocate(kit.block));
+    if (!(*table)[i]) FAIL(kit.heap.error().message());
+  }
+  char* base = detail::arena_of(table.get());
+  std::vector<bool> needed(64 * kMiB / 4096);
+  const auto need = [&](const void* object, std::uint64_t bytes) {
+    const std::uint32_t index = detail::index_of(object);
+    for (std::uint64_t page = index / 4096; page <= (index + bytes - 1) / 4096; ++page) {
+      needed[page] = true;
+    }
+  };
+  need(table.get(), sizeof(Header) + std::uint64_t{kCount} * 4);
+  for (std::uint32_t i = 0; i < kCount; ++i) {
+    if (random.chance(1)) {
+      need((*table)[i].get(), 64);
+    } else {
+      (*table)[i] = nullptr;
+    }
+  }
+  REQUIRE_FALSE(kit.heap.collect());
+  std::uint64_t bound = 0;
+  for (const bool page : needed) bound += page ? 4096 : 0;
+  const std::uint64_t resident = resident_bytes(base, kit.heap.stats().committed);
+  INFO(resident << " resident, " << bound << " in pages with a survivor");
+  // The first page holds index 0 besides.
+  CHECK(resident <= bound + 4096);
+  CHECK(kit.heap.last_collection().returned >= 10 * kMiB);
+  CHECK(kit.heap.verify().ok());
+}
+
+TEST_CASE("Memory: a refused return changes nothing but the figure", "[gc][memory][faults]") {
+  HeapOptions options = exact_options(64 * kMiB);
+  options.system = &FaultSystem::table();
+  FaultSystem::reset();
+  Kit kit(options);
+  std::vector<Handle<Node>> roots = structures(kit, 32 * kMiB);
+  for (std::size_t i = 1; i < roots.size(); ++i) roots[i].reset();
+  FaultSystem::fail(SystemCall::discard, 1, true);
+  REQUIRE_FALSE(kit.heap.collect());
+  CHECK(FaultSystem::injected() > 0);
+  CHECK(kit.heap.last_collection().returned == 0);
+  CHECK(size_of_tree(roots[0].get()) == (1 << 16) - 1);
+  FaultSystem::lift();
+  // The memory is still held, so the next one returns it.
+  REQUIRE_FALSE(kit.heap.collect());
+  CHECK(kit.heap.last_collection().returned >= 20 * kMiB);
+  CHECK(kit.heap.verify().ok());
+}
+
+TEST_CASE("Memory: what a steady program uses again is not given back", "[gc][memory]") {
+  HeapOptions options = exact_options();
+  options.system = &FaultSystem::table();
+  Kit kit(options);
+  for (std::uint64_t i = 0; i < 50 * kMiB / 64; ++i)
+    static_cast<void>(kit.heap.allocate(kit.block));
+  FaultSystem::reset();
+  for (std::uint64_t i = 0; i < 50 * kMiB / 64; ++i)
+    static_cast<void>(kit.heap.allocate(kit.block));
+  CHECK(FaultSystem::calls(SystemCall::discard) == 0);
+  CHECK(FaultSystem::calls(SystemCall::commit) == 0);
+}
+
+}  // namespace besom::test
