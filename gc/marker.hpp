@@ -146,6 +146,11 @@ class Marker {
   void mark_index(std::uint32_t index) noexcept;
   void visit_elements(const TypeInfo& type, char* first, std::uint32_t count) noexcept;
   void push(std::uint32_t index) noexcept;
+  void note_overflow(std::uint32_t index) noexcept;
+  struct Hot;
+  [[nodiscard]] const TypeInfo* plain_type(const Hot& hot, std::uint32_t index) const noexcept;
+  void visit_hot(Hot& hot, std::uint32_t bits, std::uint32_t integer_bit) noexcept;
+  void visit_plain(Hot& hot, const char* object, const TypeInfo& type) noexcept;
   void trace(std::uint32_t index) noexcept;
   void trace_by_callback(const TypeInfo& type, const char* object, std::uint64_t extent) noexcept;
   void trace_trailing(std::uint32_t index, const TypeInfo& type, std::uint32_t length) noexcept;

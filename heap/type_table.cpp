@@ -99,6 +99,15 @@ Result<TypeId> TypeTable::define(TypeDescriptor&& descriptor) {
   type.has_tail = type.is_weak || type.element_bytes >= sizeof(std::uint32_t);
   type.is_released = kept->release != nullptr;
   type.fixed_slots = field_count;
+  const bool has_pointers = std::any_of(runs.get(), runs.get() + run_count, [](const SlotRun& run) {
+    return run.kind == SlotKind::pointer;
+  });
+  const std::uint32_t granules = (kept->size + kGranuleBytes - 1) / kGranuleBytes;
+  if (!has_pointers && !type.is_weak && kept->trailing == Trailing::none &&
+      kept->trace == nullptr && granules < kLineGranules) {
+    type.plain_granules = granules;
+    type.plain_mask = bit(granules) - 1;
+  }
   type.runs = runs.release();
   type.trace = kept->trace;
   type.descriptor = kept;

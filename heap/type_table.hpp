@@ -25,7 +25,11 @@ struct TypeInfo {
   std::uint32_t run_count;
   std::uint32_t weak_run_count;
   std::uint32_t fixed_slots;  ///< In all runs.
-  const SlotRun* runs;        ///< Those that keep their targets, then the weak ones. Of the table.
+  /// Of a *plain* type, whose slots are fixed refs and values, a bit for each granule of an object,
+  /// which has `plain_granules`, at most 63; 0 for all others.
+  std::uint64_t plain_mask;
+  std::uint32_t plain_granules;
+  const SlotRun* runs;  ///< Those that keep their targets, then the weak ones. Of the table.
   TraceCallback trace;
   const TypeDescriptor* descriptor;  ///< Owned by the table.
 
