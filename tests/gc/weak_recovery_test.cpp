@@ -37,6 +37,8 @@ struct WaitingScene : WeakKit {
         heap.define({.name = "Quitter", .size = 16, .trace = GivesUp::trace});
     REQUIRE(quitter);
     GivesUp::current = &gives_up;
+    // Roots are visited last in, first out: the quitter after the holder.
+    quit = Handle<Header>(heap, static_cast<Header*>(heap.allocate(*quitter)));
     key = make_node();
     holder = heap.make(ephemerons, 2);
     REQUIRE(holder);
@@ -47,8 +49,6 @@ struct WaitingScene : WeakKit {
       values[i] = value.ref();
     }
     REQUIRE_FALSE(guardian.guard(key.get()));
-    // Marked roots are visited last in, first out: the quitter after the holder.
-    quit = Handle<Header>(heap, static_cast<Header*>(heap.allocate(*quitter)));
     gives_up.key = key.ref();
     key.reset();
     registration = heap.add_roots(GivesUp::visit, &gives_up, "gives up");
