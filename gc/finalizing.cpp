@@ -1,0 +1,57 @@
+/// What happens to objects beside being freed: finalizers outside of collections, release hooks,
+/// and the tables that weak and released types take.
+
+#include <utility>
+
+#include "gc/collector.hpp"
+#include "gc/finalizer_table.hpp"
+
+namespace besom::detail {
+
+bool Collector::collect_on_request() noexcept {
+  if (heap_.finalizers_->running() == 0) return collect(Cause::requested);
+  collect_deferred_ = true;
+  return true;
+}
+
+std::uint64_t Collector::run_finalizers(FinalizerRunner runner, std::uint64_t count) noexcept {
+  FinalizerTable& finalizers = *heap_.finalizers_;
+  for (std::uint64_t run = 0; run < count; ++run) {
+    const GuardianQueue* guardian = finalizers.begin_call();
+    if (guardian == nullptr) return run;  // a guardian went meanwhile
+    char* agent = heap_.space_.base() + finalizers.running();
+    ++totals_.finalizers_run;
+    if (!runner(guardian->callback, guardian->user, heap_, agent)) ++totals_.finalizers_failed;
+    finalizers.finish_call();
+    if (std::exchange(collect_deferred_, false)) collect(Cause::requested);
+  }
+  return count;
+}
+
+Error Collector::prepare_weak() noexcept {
+  const HeapOptions& options = heap_.options_;
+  const System& system = options.system != nullptr ? *options.system : operating_system();
+  return marker_.prepare_weak(options.heap_max, system);
+}
+
+Error Collector::prepare(const TypeDescriptor& descriptor) noexcept {
+  if (descriptor.is_weak()) {
+    if (Error error = prepare_weak()) return error;
+  }
+  if (descriptor.release == nullptr) return {};
+  const HeapOptions& options = heap_.options_;
+  const System& system = options.system != nullptr ? *options.system : operating_system();
+  return releaser_.prepare(options.heap_max, system);
+}
+
+void Collector::release_all() noexcept {
+  BESOM_CHECK(heap_.finalizers_->running() == 0, "heap destroyed inside a finalizer: its agent",
+              heap_.finalizers_->running(), 0);
+  if (!releaser_.is_used()) return;
+  Busy busy(*this, Phase::sweeping);
+  heap_.space_.retire_windows();
+  totals_.released += releaser_.release(heap_.space_, types_, nullptr).released;
+  busy.leave();
+}
+
+}  // namespace besom::detail
