@@ -73,6 +73,7 @@ bool FreeList::try_add_capacity(std::uint64_t additional) noexcept {
            additional, capacity_, grown);
   capacity_ = grown;
   if (end == end_) return true;
+  complete_map();
   // The old sentinel turns into the start of a block, which is then given back.
   const std::uint32_t old_end = end_;
   end_ = end;
@@ -97,16 +98,35 @@ AllocResult FreeList::alloc(Layout layout) noexcept {
 __attribute__((noinline)) std::uint32_t FreeList::alloc_slow(std::uint32_t size) noexcept {
   BESOM_CHECK(size != 0 && size <= kMaxEndGranule, "allocation of no multiple of 16: granules",
               size, 0);
-  file_fresh();
-  const std::uint32_t granule = is_small(size) ? alloc_small(size) : alloc_large(size);
+  std::uint32_t granule = 0;
+  if (size <= bump_cap_ - bump_begin_) {
+    granule = bump_on(size);
+  } else {
+    show_recent();
+    file_fresh();
+    granule = is_small(size) ? alloc_small(size) : alloc_large(size);
+  }
   BESOM_TRACE(log_, "FreeList::alloc -> 0x%x", to_bytes(granule));
   after_change();
   return to_bytes(granule);
 }
 
+/// The bump run has room that no better fit is looked for in; only what is recent filled up.
+__attribute__((noinline)) std::uint32_t FreeList::bump_on(std::uint32_t size) noexcept {
+  show_recent();
+  const std::uint32_t granule = bump_begin_;
+  bump_begin_ += size;
+  recent_.restart(bump_begin_);
+  limit_inline();
+  expect(size);
+  map_.set_start(granule);
+  return granule;
+}
+
 /// An exact hole first, even while the bump run has room further up: splitting a larger one would
 /// leave a remainder that nothing may ever ask for.
 std::uint32_t FreeList::alloc_small(std::uint32_t size) noexcept {
+  show_rest();
   const std::uint32_t fit = small_.class_from(size);
   if (fit == size) {
     const std::uint32_t granule = small_.pop_lowest(map_, size);
@@ -142,9 +162,14 @@ std::uint32_t FreeList::alloc_large(std::uint32_t size) noexcept {
 void FreeList::cut_hole(const Hole& hole, std::uint32_t size) noexcept {
   // Where the rest begins, the map may not have been looked at for long.
   map_.prefetch(hole.granule + size);
+  show_rest();
   absorb(hole);
   map_.hole_to_block(hole.granule);
-  if (hole.size > size) add_hole({hole.granule + size, hole.size - size});
+  if (hole.size == size) return;
+  rest_ = {hole.granule + size, hole.size - size};
+  file(rest_);
+  ++indexed_holes_;
+  indexed_granules_ += rest_.size;
 }
 
 FreeList::Hole FreeList::best_indexed(std::uint32_t size) noexcept {
@@ -163,6 +188,7 @@ std::uint32_t FreeList::bump_alloc(std::uint32_t size) noexcept {
   const std::uint32_t granule = bump_begin_;
   bump_begin_ += size;
   limit_bump();
+  expect(size);
   map_.set_start(granule);
   return granule;
 }
@@ -170,6 +196,7 @@ std::uint32_t FreeList::bump_alloc(std::uint32_t size) noexcept {
 Run FreeList::take_run(std::uint32_t least, std::uint32_t most) noexcept {
   BESOM_CHECK(least % kAlign == 0 && most % kAlign == 0 && 0 < least && least <= most,
               "take_run: least, most", least, most);
+  complete_map();
   file_fresh();
   close_bump();
   Hole hole = best_indexed(to_granules(most));
@@ -183,6 +210,7 @@ Run FreeList::take_run(std::uint32_t least, std::uint32_t most) noexcept {
   if (hole.size < to_granules(least)) return {};
   const std::uint32_t taken = std::min(hole.size, to_granules(most));
   cut_hole(hole, taken);
+  show_rest();
   return {to_bytes(hole.granule), to_bytes(taken)};
 }
 
@@ -191,6 +219,7 @@ std::uint32_t FreeList::take_blocks(std::uint32_t size_bytes, std::uint32_t* ind
   const std::uint32_t size = to_granules(size_bytes);
   BESOM_CHECK(size != 0 && size <= kMaxEndGranule, "blocks of no multiple of 16: granules, count",
               size, count);
+  complete_map();
   file_fresh();
   close_bump();
   std::uint32_t taken = 0;
@@ -207,6 +236,7 @@ std::uint32_t FreeList::take_blocks(std::uint32_t size_bytes, std::uint32_t* ind
     if (hole.size == 0) break;
     const std::uint32_t pieces = std::min(hole.size / size, count - taken);
     cut_hole(hole, pieces * size);
+    show_rest();
     map_.set_starts(hole.granule, hole.granule + pieces * size, size);
     for (std::uint32_t i = 0; i < pieces; ++i) {
       indices[taken++] = to_bytes(hole.granule + i * size);
@@ -225,8 +255,32 @@ void FreeList::dealloc(std::uint32_t index, Layout layout) noexcept {
 
 __attribute__((noinline)) void FreeList::dealloc_slow(std::uint32_t granule,
                                                       std::uint32_t size) noexcept {
+  // What does not touch the recent blocks or the rest can be freed without them. One comparison for
+  // both sides: whether a block lies below or above is a toss-up, which no branch predicts.
+  const std::uint32_t end = granule + size;
+  const std::uint32_t first = recent_.first();
+  if (end - first < bump_end_ - first + size && take_back_newest(granule, size)) return;
+  if (end - rest_.granule <= rest_.size + size) show_rest();
   check_block(granule, size);
   release(granule, size);
+}
+
+/// Blocks freed in the reverse order come here once for each few lines, and otherwise never.
+__attribute__((noinline)) bool FreeList::take_back_newest(std::uint32_t granule,
+                                                          std::uint32_t size) noexcept {
+  show_recent();
+  if (bump_begin_ == bump_end_ || granule + size != bump_begin_ ||
+      size >= detail::RecentBlocks::kMaxSize || !recent_.take_from(map_, bump_begin_)) {
+    return false;
+  }
+  limit_inline();
+  if (recent_.has(granule, size)) {
+    recent_.remove(granule);
+    bump_begin_ = granule;
+    return true;
+  }
+  show_recent();
+  return false;
 }
 
 void FreeList::check_block(std::uint32_t granule, std::uint32_t size) const noexcept {
@@ -239,14 +293,19 @@ void FreeList::check_block(std::uint32_t granule, std::uint32_t size) const noex
   const std::uint32_t end = granule + size;
   const bool below_bump = bump_begin_ < bump_end_ && end == bump_begin_;
   if (below_bump && map_.prev_start(end) == granule) return;
+  if (block_end(granule) == end) [[likely]]
+    return;
+  show_rest();
   BESOM_CHECK(block_end(granule) == end, "free with the wrong size: given, block's", to_bytes(size),
               to_bytes(block_end(granule) - granule));
 }
 
 std::uint32_t FreeList::block_end(std::uint32_t granule) const noexcept {
   const std::uint32_t next = map_.next_start(granule);
-  const bool bump_between = bump_begin_ < bump_end_ && granule < bump_begin_ && bump_begin_ < next;
-  return bump_between ? bump_begin_ : next;
+  // From here to the end of the bump run the map shows nothing.
+  const std::uint32_t unseen = recent_.first();
+  const bool is_between = unseen - granule - 1 < next - granule - 1 && unseen < bump_end_;
+  return is_between ? unseen : next;
 }
 
 /// Turns a checked block into free space: with its neighbours one hole, or part of the bump run
@@ -271,9 +330,10 @@ void FreeList::release(std::uint32_t granule, std::uint32_t size) noexcept {
   }
   if (bump_below || bump_above) {
     map_.clear(merged.granule);
+    const bool has_recent = recent_.first() != bump_begin_;
     bump_begin_ = std::min(bump_begin_, merged.granule);
     bump_end_ = std::max(bump_end_, merged.end());
-    limit_bump();
+    if (!has_recent) limit_bump();
     return;
   }
   file_fresh();
@@ -308,8 +368,8 @@ void FreeList::file_fresh() noexcept {
 }
 
 void FreeList::add_hole(const Hole& hole) noexcept {
-  map_.set_hole(hole.granule);
   file(hole);
+  map_.set_hole(hole.granule);
   ++indexed_holes_;
   indexed_granules_ += hole.size;
 }
@@ -329,7 +389,8 @@ void FreeList::absorb(const Hole& hole) noexcept {
 
 void FreeList::close_bump() noexcept {
   if (bump_begin_ < bump_end_) add_hole({bump_begin_, bump_end_ - bump_begin_});
-  bump_begin_ = bump_limit_ = bump_end_;
+  bump_begin_ = bump_limit_ = bump_cap_ = bump_end_;
+  recent_.restart(bump_begin_);
 }
 
 void FreeList::open_bump(std::uint32_t begin, std::uint32_t end) noexcept {
@@ -343,11 +404,36 @@ void FreeList::open_bump(std::uint32_t begin, std::uint32_t end) noexcept {
 /// log-normal sizes are first refused at 99.7 % of the capacity instead of 99.4 %.
 void FreeList::limit_bump() noexcept {
   const std::uint32_t size = bump_end_ - bump_begin_;
-  bump_limit_ = is_small(size) ? bump_begin_ : bump_begin_ + std::min(size, kBumpGranules);
+  recent_.restart(bump_begin_);
+  bump_cap_ = bump_limit_ = bump_begin_;
+  if (is_small(size)) return;
+  bump_cap_ += std::min(size, kBumpGranules);
+  limit_inline();
+}
+
+/// The inline path leaves a granule, so that above recent blocks there is always the bump run.
+void FreeList::limit_inline() noexcept {
+  const std::uint32_t limit = std::min({bump_cap_, bump_end_ - 1, recent_.limit()});
+  bump_limit_ = std::max(bump_begin_, limit);
+}
+
+__attribute__((noinline)) void FreeList::mark_rest() const noexcept {
+  map_.set_hole(rest_.granule);
+  rest_ = {};
+}
+
+/// The second block of a size that is cut from the bump run here promises more of them.
+void FreeList::expect(std::uint32_t size) noexcept {
+  if (size == last_size_ && bump_begin_ < bump_limit_) {
+    recent_.repeat(size, std::min(bump_cap_, bump_end_ - 1));
+    bump_limit_ = std::max(bump_begin_, recent_.steps_end());
+  }
+  last_size_ = size;
 }
 
 void FreeList::cut_block(std::uint32_t index, std::uint32_t piece_bytes,
                          std::uint32_t covered_bytes) noexcept {
+  complete_map();
   const std::uint32_t granule = to_granules(index);
   const std::uint32_t piece = to_granules(piece_bytes);
   const std::uint32_t covered_end = granule + to_granules(covered_bytes);
@@ -362,6 +448,7 @@ void FreeList::cut_block(std::uint32_t index, std::uint32_t piece_bytes,
 }
 
 void FreeList::join_blocks(std::uint32_t index, std::uint32_t size_bytes) noexcept {
+  complete_map();
   const std::uint32_t granule = to_granules(index);
   const std::uint32_t size = to_granules(size_bytes);
   BESOM_CHECK(granule - 1 < end_ - 1 && size - 1 < end_ - granule,
@@ -381,6 +468,7 @@ std::uint32_t FreeList::largest_free_block() const noexcept {
 }
 
 std::uint32_t FreeList::used_end() const noexcept {
+  complete_map();
   if (bump_begin_ < bump_end_ && bump_end_ == end_) return to_bytes(bump_begin_);
   const std::uint32_t last = map_.prev_start(end_);
   const bool ends_in_hole = last != detail::BoundaryMap::kNone && map_.is_hole(last);
@@ -397,11 +485,13 @@ void FreeList::reset() noexcept {
 }
 
 bool FreeList::is_block(std::uint32_t index) const noexcept {
+  complete_map();
   const std::uint32_t granule = to_granules(index);
   return granule - 1 < end_ - 1 && map_.is_block(granule);
 }
 
 Run FreeList::run_at(std::uint32_t index) const noexcept {
+  complete_map();
   const std::uint32_t granule = index >> kGranuleShift;
   BESOM_CHECK(granule - 1 < end_ - 1, "index outside the capacity: index, end", index,
               to_bytes(end_));
@@ -415,7 +505,8 @@ std::size_t FreeList::table_bytes() const noexcept {
 }
 
 void FreeList::verify() const {
-  BESOM_CHECK(bump_begin_ <= bump_limit_ && bump_limit_ <= bump_end_,
+  complete_map();
+  BESOM_CHECK(bump_begin_ <= bump_limit_ && bump_limit_ <= bump_cap_ && bump_cap_ <= bump_end_,
               "bump run out of order: begin, end", to_bytes(bump_begin_), to_bytes(bump_end_));
   map_.verify(end_);
   small_.verify(map_, end_, fresh_.granule);
@@ -470,7 +561,7 @@ FreeList::HoleIterator& FreeList::HoleIterator::operator++() noexcept {
 /// To the first indexed hole from `granule` on; after the last, to the bump run.
 void FreeList::HoleIterator::seek_indexed(std::uint32_t granule) noexcept {
   using namespace detail;
-  const BoundaryMap& map = list_->map_;
+  const BoundaryMap& map = list_->map();
   std::uint64_t wanted = ~std::uint64_t{0} << (granule & 63u);
   for (std::uint32_t line = granule >> kLineShift; line != BoundaryMap::kNone;
        line = map.next_used_line(line + 1)) {
