@@ -42,18 +42,28 @@ void BoundaryMap::set_starts(std::uint32_t first, std::uint32_t end, std::uint32
     for (std::uint32_t granule = first; granule < end; granule += step) set_start(granule);
     return;
   }
+  if (first >= end) return;
   std::uint64_t comb = 0;  // bits 0, step, 2 * step, ...
   for (std::uint32_t i = 0; i < kLineGranules; i += step) comb |= bit(i);
-  for (std::uint32_t granule = first; granule < end;) {
-    const std::uint32_t number = granule >> kLineShift;
-    const std::uint32_t line_end = (number + 1) << kLineShift;
-    std::uint64_t starts = comb << (granule & 63u);
-    if (end < line_end) starts &= bit(end) - 1;
-    Line& line = lines_[number];
-    if (line.starts == 0) used_lines_.insert(number);
-    line.starts |= starts;
-    granule += (line_end - granule + step - 1) / step * step;
+  // By how much the comb moves from one line to the next, before what is a step of it is taken off.
+  const std::uint32_t shift = (kLineGranules + step - 1) / step * step - kLineGranules;
+  const std::uint32_t first_line = first >> kLineShift;
+  const std::uint32_t last_line = (first + (end - 1 - first) / step * step) >> kLineShift;
+  std::uint32_t offset = first & 63u;
+  lines_[first_line].starts |= mask_in_line(first_line, first, end) & comb << offset;
+  offset %= step;
+  for (std::uint32_t line = first_line + 1; line < last_line; ++line) {
+    offset += shift;
+    if (offset >= step) offset -= step;
+    // Not read: a page of the table that is read first and then written faults twice.
+    lines_[line].starts = comb << offset;
   }
+  if (last_line != first_line) {
+    offset += shift;
+    if (offset >= step) offset -= step;
+    lines_[last_line].starts |= mask_in_line(last_line, first, end) & comb << offset;
+  }
+  used_lines_.insert_range(first_line, last_line);
 }
 
 void BoundaryMap::clear_blocks(std::uint32_t first, std::uint32_t end) noexcept {

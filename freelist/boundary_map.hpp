@@ -82,19 +82,18 @@ class BESOM_API BoundaryMap {
       used_lines_.erase(granule >> kLineShift);
   }
 
-  /// Clears the block at `granule` if that is simple: it lies in one line, which ends with it, and
-  /// a block lies below it in the same line; then nothing is to be merged and no line becomes
-  /// empty. Otherwise returns false.
-  [[nodiscard]] bool clear_top_block(std::uint32_t granule, std::uint32_t end) noexcept {
-    Line& line = lines_[granule >> kLineShift];
-    const bool is_top = line.starts >> (granule & 63u) == 1;
-    const bool is_in_line = granule >> kLineShift == (end - 1) >> kLineShift;
-    if (!is_top || !is_in_line || line.starts == bit(granule) || line.holes != 0) return false;
-    line.starts &= ~bit(granule);
-    return true;
+  /// Several starts of one line at once. `starts` may be none.
+  void add_starts(std::uint32_t line, std::uint64_t starts) noexcept {
+    const bool was_empty = lines_[line].starts == 0;
+    lines_[line].starts |= starts;
+    if (was_empty && starts != 0) used_lines_.insert(line);
+  }
+  void remove_starts(std::uint32_t line, std::uint64_t starts) noexcept {
+    lines_[line].starts &= ~starts;
+    if (lines_[line].starts == 0 && starts != 0) used_lines_.erase(line);
   }
 
-  /// Sets starts at first, first + step, ... below `end`.
+  /// Sets starts at first, first + step, ... below `end`. No run starts in (first, end) yet.
   void set_starts(std::uint32_t first, std::uint32_t end, std::uint32_t step) noexcept;
   /// Clears every start in [first, end), all of which must be blocks; aborts on a hole.
   void clear_blocks(std::uint32_t first, std::uint32_t end) noexcept;

@@ -18,8 +18,6 @@ std::uint32_t end_of(std::uint64_t capacity) {
   return std::max(end, 1u);
 }
 
-bool is_small(std::uint32_t size) { return size < detail::HoleTree::kMinGranules; }
-
 }  // namespace
 
 FreeList::FreeList(std::uint64_t capacity, LogSink log) : log_(log) {
@@ -73,6 +71,7 @@ bool FreeList::try_add_capacity(std::uint64_t additional) noexcept {
            additional, capacity_, grown);
   capacity_ = grown;
   if (end == end_) return true;
+  complete_map();
   // The old sentinel turns into the start of a block, which is then given back.
   const std::uint32_t old_end = end_;
   end_ = end;
@@ -97,16 +96,35 @@ AllocResult FreeList::alloc(Layout layout) noexcept {
 __attribute__((noinline)) std::uint32_t FreeList::alloc_slow(std::uint32_t size) noexcept {
   BESOM_CHECK(size != 0 && size <= kMaxEndGranule, "allocation of no multiple of 16: granules",
               size, 0);
-  file_fresh();
-  const std::uint32_t granule = is_small(size) ? alloc_small(size) : alloc_large(size);
+  std::uint32_t granule = 0;
+  if (size <= bump_cap_ - bump_begin_) {
+    granule = bump_on(size);
+  } else {
+    show_recent();
+    file_fresh();
+    granule = is_small(size) ? alloc_small(size) : alloc_large(size);
+  }
   BESOM_TRACE(log_, "FreeList::alloc -> 0x%x", to_bytes(granule));
   after_change();
   return to_bytes(granule);
 }
 
+/// The bump run has room that no better fit is looked for in; only what is recent filled up.
+__attribute__((noinline)) std::uint32_t FreeList::bump_on(std::uint32_t size) noexcept {
+  show_recent();
+  const std::uint32_t granule = bump_begin_;
+  bump_begin_ += size;
+  recent_.restart(bump_begin_);
+  limit_inline();
+  expect(size);
+  map_.set_start(granule);
+  return granule;
+}
+
 /// An exact hole first, even while the bump run has room further up: splitting a larger one would
 /// leave a remainder that nothing may ever ask for.
 std::uint32_t FreeList::alloc_small(std::uint32_t size) noexcept {
+  show_rest();
   const std::uint32_t fit = small_.class_from(size);
   if (fit == size) {
     const std::uint32_t granule = small_.pop_lowest(map_, size);
@@ -142,9 +160,14 @@ std::uint32_t FreeList::alloc_large(std::uint32_t size) noexcept {
 void FreeList::cut_hole(const Hole& hole, std::uint32_t size) noexcept {
   // Where the rest begins, the map may not have been looked at for long.
   map_.prefetch(hole.granule + size);
+  show_rest();
   absorb(hole);
   map_.hole_to_block(hole.granule);
-  if (hole.size > size) add_hole({hole.granule + size, hole.size - size});
+  if (hole.size == size) return;
+  rest_ = {hole.granule + size, hole.size - size};
+  file(rest_);
+  ++indexed_holes_;
+  indexed_granules_ += rest_.size;
 }
 
 FreeList::Hole FreeList::best_indexed(std::uint32_t size) noexcept {
@@ -163,70 +186,9 @@ std::uint32_t FreeList::bump_alloc(std::uint32_t size) noexcept {
   const std::uint32_t granule = bump_begin_;
   bump_begin_ += size;
   limit_bump();
+  expect(size);
   map_.set_start(granule);
   return granule;
-}
-
-Run FreeList::take_run(std::uint32_t least, std::uint32_t most) noexcept {
-  BESOM_CHECK(least % kAlign == 0 && most % kAlign == 0 && 0 < least && least <= most,
-              "take_run: least, most", least, most);
-  file_fresh();
-  close_bump();
-  Hole hole = best_indexed(to_granules(most));
-  if (hole.size == 0) {
-    const auto largest = large_.largest();
-    hole = {largest.granule, largest.size};
-    if (hole.size == 0 && small_.greatest() != 0) {
-      hole = {small_.lowest(map_, small_.greatest()), small_.greatest()};
-    }
-  }
-  if (hole.size < to_granules(least)) return {};
-  const std::uint32_t taken = std::min(hole.size, to_granules(most));
-  cut_hole(hole, taken);
-  return {to_bytes(hole.granule), to_bytes(taken)};
-}
-
-FreeList::Stretch FreeList::take_stretch(std::uint64_t from, std::uint64_t sizes,
-                                         std::uint64_t more_sizes, Run* holes) noexcept {
-  using detail::kLineShift;
-  constexpr unsigned kShift = kGranuleShift + kLineShift + 6;
-  static_assert(Stretch::kBytes == 1u << kShift, "a word of the class index, a bit a line");
-  file_fresh();
-  close_bump();
-  const auto first = static_cast<std::uint32_t>(from >> kShift);
-  const std::uint32_t number = small_.next_stretch(first, sizes);
-  if (number == detail::ClassIndex::kNoStretch) return {};
-  Stretch stretch{.end = (std::uint64_t{number} + 1) << kShift};
-  sizes |= more_sizes;
-  small_.erase_stretch(number, sizes);
-  const std::uint32_t last = std::min((number << 6) + 63, end_ >> kLineShift);
-  std::uint32_t granules = 0;
-  for (std::uint32_t line = number << 6; line <= last; ++line) {
-    for (std::uint64_t rest = map_.line(line).holes; rest != 0; rest &= rest - 1) {
-      const std::uint32_t granule = (line << kLineShift) | detail::lowest_bit(rest);
-      const std::uint32_t size = map_.next_start(granule) - granule;
-      if (!is_small(size) || (sizes & detail::bit(size)) == 0) continue;
-      map_.hole_to_block(granule);
-      granules += size;
-      holes[stretch.count++] = {to_bytes(granule), to_bytes(size)};
-    }
-  }
-  indexed_holes_ -= stretch.count;
-  indexed_granules_ -= granules;
-  after_change();
-  return stretch;
-}
-
-void FreeList::split_block(std::uint32_t index, std::uint32_t first_bytes) noexcept {
-  const std::uint32_t granule = to_granules(index);
-  const std::uint32_t size = to_granules(first_bytes);
-  BESOM_CHECK(granule - 1 < end_ - 1 && map_.is_block(granule), "split of no block: index, first",
-              index, first_bytes);
-  BESOM_CHECK(size != 0 && size < block_end(granule) - granule,
-              "split outside the block: first, block's", first_bytes,
-              to_bytes(block_end(granule) - granule));
-  map_.set_start(granule + size);
-  after_change();
 }
 
 void FreeList::dealloc(std::uint32_t index, Layout layout) noexcept {
@@ -238,8 +200,32 @@ void FreeList::dealloc(std::uint32_t index, Layout layout) noexcept {
 
 __attribute__((noinline)) void FreeList::dealloc_slow(std::uint32_t granule,
                                                       std::uint32_t size) noexcept {
+  // What does not touch the recent blocks or the rest can be freed without them. One comparison for
+  // both sides: whether a block lies below or above is a toss-up, which no branch predicts.
+  const std::uint32_t end = granule + size;
+  const std::uint32_t first = recent_.first();
+  if (end - first < bump_end_ - first + size && take_back_newest(granule, size)) return;
+  if (end - rest_.granule <= rest_.size + size) show_rest();
   check_block(granule, size);
   release(granule, size);
+}
+
+/// Blocks freed in the reverse order come here once for each few lines, and otherwise never.
+__attribute__((noinline)) bool FreeList::take_back_newest(std::uint32_t granule,
+                                                          std::uint32_t size) noexcept {
+  show_recent();
+  if (bump_begin_ == bump_end_ || granule + size != bump_begin_ ||
+      size >= detail::RecentBlocks::kMaxSize || !recent_.take_from(map_, bump_begin_)) {
+    return false;
+  }
+  limit_inline();
+  if (recent_.has(granule, size)) {
+    recent_.remove(granule);
+    bump_begin_ = granule;
+    return true;
+  }
+  show_recent();
+  return false;
 }
 
 void FreeList::check_block(std::uint32_t granule, std::uint32_t size) const noexcept {
@@ -252,14 +238,19 @@ void FreeList::check_block(std::uint32_t granule, std::uint32_t size) const noex
   const std::uint32_t end = granule + size;
   const bool below_bump = bump_begin_ < bump_end_ && end == bump_begin_;
   if (below_bump && map_.prev_start(end) == granule) return;
+  if (block_end(granule) == end) [[likely]]
+    return;
+  show_rest();
   BESOM_CHECK(block_end(granule) == end, "free with the wrong size: given, block's", to_bytes(size),
               to_bytes(block_end(granule) - granule));
 }
 
 std::uint32_t FreeList::block_end(std::uint32_t granule) const noexcept {
   const std::uint32_t next = map_.next_start(granule);
-  const bool bump_between = bump_begin_ < bump_end_ && granule < bump_begin_ && bump_begin_ < next;
-  return bump_between ? bump_begin_ : next;
+  // From here to the end of the bump run the map shows nothing.
+  const std::uint32_t unseen = recent_.first();
+  const bool is_between = unseen - granule - 1 < next - granule - 1 && unseen < bump_end_;
+  return is_between ? unseen : next;
 }
 
 /// Turns a checked block into free space: with its neighbours one hole, or part of the bump run
@@ -284,9 +275,10 @@ void FreeList::release(std::uint32_t granule, std::uint32_t size) noexcept {
   }
   if (bump_below || bump_above) {
     map_.clear(merged.granule);
+    const bool has_recent = recent_.first() != bump_begin_;
     bump_begin_ = std::min(bump_begin_, merged.granule);
     bump_end_ = std::max(bump_end_, merged.end());
-    limit_bump();
+    if (!has_recent) limit_bump();
     return;
   }
   file_fresh();
@@ -321,8 +313,8 @@ void FreeList::file_fresh() noexcept {
 }
 
 void FreeList::add_hole(const Hole& hole) noexcept {
-  map_.set_hole(hole.granule);
   file(hole);
+  map_.set_hole(hole.granule);
   ++indexed_holes_;
   indexed_granules_ += hole.size;
 }
@@ -342,7 +334,8 @@ void FreeList::absorb(const Hole& hole) noexcept {
 
 void FreeList::close_bump() noexcept {
   if (bump_begin_ < bump_end_) add_hole({bump_begin_, bump_end_ - bump_begin_});
-  bump_begin_ = bump_limit_ = bump_end_;
+  bump_begin_ = bump_limit_ = bump_cap_ = bump_end_;
+  recent_.restart(bump_begin_);
 }
 
 void FreeList::open_bump(std::uint32_t begin, std::uint32_t end) noexcept {
@@ -356,155 +349,31 @@ void FreeList::open_bump(std::uint32_t begin, std::uint32_t end) noexcept {
 /// log-normal sizes are first refused at 99.7 % of the capacity instead of 99.4 %.
 void FreeList::limit_bump() noexcept {
   const std::uint32_t size = bump_end_ - bump_begin_;
-  bump_limit_ = is_small(size) ? bump_begin_ : bump_begin_ + std::min(size, kBumpGranules);
+  recent_.restart(bump_begin_);
+  bump_cap_ = bump_limit_ = bump_begin_;
+  if (is_small(size)) return;
+  bump_cap_ += std::min(size, kBumpGranules);
+  limit_inline();
 }
 
-void FreeList::cut_block(std::uint32_t index, std::uint32_t piece_bytes,
-                         std::uint32_t covered_bytes) noexcept {
-  const std::uint32_t granule = to_granules(index);
-  const std::uint32_t piece = to_granules(piece_bytes);
-  const std::uint32_t covered_end = granule + to_granules(covered_bytes);
-  BESOM_CHECK(granule - 1 < end_ - 1 && map_.is_block(granule), "cut of no block: index, piece",
-              index, piece_bytes);
-  const std::uint32_t end = block_end(granule);
-  BESOM_CHECK(piece - 1 < end - granule && covered_end <= end && covered_bytes % piece_bytes == 0,
-              "cut outside the block: piece, covered", piece_bytes, covered_bytes);
-  if (covered_bytes == 0) return;
-  map_.set_starts(granule, covered_end, piece);
-  if (covered_end < end) map_.set_start(covered_end);
+/// The inline path leaves a granule, so that above recent blocks there is always the bump run.
+void FreeList::limit_inline() noexcept {
+  const std::uint32_t limit = std::min({bump_cap_, bump_end_ - 1, recent_.limit()});
+  bump_limit_ = std::max(bump_begin_, limit);
 }
 
-void FreeList::join_blocks(std::uint32_t index, std::uint32_t size_bytes) noexcept {
-  const std::uint32_t granule = to_granules(index);
-  const std::uint32_t size = to_granules(size_bytes);
-  BESOM_CHECK(granule - 1 < end_ - 1 && size - 1 < end_ - granule,
-              "join outside the capacity: index, size", index, size_bytes);
-  const std::uint32_t end = granule + size;
-  const bool has_bump = bump_begin_ < bump_end_;
-  BESOM_CHECK(!has_bump || bump_end_ <= granule || end <= bump_begin_,
-              "join across free space: index, size", index, size_bytes);
-  BESOM_CHECK(map_.is_block(granule) && (map_.is_start(end) || (has_bump && end == bump_begin_)),
-              "join of parts of blocks: index, size", index, size_bytes);
-  map_.clear_blocks(granule + 1, end);
+__attribute__((noinline)) void FreeList::mark_rest() const noexcept {
+  map_.set_hole(rest_.granule);
+  rest_ = {};
 }
 
-std::uint32_t FreeList::largest_free_block() const noexcept {
-  const std::uint32_t indexed = large_.count() != 0 ? large_.largest().size : small_.greatest();
-  return to_bytes(std::max({indexed, fresh_.size, bump_end_ - bump_begin_}));
-}
-
-std::uint32_t FreeList::used_end() const noexcept {
-  if (bump_begin_ < bump_end_ && bump_end_ == end_) return to_bytes(bump_begin_);
-  const std::uint32_t last = map_.prev_start(end_);
-  const bool ends_in_hole = last != detail::BoundaryMap::kNone && map_.is_hole(last);
-  return to_bytes(ends_in_hole ? last : end_);
-}
-
-void FreeList::reset() noexcept {
-  for (std::uint32_t granule = 1; granule < end_;) {
-    const Run run = run_at(to_bytes(granule));
-    granule = to_granules(run.end());
-    if (map_.is_block(to_granules(run.index)))
-      release(to_granules(run.index), granule - to_granules(run.index));
+/// The second block of a size that is cut from the bump run here promises more of them.
+void FreeList::expect(std::uint32_t size) noexcept {
+  if (size == last_size_ && bump_begin_ < bump_limit_) {
+    recent_.repeat(size, std::min(bump_cap_, bump_end_ - 1));
+    bump_limit_ = std::max(bump_begin_, recent_.steps_end());
   }
-}
-
-bool FreeList::is_block(std::uint32_t index) const noexcept {
-  const std::uint32_t granule = to_granules(index);
-  return granule - 1 < end_ - 1 && map_.is_block(granule);
-}
-
-Run FreeList::run_at(std::uint32_t index) const noexcept {
-  const std::uint32_t granule = index >> kGranuleShift;
-  BESOM_CHECK(granule - 1 < end_ - 1, "index outside the capacity: index, end", index,
-              to_bytes(end_));
-  if (bump_begin_ <= granule && granule < bump_end_) return bump_run();
-  const std::uint32_t start = map_.is_start(granule) ? granule : map_.prev_start(granule);
-  return {to_bytes(start), to_bytes(block_end(start) - start)};
-}
-
-std::size_t FreeList::table_bytes() const noexcept {
-  return map_.table_bytes() + small_.table_bytes() + large_.table_bytes();
-}
-
-std::array<FreeList::TablePart, 2> FreeList::tables_below(std::uint64_t end) const noexcept {
-  constexpr std::uint32_t kShift = kGranuleShift + detail::kLineShift;
-  const std::uint64_t known = std::min(end, std::uint64_t{end_} << kGranuleShift);
-  const auto lines = static_cast<std::uint32_t>((known + (1 << kShift) - 1) >> kShift);
-  return {{{map_.lines(), lines * sizeof(detail::Line)},
-           {small_.words(), small_.word_count(lines) * sizeof(std::uint64_t)}}};
-}
-
-void FreeList::verify() const {
-  BESOM_CHECK(bump_begin_ <= bump_limit_ && bump_limit_ <= bump_end_,
-              "bump run out of order: begin, end", to_bytes(bump_begin_), to_bytes(bump_end_));
-  map_.verify(end_);
-  small_.verify(map_, end_, fresh_.granule);
-  std::uint32_t holes = 0;
-  std::uint32_t granules = 0;
-  std::uint32_t large = 0;
-  bool after_hole = false;
-  for (std::uint32_t granule = 1; granule < end_;) {
-    const bool is_bump = bump_begin_ < bump_end_ && granule == bump_begin_;
-    BESOM_CHECK(is_bump || map_.is_start(granule), "no run starts where one ends: index",
-                to_bytes(granule), 0);
-    const std::uint32_t end = is_bump ? bump_end_ : block_end(granule);
-    BESOM_CHECK(end <= end_, "run past the capacity: index, end", to_bytes(granule),
-                to_bytes(end_));
-    const bool is_hole = is_bump || map_.is_hole(granule);
-    BESOM_CHECK(!(is_hole && after_hole), "holes left unmerged: second, end", to_bytes(granule),
-                to_bytes(end));
-    if (is_hole && !is_bump) {
-      ++holes;
-      granules += end - granule;
-      if (granule == fresh_.granule) {
-        BESOM_CHECK(end == fresh_.end(), "fresh hole's size: map, noted", to_bytes(end - granule),
-                    to_bytes(fresh_.size));
-      } else if (!is_small(end - granule)) {
-        ++large;
-        BESOM_CHECK(large_.contains(granule, end - granule), "large hole not in the tree: index",
-                    to_bytes(granule), to_bytes(end));
-      }
-    }
-    after_hole = is_hole;
-    granule = end;
-  }
-  BESOM_CHECK(holes == indexed_holes_, "holes: walked, counted", holes, indexed_holes_);
-  BESOM_CHECK(granules == indexed_granules_, "free granules: walked, counted", granules,
-              indexed_granules_);
-  BESOM_CHECK(large == large_.count(), "large holes: walked, counted", large, large_.count());
-}
-
-FreeList::HoleIterator::HoleIterator(const FreeList* list) noexcept : list_(list) {
-  seek_indexed(1);
-}
-
-FreeList::HoleIterator& FreeList::HoleIterator::operator++() noexcept {
-  if (run_.index == to_bytes(list_->bump_begin_) && run_ == list_->bump_run()) {
-    run_ = {};
-  } else {
-    seek_indexed(to_granules(run_.end()));
-  }
-  return *this;
-}
-
-/// To the first indexed hole from `granule` on; after the last, to the bump run.
-void FreeList::HoleIterator::seek_indexed(std::uint32_t granule) noexcept {
-  using namespace detail;
-  const BoundaryMap& map = list_->map_;
-  std::uint64_t wanted = ~std::uint64_t{0} << (granule & 63u);
-  for (std::uint32_t line = granule >> kLineShift; line != BoundaryMap::kNone;
-       line = map.next_used_line(line + 1)) {
-    const std::uint64_t holes = map.line(line).holes & wanted;
-    if (holes != 0) {
-      const auto start = (line << kLineShift) | static_cast<std::uint32_t>(std::countr_zero(holes));
-      run_ = {to_bytes(start), to_bytes(map.next_start(start) - start)};
-      return;
-    }
-    wanted = ~std::uint64_t{0};
-  }
-  run_ = list_->bump_run();
-  if (run_.size_bytes == 0) run_ = {};
+  last_size_ = size;
 }
 
 }  // namespace besom

@@ -12,6 +12,7 @@
 #include "freelist/export.hpp"
 #include "freelist/hole_tree.hpp"
 #include "freelist/log.hpp"
+#include "freelist/recent_blocks.hpp"
 #include "freelist/run.hpp"
 
 namespace besom {
@@ -115,10 +116,11 @@ class BESOM_API FreeList {
   /// 1 KiB, O(log holes) from there.
   [[nodiscard]] std::uint32_t alloc_fast(std::uint32_t alloc_size) noexcept {
     const std::uint32_t size = detail::to_granules(alloc_size);
-    if (size - 1 < bump_limit_ - bump_begin_) [[likely]] {
-      const std::uint32_t granule = bump_begin_;
+    const std::uint32_t granule = bump_begin_;
+    const bool is_next_step = granule < recent_.steps_end();
+    if (is_next_step ? size == recent_.step() : size - 1 < bump_limit_ - granule) [[likely]] {
       bump_begin_ += size;
-      map_.set_start(granule);
+      if (!is_next_step) recent_.add(granule, size);
       BESOM_TRACE(log_, "FreeList::alloc -> 0x%x", detail::to_bytes(granule));
       after_change();
       return detail::to_bytes(granule);
@@ -161,8 +163,8 @@ class BESOM_API FreeList {
     const std::uint32_t size = detail::to_granules(alloc_size);
     BESOM_TRACE(log_, "FreeList::dealloc(0x%x, 0x%x)", index, alloc_size);
     // The newest block goes back to the bump run it was cut from.
-    if (bump_begin_ - granule == size && granule < bump_begin_ && bump_begin_ < bump_end_ &&
-        map_.clear_top_block(granule, bump_begin_)) {
+    if (bump_begin_ - granule == size && recent_.has(granule, size)) [[likely]] {
+      recent_.remove(granule);
       bump_begin_ = granule;
     } else {
       dealloc_slow(granule, size);
@@ -199,7 +201,10 @@ class BESOM_API FreeList {
   }
 
   /// Puts the bump run among the other holes, so that the map shows every hole. O(log holes).
-  void settle() noexcept { close_bump(); }
+  void settle() noexcept {
+    complete_map();
+    close_bump();
+  }
   /// Above the last block: everything from here to the capacity's end is one hole, or nothing.
   /// O(1).
   [[nodiscard]] std::uint32_t used_end() const noexcept;
@@ -210,8 +215,13 @@ class BESOM_API FreeList {
   [[nodiscard]] bool is_block(std::uint32_t index) const noexcept;
   /// The block or hole that contains `index`, which must lie in [kAlign, kAlign + max_size()).
   [[nodiscard]] Run run_at(std::uint32_t index) const noexcept;
-  /// Read access for a collector that marks and sweeps by these tables. Invalidated by growth.
-  [[nodiscard]] const detail::BoundaryMap& map() const noexcept { return map_; }
+  /// Read access for a collector that marks and sweeps by these tables. Invalidated by growth. It
+  /// shows every block until the next call that changes the list; after settle(), until the next
+  /// that allocates.
+  [[nodiscard]] const detail::BoundaryMap& map() const noexcept {
+    complete_map();
+    return map_;
+  }
 
   /// Host memory held by the tables, in bytes, used or not.
   [[nodiscard]] std::size_t table_bytes() const noexcept;
@@ -249,6 +259,9 @@ class BESOM_API FreeList {
     }
   }
   explicit FreeList(LogSink log) noexcept : log_(log) {}
+  [[nodiscard]] static constexpr bool is_small(std::uint32_t size) noexcept {
+    return size < detail::HoleTree::kMinGranules;
+  }
   [[nodiscard]] bool open(std::uint64_t capacity) noexcept;
   [[nodiscard]] bool grow_tables(std::uint32_t end, std::uint32_t at_least) noexcept;
   [[nodiscard]] std::uint32_t alloc_slow(std::uint32_t size) noexcept;
@@ -269,23 +282,49 @@ class BESOM_API FreeList {
   void close_bump() noexcept;
   void open_bump(std::uint32_t begin, std::uint32_t end) noexcept;
   void limit_bump() noexcept;
+  void limit_inline() noexcept;
+  void expect(std::uint32_t size) noexcept;
+  [[nodiscard]] std::uint32_t bump_on(std::uint32_t size) noexcept;
+  [[nodiscard]] bool take_back_newest(std::uint32_t granule, std::uint32_t size) noexcept;
+  /// The map gets what it does not show yet.
+  void complete_map() const noexcept {
+    show_recent();
+    show_rest();
+  }
+  void show_recent() const noexcept {
+    if (recent_.first() != bump_begin_) [[unlikely]]
+      recent_.write_to(map_, bump_begin_);
+  }
+  void show_rest() const noexcept {
+    if (rest_.size != 0) [[unlikely]]
+      mark_rest();
+  }
+  void mark_rest() const noexcept;
   [[nodiscard]] std::uint32_t block_end(std::uint32_t granule) const noexcept;
   void check_block(std::uint32_t granule, std::uint32_t size) const noexcept;
   void release(std::uint32_t granule, std::uint32_t size) noexcept;
 
   // The hot fields first; all positions are granule numbers.
   std::uint32_t bump_begin_ = 1;
-  std::uint32_t bump_limit_ = 1;  ///< bump_begin_ <= bump_limit_ <= bump_end_
+  std::uint32_t bump_limit_ = 1;  ///< Of the inline path; below bump_end_, unless that is empty.
   std::uint32_t bump_end_ = 1;
-  std::uint32_t end_ = 1;  ///< One past the last usable granule.
-  Hole fresh_;             ///< Size 0: none.
-  detail::BoundaryMap map_;
+  std::uint32_t bump_cap_ = 1;  ///< Up to where no better fit is looked for.
+  std::uint32_t end_ = 1;       ///< One past the last usable granule.
+  Hole fresh_;                  ///< Size 0: none.
+  /// The map may lag behind by the recent blocks and by `rest_`; whoever reads it has it completed
+  /// first, so that nobody sees a difference.
+  mutable detail::RecentBlocks recent_;
+  mutable detail::BoundaryMap map_;
+  /// What the last large block left of its hole, filed already. Where it begins, the map may not
+  /// be in the cache; its line is fetched while the program goes on.
+  mutable Hole rest_;
   detail::ClassIndex small_;
   detail::HoleTree large_;
   std::uint32_t indexed_holes_ = 0;
   std::uint32_t indexed_granules_ = 0;
   std::uint32_t tables_end_ = 0;  ///< What end_ the tables have room for.
   std::uint32_t changes_ = 0;
+  std::uint32_t last_size_ = 0;  ///< Cut from the bump run by the slow path.
   std::uint64_t capacity_ = 0;
   LogSink log_;
 

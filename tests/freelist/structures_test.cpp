@@ -213,9 +213,11 @@ void change_one(BoundaryMap& map, StartsModel& model, Random& random, std::uint3
       model.starts.erase(granule);
       break;
     case 4: {
-      const std::uint32_t stop = std::min(end, granule + random.below(300));
+      const std::uint32_t stop = std::min(end, granule + 1 + random.below(300));
       const std::uint32_t step = 1 + (random.below(200) >> random.below(8));
       if (model.has_hole(granule, stop)) break;
+      map.clear_blocks(granule + 1, stop);
+      model.erase(granule + 1, stop);
       map.set_starts(granule, stop, step);
       for (std::uint32_t at = granule; at < stop; at += step) model.starts[at] = false;
       break;

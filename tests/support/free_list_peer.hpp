@@ -23,14 +23,15 @@ class FreeListTestPeer {
   /// Files every hole, the bump run too.
   static void settle(FreeList& list) {
     list.file_fresh();
-    list.close_bump();
+    list.settle();
   }
   /// Where a bump allocation must stop and look for a better hole.
-  static std::uint32_t bump_limit(const FreeList& list) {
-    return detail::to_bytes(list.bump_limit_);
-  }
+  static std::uint32_t bump_limit(const FreeList& list) { return detail::to_bytes(list.bump_cap_); }
   /// For tests that damage a list to see verify() find it.
-  static detail::BoundaryMap& map(FreeList& list) { return list.map_; }
+  static detail::BoundaryMap& map(FreeList& list) {
+    list.complete_map();
+    return list.map_;
+  }
   static detail::ClassIndex& small_holes(FreeList& list) { return list.small_; }
   static detail::HoleTree& large_holes(FreeList& list) { return list.large_; }
   static std::uint32_t& indexed_granules(FreeList& list) { return list.indexed_granules_; }
