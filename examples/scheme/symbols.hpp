@@ -1,0 +1,27 @@
+#pragma once
+
+#include <string_view>
+
+#include "value.hpp"
+
+namespace scheme {
+
+class Interp;
+
+/// All symbols of one interpreter, by name: an open-addressed table in the heap.
+class SymbolTable {
+ public:
+  /// The symbol of that name. Throws Raised when the heap is exhausted.
+  [[nodiscard]] Value intern(Interp& in, std::u32string_view name);
+  void visit(besom::Tracer& tracer) const { tracer.visit(table_); }
+
+ private:
+  void grow(Interp& in);
+
+  Value table_ = kFalse;  ///< A Vector of symbols and #f.
+  std::uint32_t count_ = 0;
+};
+
+[[nodiscard]] std::uint32_t hash_of(std::u32string_view text) noexcept;
+
+}  // namespace scheme
