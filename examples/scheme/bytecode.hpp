@@ -18,9 +18,8 @@ namespace scheme {
   X(underflow)     /* under the bottom frame */                                                  \
   X(enter)         /* x parameters, frame of a slots */                                          \
   X(enter_rest)    /* x parameters and a list of the rest, frame of a slots */                   \
-  X(enter_case)    /* no clause yet took the arguments */                                        \
-  X(case_exact)    /* x parameters: jump by imm */                                               \
-  X(case_least)    /* x parameters and a rest: jump by imm */                                    \
+  X(case_exact)    /* if x arguments: jump by imm, to an enter */                                \
+  X(case_least)    /* if at least x arguments: the rest as a list, jump likewise */              \
   X(case_none)     /* no clause takes the arguments */                                           \
   X(move)          /* a = b */                                                                   \
   X(constant)      /* a = imm, a value */                                                        \

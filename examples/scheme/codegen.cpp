@@ -467,7 +467,6 @@ Value Generator::compile_lambda(Node* lambda, Function& function) {
     compile_clause(lambda, function);
   } else {
     std::vector<Label> labels(lambda->list.size());
-    emit(Op::enter_case, 0, 0);
     for (std::size_t i = 0; i < labels.size(); ++i) {
       const Node* clause = lambda->list[i];
       emit_jump(clause->has_rest ? Op::case_least : Op::case_exact, 0, labels[i], required(clause));
@@ -475,12 +474,15 @@ Value Generator::compile_lambda(Node* lambda, Function& function) {
     emit(Op::case_none, 0, 0);
     for (std::size_t i = 0; i < labels.size(); ++i) {
       place(labels[i]);
+      emit(Op::enter, 0, 0, static_cast<std::uint32_t>(lambda->list[i]->vars.size()));
       compile_clause(lambda->list[i], function);
     }
   }
-  // One more: the slot after the parameters that a list of the rest may pass through.
-  function.frame += 1;
-  function.code[0].a = static_cast<std::uint16_t>(function.frame);
+  for (Insn& insn : function.code) {
+    if (is_op(insn, Op::enter) || is_op(insn, Op::enter_rest)) {
+      insn.a = static_cast<std::uint16_t>(function.frame);
+    }
+  }
 
   const Value constants = in_.make_vector(function.constants.size(), kFalse);
   for (std::size_t i = 0; i < function.constants.size(); ++i) {

@@ -7,9 +7,18 @@
 
 namespace scheme {
 
+/// The offset of the frame that the instruction before `pc` called: of a call it is an operand; what
+/// was raised at another instruction was called on top of the frame.
+std::uint32_t Interp::frame_offset(const Insn* pc) const {
+  const Op op{pc[-1].op};
+  if (op == Op::call || op == Op::call_global) return pc[-1].a;
+  const auto* code = reinterpret_cast<const Code*>(heap_.object_start(pc - 1));
+  return code->frame_slots;
+}
+
 void Interp::save_caller(Value* fp, std::uint32_t argc) noexcept {
   pc_ = decode(fp[-2]);
-  fp_ = fp - 2 - pc_[-1].a;
+  fp_ = fp - 2 - frame_offset(pc_);
   top_ = fp + argc;
 }
 
@@ -152,8 +161,11 @@ std::uint32_t Interp::spread_values(Value* fp) {
   return values->size();
 }
 
-/// Arguments beyond `required` become a list in the slot after them.
+/// Arguments beyond `required` become a list in the slot after them. Before the frame itself is
+/// there: a collection would let the stack end after the arguments.
 void Interp::gather_rest(Value* fp, std::uint32_t argc, std::uint32_t required) {
+  extend_to(fp + argc + 1);
+  save_caller(fp, argc + 1);
   Value rest = kNil;
   fp[argc] = kNil;
   for (std::uint32_t i = argc; i > required; --i) {

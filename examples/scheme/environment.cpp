@@ -43,6 +43,8 @@ Value lookup(Interp& in, Value env, Value symbol) {
   const std::string_view text = prelude_text(name);
   if (!text.empty()) {
     const Rooted cell(in, found);
+    // Not asked for again by its own text.
+    in.at<Cell>(found)->value.set(kUnassigned);
     const Value procedure = compile_internal(in, name, text);
     in.at<Cell>(found)->value.set(procedure);
   }

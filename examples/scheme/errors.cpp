@@ -75,18 +75,9 @@ void Interp::wrong_record(Value type, std::uint32_t field, Value got) {
 
 void Interp::not_a_procedure(Value value) { wrong_type("call", "procedure", value); }
 
-/// The offset of the frame that the instruction before `pc` called: of a call it is an operand; what
-/// was raised at another instruction was called on top of the frame.
-std::uint32_t Interp::frame_offset(const Insn* pc) const {
-  const Op op{pc[-1].op};
-  if (op == Op::call || op == Op::call_global) return pc[-1].a;
-  const auto* code = reinterpret_cast<const Code*>(heap_.object_start(pc - 1));
-  return code->frame_slots;
-}
-
 std::uint32_t Interp::frame_slots(const Value* fp) const noexcept {
   const Value procedure = fp[-1];
-  return is(procedure, kClosure) ? at<Code>(at<Closure>(procedure)->code.get())->frame_slots : 0;
+  return !procedure.is_null() && is(procedure, kClosure) ? at<Code>(at<Closure>(procedure)->code.get())->frame_slots : 0;
 }
 
 namespace {

@@ -216,10 +216,8 @@ Node* Expander::quasi(Value datum, int depth, Scope* scope, const Pos& outer) {
            list_length(in_, value) == 2;
   };
   const auto is_constant = [](const Node* n) { return n->kind == Node::constant; };
-  const auto cons = [&](Node* a, Node* b, Value original) {
-    if (is_constant(a) && is_constant(b)) {
-      return constant(strip(original), pos);
-    }
+  const auto cons = [&](Node* a, Node* b) {
+    if (is_constant(a) && is_constant(b)) return constant(in_.cons(a->value, b->value), pos);
     return call(core("cons", pos), {a, b}, pos);
   };
   if (in_.is(datum, kVector)) {
@@ -229,13 +227,15 @@ Node* Expander::quasi(Value datum, int depth, Scope* scope, const Pos& outer) {
       list = in_.cons(vector->slots()[i - 1].get(), list);
     }
     Node* items = quasi(list, depth, scope, pos);
-    if (is_constant(items)) return constant(strip(datum), pos);
+    if (is_constant(items) && list_length(in_, items->value) == vector->size()) {
+      return constant(strip(datum), pos);
+    }
     return call(core("list->vector", pos), {items}, pos);
   }
   if (!in_.is_pair(datum)) return constant(strip(datum), pos);
   const auto nested = [&](int inner_depth) {
     return cons(constant(symbol_of(in_.car(datum)), pos),
-                quasi(in_.cdr(datum), inner_depth, scope, pos), datum);
+                quasi(in_.cdr(datum), inner_depth, scope, pos));
   };
   if (is_form(datum, "unquote")) {
     return depth == 1 ? expand(nth(datum, 1), scope, pos) : nested(depth - 1);
@@ -249,11 +249,11 @@ Node* Expander::quasi(Value datum, int depth, Scope* scope, const Pos& outer) {
   }
   if (is_form(first, "unquote-splicing")) {
     Node* inside = cons(constant(symbol_of(in_.car(first)), pos),
-                        quasi(in_.cdr(first), depth - 1, scope, pos), first);
-    return cons(inside, quasi(in_.cdr(datum), depth, scope, pos), datum);
+                        quasi(in_.cdr(first), depth - 1, scope, pos));
+    return cons(inside, quasi(in_.cdr(datum), depth, scope, pos));
   }
   Node* head = quasi(first, depth, scope, pos);
-  return cons(head, quasi(in_.cdr(datum), depth, scope, pos), datum);
+  return cons(head, quasi(in_.cdr(datum), depth, scope, pos));
 }
 
 }  // namespace scheme

@@ -24,7 +24,7 @@ std::size_t native_stack_limit() {
 }
 
 std::size_t stack_slots_for(std::uint64_t heap_max) {
-  return std::clamp<std::size_t>(heap_max / 256, std::size_t{8} << 10, std::size_t{128} << 10);
+  return std::clamp<std::size_t>(heap_max / 256, std::size_t{8} << 10, std::size_t{64} << 10);
 }
 
 }  // namespace
@@ -71,13 +71,11 @@ void Interp::visit_roots(besom::Tracer& tracer) {
   for (const Value value : temporaries_) tracer.visit(value);
   for (const Value value : pins_) tracer.visit(value);
   for (const Value value : open_outputs) tracer.visit(value);
-  Value* const frame_end = fp_ + frame_slots(fp_);
-  Value* const top = top_ != nullptr ? top_ : frame_end;
+  Value* const top = top_ != nullptr ? top_ : fp_ + frame_slots(fp_);
   for (const Value* slot = stack_.get(); slot < top; ++slot) tracer.visit(*slot);
   // What stands above is dead, and must not be taken for a ref when the stack grows over it again.
+  // The limit stays: a caller's frame may reach beyond what is live now.
   if (top < soft_limit_) std::fill(top, soft_limit_, Value());
-  soft_limit_ = std::max(top, frame_end);
-  if (!interrupted_) limit_ = soft_limit_;
 }
 
 void* Interp::make_array(TypeNumber type, std::uint64_t length) {
@@ -175,7 +173,7 @@ void Interp::define_builtins() {
 void Interp::keep_reserve() {
   if (is_object(registers.reserve)) return;
   const std::uint64_t bytes =
-      std::clamp<std::uint64_t>(heap_.options().heap_max / 32, 4 << 10, 1 << 20);
+      std::clamp<std::uint64_t>(heap_.options().heap_max / 32, 4 << 10, 512 << 10);
   if (void* object = heap_.allocate(kBytevector, static_cast<std::uint32_t>(bytes))) {
     registers.reserve = ref(object);
   }

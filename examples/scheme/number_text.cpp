@@ -87,25 +87,25 @@ std::string number_text(double value, unsigned radix) {
   if (radix != 10 && std::floor(value) == value && std::fabs(value) < 9e18) {
     return number_text(static_cast<std::int64_t>(value), radix) + ".0";
   }
+  // The shortest digits that tell the number from its neighbours, as d.ddde+dd.
   char text[64];
-  const char* end = std::to_chars(text, text + sizeof text, value).ptr;
-  std::string result(text, static_cast<std::size_t>(end - text));
-  const std::size_t exponent = result.find('e');
-  if (exponent == std::string::npos) {
-    return result.find('.') == std::string::npos ? result + ".0" : result;
+  const char* end =
+      std::to_chars(text, text + sizeof text, value, std::chars_format::scientific).ptr;
+  std::string mantissa(text, static_cast<std::size_t>(end - text));
+  const std::size_t exponent = mantissa.find('e');
+  const int power = std::atoi(mantissa.c_str() + exponent + 1);
+  mantissa.resize(exponent);
+  const std::string sign = mantissa[0] == '-' ? "-" : "";
+  std::string digits;
+  for (const char c : mantissa) {
+    if (digit_of(c) < 10) digits += c;
   }
-  // "1e+21" as "1e21", "1e-07" as "1e-7".
-  std::string mantissa = result.substr(0, exponent);
-  const int power = std::atoi(result.c_str() + exponent + 1);
-  // Where the plain notation is no longer than that, it is easier to read.
-  if (power >= 0 && power < 21) {
-    char plain[64];
-    const char* plain_end =
-        std::to_chars(plain, plain + sizeof plain, value, std::chars_format::fixed).ptr;
-    result.assign(plain, static_cast<std::size_t>(plain_end - plain));
-    return result.find('.') == std::string::npos ? result + ".0" : result;
-  }
-  return mantissa + "e" + std::to_string(power);
+  if (power < -6 || power >= 21) return mantissa + "e" + std::to_string(power);
+  if (power < 0) digits.insert(0, static_cast<std::size_t>(-power), '0');
+  const std::size_t places = power < 0 ? 1 : static_cast<std::size_t>(power) + 1;
+  if (digits.size() < places) digits.append(places - digits.size(), '0');
+  const std::string fraction = digits.substr(places);
+  return sign + digits.substr(0, places) + "." + (fraction.empty() ? "0" : fraction);
 }
 
 ParsedNumber parse_number(std::string_view text, unsigned radix) {

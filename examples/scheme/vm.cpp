@@ -166,10 +166,10 @@ enter_procedure : {
         const Value receiver = fp[0];
         const Value kont = capture_below(fp - 2);
         move_to_bottom(fp, 0);
+        extend_to(fp + 1);
         fp[-1] = receiver;
         fp[0] = kont;
         argc = 1;
-        extend_to(fp + 1);
         goto enter_procedure;
       }
       case Control::throw_to:
@@ -233,20 +233,17 @@ enter_rest:
     save_caller(fp, argc);
     wrong_argument_count(fp[-1], argc);
   }
-  make_room(fp, argc, std::max<std::uint32_t>(insn.a, argc + 1));
-  top_ = fp + argc + 1;
   gather_rest(fp, argc, insn.x);
-  NEXT();
-enter_case:
-  make_room(fp, argc, std::max<std::uint32_t>(insn.a, argc + 1));
+  argc = insn.x + 1u;
+  if (fp + insn.a > limit_.load(std::memory_order_relaxed)) [[unlikely]]
+    make_room(fp, argc, insn.a);
   NEXT();
 case_exact:
   LONG_JUMP_IF(argc == insn.x);
 case_least:
   if (argc >= insn.x) {
-    save_caller(fp, argc);
-    top_ = fp + argc + 1;
     gather_rest(fp, argc, insn.x);
+    argc = insn.x + 1u;
     pc += static_cast<std::int32_t>(insn.imm);
   }
   NEXT();
