@@ -102,7 +102,7 @@ Node* Expander::letrec(std::vector<Var*> vars, std::vector<Node*> values, Node* 
   struct Step {
     std::vector<Var*> vars;
     std::vector<Node*> values;
-    enum { let, fix, set } kind;
+    enum { kLet, kFix, kSet } kind;
   };
   std::vector<Step> steps;
   std::vector<std::size_t> waiting;
@@ -121,7 +121,7 @@ Node* Expander::letrec(std::vector<Var*> vars, std::vector<Node*> values, Node* 
   };
   const auto flush = [&](std::size_t from) {
     if (waiting.empty()) return;
-    Step step{{}, {}, Step::fix};
+    Step step{{}, {}, Step::kFix};
     for (const std::size_t i : waiting) {
       step.vars.push_back(vars[i]);
       step.values.push_back(values[i]);
@@ -144,16 +144,16 @@ Node* Expander::letrec(std::vector<Var*> vars, std::vector<Node*> values, Node* 
     if (needs_waiting) flush(i);
     mark_late(values[i], i);
     const bool is_late_now = std::find(late.begin(), late.end(), vars[i]) != late.end();
-    steps.push_back({{vars[i]}, {values[i]}, is_late_now ? Step::set : Step::let});
+    steps.push_back({{vars[i]}, {values[i]}, is_late_now ? Step::kSet : Step::kLet});
   }
   flush(vars.size());
 
   for (auto step = steps.rbegin(); step != steps.rend(); ++step) {
     switch (step->kind) {
-      case Step::fix:
+      case Step::kFix:
         body = fix(step->vars, step->values, body, pos);
         break;
-      case Step::let: {
+      case Step::kLet: {
         Node* outer = node(Node::let, pos);
         outer->vars = step->vars;
         outer->list = step->values;
@@ -161,7 +161,7 @@ Node* Expander::letrec(std::vector<Var*> vars, std::vector<Node*> values, Node* 
         body = outer;
         break;
       }
-      case Step::set: {
+      case Step::kSet: {
         Node* set = node(Node::set_local, pos);
         set->var = step->vars[0];
         set->a = step->values[0];

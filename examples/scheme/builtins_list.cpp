@@ -23,6 +23,11 @@ BUILTIN(is_list) { return boolean(list_length(in, args[0]) >= 0); }
 BUILTIN(is_boolean) { return boolean(args[0] == kFalse || args[0] == kTrue); }
 
 BUILTIN(cons) { return in.cons(args[0], args[1]); }
+/// Called at each step along a list, which may be circular: the search can be interrupted.
+void count_step(Interp& in, std::uint32_t& steps) {
+  if ((++steps & 0xfffff) == 0) in.check_interrupt();
+}
+
 Pair* pair_of(Interp& in, Value value, const char* who) {
   if (!in.is_pair(value)) in.wrong_type(who, "pair", value);
   return in.pair(value);
@@ -123,7 +128,9 @@ BUILTIN(list_copy) {
 BUILTIN(last_pair) {
   Value rest = args[0];
   pair_of(in, rest, "last-pair");
-  while (in.is_pair(in.cdr(rest))) rest = in.cdr(rest);
+  for (std::uint32_t steps = 0; in.is_pair(in.cdr(rest)); rest = in.cdr(rest)) {
+    count_step(in, steps);
+  }
   return rest;
 }
 BUILTIN(iota) {
@@ -141,7 +148,7 @@ BUILTIN(iota) {
 template <class Same>
 Value find_member(Interp& in, Value x, Value list, const char* who, const Same& same) {
   Value rest = list;
-  for (; in.is_pair(rest); rest = in.cdr(rest)) {
+  for (std::uint32_t steps = 0; in.is_pair(rest); rest = in.cdr(rest), count_step(in, steps)) {
     if (same(x, in.car(rest))) return rest;
   }
   if (rest != kNil) in.wrong_type(who, "list", list);
@@ -150,7 +157,7 @@ Value find_member(Interp& in, Value x, Value list, const char* who, const Same& 
 template <class Same>
 Value find_entry(Interp& in, Value x, Value list, const char* who, const Same& same) {
   Value rest = list;
-  for (; in.is_pair(rest); rest = in.cdr(rest)) {
+  for (std::uint32_t steps = 0; in.is_pair(rest); rest = in.cdr(rest), count_step(in, steps)) {
     if (same(x, pair_of(in, in.car(rest), who)->car.get())) return in.car(rest);
   }
   if (rest != kNil) in.wrong_type(who, "list", list);

@@ -4,6 +4,7 @@
 
 #include "bytecode.hpp"
 #include "interp.hpp"
+#include "lists.hpp"
 
 namespace scheme {
 
@@ -37,6 +38,7 @@ void Interp::check_interrupt() {
   if (!interrupted_.load(std::memory_order_relaxed)) return;
   interrupted_ = false;
   limit_ = soft_limit_;
+  if (stopped_) throw Uncaught{"error: stopped", kInterruptCondition};
   throw Raised{condition(kInterruptCondition, "interrupted", kNil, place())};
 }
 
@@ -130,19 +132,24 @@ bool Interp::underflow(Value*& fp, const Insn*& pc) noexcept {
 }
 
 /// `(apply f a ... list)` becomes `(f a ... item ...)`.
-std::uint32_t Interp::spread_list(Value* fp, std::uint32_t argc) {
+std::uint32_t Interp::spread_list(Value*& fp, std::uint32_t argc) {
   const Value list = fp[argc - 1];
-  std::uint32_t count = 0;
-  Value rest = list;
-  for (; is_pair(rest); rest = cdr(rest)) ++count;
-  if (rest != kNil) wrong_type("apply", "list", list);
-  Value* const end = fp + argc + count;
-  if (end > hard_limit_) fail("apply: too many arguments: " + std::to_string(count));
-  extend_to(end);
+  const std::int64_t count = list_length(*this, list);
+  if (count < 0) wrong_type("apply", "list", list);
+  if (count > hard_limit_ - fp - argc) {
+    // What is on the stack makes room for as many arguments as it can ever take.
+    static_cast<void>(capture_below(fp - 2));
+    move_to_bottom(fp, argc);
+    save_caller(fp, argc);
+    if (count > hard_limit_ - fp - argc) {
+      fail("apply: too many arguments: " + std::to_string(count));
+    }
+  }
+  extend_to(fp + argc + count);
   fp[-1] = fp[0];
   std::copy(fp + 1, fp + argc - 1, fp);
   Value* to = fp + argc - 2;
-  for (rest = list; is_pair(rest); rest = cdr(rest)) *to++ = car(rest);
+  for (Value rest = list; is_pair(rest); rest = cdr(rest)) *to++ = car(rest);
   return static_cast<std::uint32_t>(to - fp);
 }
 

@@ -196,7 +196,7 @@ void Interp::reset() noexcept {
   registers.winders = kNil;
   registers.handlers = kNil;
   rest_end_ = rest_fp_ = rest_pc_ = 0;
-  interrupted_ = false;
+  interrupted_ = stopped_ = false;
   running_ = false;
 }
 

@@ -154,6 +154,11 @@ class Interp {
     interrupted_.store(true, std::memory_order_relaxed);
     limit_.store(nullptr, std::memory_order_relaxed);
   }
+  /// The same, but no program can go on: run() throws Uncaught.
+  void stop() noexcept {
+    stopped_.store(true, std::memory_order_relaxed);
+    interrupt();
+  }
   /// Forgets what was going on when an error ended it.
   void reset() noexcept;
 
@@ -223,7 +228,7 @@ class Interp {
   void make_room(Value*& fp, std::uint32_t argc, std::uint32_t slots);
   void extend_to(Value* end) noexcept;
   void prepare_raise(Value object);
-  [[nodiscard]] std::uint32_t spread_list(Value* fp, std::uint32_t argc);
+  [[nodiscard]] std::uint32_t spread_list(Value*& fp, std::uint32_t argc);
   [[nodiscard]] std::uint32_t spread_values(Value* fp);
   void gather_rest(Value* fp, std::uint32_t argc, std::uint32_t required);
   void unpack(Value* to, std::uint32_t count, bool has_rest, Value from);
@@ -251,6 +256,7 @@ class Interp {
   /// What calls and loops compare with: the soft limit, or null when there was an interrupt.
   std::atomic<Value*> limit_ = nullptr;
   std::atomic<bool> interrupted_ = false;
+  std::atomic<bool> stopped_ = false;
   bool running_ = false;
 
   std::vector<Value> temporaries_;

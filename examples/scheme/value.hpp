@@ -25,18 +25,18 @@ constexpr std::uint32_t kCharTag = 5;
 constexpr std::int64_t kMinFixnum = -(1 << 29);
 constexpr std::int64_t kMaxFixnum = (1 << 29) - 1;
 
-[[nodiscard]] constexpr Value constant(std::uint32_t number) noexcept {
+[[nodiscard]] constexpr Value constant_value(std::uint32_t number) noexcept {
   return Value::from_bits(number << 4 | kConstantTag);
 }
-constexpr Value kFalse = constant(0);
-constexpr Value kTrue = constant(1);
-constexpr Value kNil = constant(2);
-constexpr Value kEof = constant(3);
-constexpr Value kUnspecified = constant(4);
-constexpr Value kDefault = constant(5);     ///< An optional argument that was not given.
-constexpr Value kUnbound = constant(6);     ///< What a global holds before its definition.
-constexpr Value kUnassigned = constant(7);  ///< What a letrec variable holds before its value.
-constexpr Value kDeleted = constant(8);     ///< A hash table's entry that was removed.
+constexpr Value kFalse = constant_value(0);
+constexpr Value kTrue = constant_value(1);
+constexpr Value kNil = constant_value(2);
+constexpr Value kEof = constant_value(3);
+constexpr Value kUnspecified = constant_value(4);
+constexpr Value kDefault = constant_value(5);     ///< An optional argument that was not given.
+constexpr Value kUnbound = constant_value(6);     ///< What a global holds before its definition.
+constexpr Value kUnassigned = constant_value(7);  ///< What a letrec variable holds before its value.
+constexpr Value kDeleted = constant_value(8);     ///< A hash table's entry that was removed.
 
 [[nodiscard]] constexpr bool is_fixnum(Value value) noexcept { return (value.bits() & 3) == 3; }
 [[nodiscard]] constexpr bool are_fixnums(Value a, Value b) noexcept {
