@@ -63,7 +63,8 @@ Node* Expander::form_let_star(Value form, Scope* scope, const Pos& pos) {
     vars.push_back(bind_var(scope, in_.car(binding)));
   }
   Node* body = expand_body(in_.cdr(in_.cdr(form)), scope, pos);
-  for (std::size_t i = vars.size(); i > 0; --i) body = let({vars[i - 1]}, {values[i - 1]}, body, pos);
+  for (std::size_t i = vars.size(); i > 0; --i)
+    body = let({vars[i - 1]}, {values[i - 1]}, body, pos);
   return body;
 }
 

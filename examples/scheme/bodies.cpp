@@ -263,8 +263,8 @@ bool Expander::take_definition(Value form, Scope* scope, const Pos& pos,
       return true;
     case kInclude:
     case kIncludeCi:
-      splice(include_forms(form, scope, pos,
-                           in_.at<Form>(head.value)->header.length == kIncludeCi));
+      splice(
+          include_forms(form, scope, pos, in_.at<Form>(head.value)->header.length == kIncludeCi));
       return true;
     case kCondExpand:
       splice(cond_expand_forms(form, scope, pos));
@@ -300,7 +300,8 @@ Node* Expander::expand_body(Value forms, Scope* scope, const Pos& pos) {
       if (definitions.size() != before && !expressions.empty()) {
         std::vector<Definition> between;
         for (const Pending& expression : expressions) {
-          between.push_back({{var(kFalse)}, false, false, expression.form, nullptr, expression.pos});
+          between.push_back(
+              {{var(kFalse)}, false, false, expression.form, nullptr, expression.pos});
         }
         definitions.insert(definitions.begin() + static_cast<std::ptrdiff_t>(before),
                            between.begin(), between.end());
@@ -319,10 +320,9 @@ Node* Expander::expand_body(Value forms, Scope* scope, const Pos& pos) {
   std::vector<Node*> values;
   for (Definition& definition : definitions) {
     Node* value = definition.ready != nullptr ? definition.ready
-                  : definition.is_values
-                      ? expand(definition.expression, inside, definition.pos)
-                      : expand_named(definition.expression, inside, definition.vars[0]->name,
-                                     definition.pos);
+                  : definition.is_values ? expand(definition.expression, inside, definition.pos)
+                                         : expand_named(definition.expression, inside,
+                                                        definition.vars[0]->name, definition.pos);
     if (!definition.is_values) {
       vars.push_back(definition.vars[0]);
       values.push_back(value);
@@ -401,8 +401,8 @@ Node* Expander::toplevel(Value form, Scope* scope, const Pos& outer) {
         bind_params(nth(form, 1), inside, result->vars, result->has_rest, pos);
         std::vector<Node*> definitions;
         for (std::size_t i = 0; i < result->vars.size(); ++i) {
-          definitions.push_back(define_global(inside->entries[i].id, scope,
-                                              local(result->vars[i], pos), pos));
+          definitions.push_back(
+              define_global(inside->entries[i].id, scope, local(result->vars[i], pos), pos));
         }
         result->a = sequence(std::move(definitions), pos);
         return result;
@@ -471,7 +471,8 @@ std::vector<std::pair<Value, Node*>> Expander::record_parts(Value form, Scope* s
   for (std::size_t i = 0; i < specs.size(); ++i) {
     if (!is_identifier(in_.car(specs[i]))) fail(pos, "malformed field in", form);
     for (std::size_t k = 0; k < i; ++k) {
-      if (in_.car(specs[k]) == in_.car(specs[i])) fail(pos, "field occurs twice:", in_.car(specs[i]));
+      if (in_.car(specs[k]) == in_.car(specs[i]))
+        fail(pos, "field occurs twice:", in_.car(specs[i]));
     }
     in_.at<Vector>(fields)->slots()[i].set(symbol_of(in_.car(specs[i])));
   }
@@ -534,8 +535,8 @@ std::vector<std::pair<Value, Node*>> Expander::record_parts(Value form, Scope* s
     set->index = static_cast<std::uint32_t>(i);
     set->a = local(target, pos);
     set->b = local(value, pos);
-    parts.emplace_back(nth(names, 1), lambda({target, value}, false, set,
-                                             symbol_of(nth(names, 1)), pos));
+    parts.emplace_back(nth(names, 1),
+                       lambda({target, value}, false, set, symbol_of(nth(names, 1)), pos));
   }
   return parts;
 }

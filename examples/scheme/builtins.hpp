@@ -6,7 +6,7 @@
 #include "interp.hpp"
 
 /// The head of a builtin's definition.
-#define BUILTIN(name)                                           \
+#define BUILTIN(name)                                                   \
   Value name([[maybe_unused]] Interp& in, [[maybe_unused]] Value* args, \
              [[maybe_unused]] std::uint32_t count)
 

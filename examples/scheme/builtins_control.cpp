@@ -13,7 +13,7 @@ namespace {
 
 bool is_procedure(const Interp& in, Value value) {
   return in.is(value, kClosure) || in.is(value, kPrimitive) || in.is(value, kContinuation) ||
-         in.is(value, kParameter);
+         in.is(value, kParameter) || in.is(value, kGuardian);
 }
 BUILTIN(procedure_p) { return boolean(is_procedure(in, args[0])); }
 BUILTIN(check_procedure) {
@@ -46,9 +46,7 @@ BUILTIN(continuation_winders) { return in.at<Continuation>(args[0])->winders.get
 
 // Conditions.
 BUILTIN(uncaught) { throw in.uncaught(args[0]); }
-BUILTIN(handler_returned) {
-  in.fail("exception handler returned from raise of", {args[0]});
-}
+BUILTIN(handler_returned) { in.fail("exception handler returned from raise of", {args[0]}); }
 BUILTIN(error) {
   Rooted irritants(in, kNil);
   for (std::uint32_t i = count; i > 1; --i) irritants.set(in.cons(args[i - 1], irritants.get()));

@@ -12,7 +12,6 @@ HashTable* table_of(Interp& in, Value value, const char* who) {
   if (!in.is(value, kHashTable)) in.wrong_type(who, "hash table", value);
   return in.at<HashTable>(value);
 }
-HashKind kind_of(const HashTable* table) { return HashKind{table->header.length}; }
 void check_key(Interp& in, const HashTable* table, Value key, const char* who) {
   if (kind_of(table) >= kStringHash && !in.is(key, kString)) in.wrong_type(who, "string", key);
 }
@@ -23,10 +22,10 @@ HashKind kind_for(Interp& in, Value equivalence) {
     std::string_view name;
     HashKind kind;
   };
-  constexpr Known kKnown[] = {{"equal?", kEqualHash},   {"eq?", kEqHash},
-                              {"eqv?", kEqvHash},       {"=", kEqvHash},
+  constexpr Known kKnown[] = {{"equal?", kEqualHash},    {"eq?", kEqHash},
+                              {"eqv?", kEqvHash},        {"=", kEqvHash},
                               {"string=?", kStringHash}, {"string-ci=?", kStringCiHash},
-                              {"char=?", kEqHash},      {"symbol=?", kEqHash}};
+                              {"char=?", kEqHash},       {"symbol=?", kEqHash}};
   if (in.is(equivalence, kPrimitive)) {
     const std::string name = in.utf8(in.at<Primitive>(equivalence)->name.get());
     for (const Known& known : kKnown) {
@@ -39,6 +38,9 @@ HashKind kind_for(Interp& in, Value equivalence) {
 
 BUILTIN(make_table) {
   return make_hash_table(in, count == 0 || is_fixnum(args[0]) ? kEqualHash : kind_for(in, args[0]));
+}
+BUILTIN(make_weak_table) {
+  return make_hash_table(in, count == 0 ? kEqvHash : kind_for(in, args[0]), 0, true);
 }
 BUILTIN(is_table) { return boolean(in.is(args[0], kHashTable)); }
 BUILTIN(ref_default) {
@@ -61,7 +63,13 @@ BUILTIN(exists) {
   check_key(in, table_of(in, args[0], "hash-table-exists?"), args[1], "hash-table-exists?");
   return boolean(hash_find(in, args[0], args[1]) != nullptr);
 }
-BUILTIN(size) { return in.integer(table_of(in, args[0], "hash-table-size")->count); }
+BUILTIN(size) {
+  // Counted: keys of weak tables go without a word.
+  std::int64_t size = 0;
+  hash_each(in.at<Vector>(table_of(in, args[0], "hash-table-size")->entries.get()),
+            [&](Value, Value) { ++size; });
+  return in.integer(size);
+}
 BUILTIN(clear) {
   static_cast<void>(table_of(in, args[0], "hash-table-clear!"));
   hash_clear(in, args[0]);
@@ -106,7 +114,8 @@ BUILTIN(hash_function) {
 }
 template <HashKind kind>
 BUILTIN(hash) {
-  if (kind >= kStringHash && !in.is(args[0], kString)) in.wrong_type("string-hash", "string", args[0]);
+  if (kind >= kStringHash && !in.is(args[0], kString))
+    in.wrong_type("string-hash", "string", args[0]);
   const std::int64_t hash = hash_of(in, args[0], kind);
   if (count < 2) return in.integer(hash & kMaxFixnum);
   const std::int64_t bound = integer_of(in, args[1], "hash");
@@ -117,6 +126,7 @@ BUILTIN(hash) {
 constexpr Builtin kBuiltins[] = {
     {"make-hash-table", make_table, 0, -1},
     {"make-equal-hashtable", make_table, 0, 1},
+    {"make-weak-key-hash-table", make_weak_table, 0, 1},
     {"hash-table?", is_table, 1, 1},
     {"hash-table-ref/default", ref_default, 3, 3},
     {"hash-table-set!", set, 3, 3},

@@ -50,16 +50,17 @@ Value follow(Interp& in, Value value, const char* who, const char* path, int len
   }
   return value;
 }
-#define PATH(name)                                                             \
-  Value c##name##r(Interp& in, Value* args, std::uint32_t) {                   \
-    return follow(in, args[0], "c" #name "r", #name, int{sizeof #name - 1});   \
+#define PATH(name)                                                           \
+  Value c##name##r(Interp& in, Value* args, std::uint32_t) {                 \
+    return follow(in, args[0], "c" #name "r", #name, int{sizeof #name - 1}); \
   }
-PATH(a) PATH(d) PATH(aa) PATH(ad) PATH(da) PATH(dd)
-PATH(aaa) PATH(aad) PATH(ada) PATH(add) PATH(daa) PATH(dad) PATH(dda) PATH(ddd)
-PATH(aaaa) PATH(aaad) PATH(aada) PATH(aadd) PATH(adaa) PATH(adad) PATH(adda) PATH(addd)
-PATH(daaa) PATH(daad) PATH(dada) PATH(dadd) PATH(ddaa) PATH(ddad) PATH(ddda) PATH(dddd)
+PATH(a)
+PATH(d) PATH(aa) PATH(ad) PATH(da) PATH(dd) PATH(aaa) PATH(aad) PATH(ada) PATH(add) PATH(daa)
+    PATH(dad) PATH(dda) PATH(ddd) PATH(aaaa) PATH(aaad) PATH(aada) PATH(aadd) PATH(adaa) PATH(adad)
+        PATH(adda) PATH(addd) PATH(daaa) PATH(daad) PATH(dada) PATH(dadd) PATH(ddaa) PATH(ddad)
+            PATH(ddda) PATH(dddd)
 
-BUILTIN(list) {
+                BUILTIN(list) {
   Rooted result(in, kNil);
   for (std::uint32_t i = count; i > 0; --i) result.set(in.cons(args[i - 1], result.get()));
   return result.get();
@@ -167,7 +168,8 @@ BUILTIN(memq) {
   return find_member(in, args[0], args[1], "memq", [](Value x, Value y) { return x == y; });
 }
 BUILTIN(memv) {
-  return find_member(in, args[0], args[1], "memv", [&](Value x, Value y) { return is_eqv(in, x, y); });
+  return find_member(in, args[0], args[1], "memv",
+                     [&](Value x, Value y) { return is_eqv(in, x, y); });
 }
 BUILTIN(member) {
   return find_member(in, args[0], args[1], "member",
@@ -177,7 +179,8 @@ BUILTIN(assq) {
   return find_entry(in, args[0], args[1], "assq", [](Value x, Value y) { return x == y; });
 }
 BUILTIN(assv) {
-  return find_entry(in, args[0], args[1], "assv", [&](Value x, Value y) { return is_eqv(in, x, y); });
+  return find_entry(in, args[0], args[1], "assv",
+                    [&](Value x, Value y) { return is_eqv(in, x, y); });
 }
 BUILTIN(assoc) {
   return find_entry(in, args[0], args[1], "assoc",
@@ -251,32 +254,82 @@ BUILTIN(set_box) {
 }
 
 constexpr Builtin kBuiltins[] = {
-    {"not", is_not, 1, 1}, {"eq?", eq, 2, 2}, {"eqv?", eqv, 2, 2}, {"equal?", equal, 2, 2},
-    {"pair?", has_type<kPair>, 1, 1}, {"null?", is_null, 1, 1}, {"list?", is_list, 1, 1},
-    {"symbol?", has_type<kSymbol>, 1, 1}, {"boolean?", is_boolean, 1, 1},
-    {"box?", has_type<kBox>, 1, 1}, {"box", box, 1, 1}, {"unbox", unbox, 1, 1},
-    {"set-box!", set_box, 2, 2}, {"cons", cons, 2, 2}, {"set-car!", set_car, 2, 2},
+    {"not", is_not, 1, 1},
+    {"eq?", eq, 2, 2},
+    {"eqv?", eqv, 2, 2},
+    {"equal?", equal, 2, 2},
+    {"pair?", has_type<kPair>, 1, 1},
+    {"null?", is_null, 1, 1},
+    {"list?", is_list, 1, 1},
+    {"symbol?", has_type<kSymbol>, 1, 1},
+    {"boolean?", is_boolean, 1, 1},
+    {"box?", has_type<kBox>, 1, 1},
+    {"box", box, 1, 1},
+    {"unbox", unbox, 1, 1},
+    {"set-box!", set_box, 2, 2},
+    {"cons", cons, 2, 2},
+    {"set-car!", set_car, 2, 2},
     {"set-cdr!", set_cdr, 2, 2},
-    {"car", car, 1, 1}, {"cdr", cdr, 1, 1}, {"caar", caar, 1, 1}, {"cadr", cadr, 1, 1},
-    {"cdar", cdar, 1, 1}, {"cddr", cddr, 1, 1}, {"caaar", caaar, 1, 1}, {"caadr", caadr, 1, 1},
-    {"cadar", cadar, 1, 1}, {"caddr", caddr, 1, 1}, {"cdaar", cdaar, 1, 1}, {"cdadr", cdadr, 1, 1},
-    {"cddar", cddar, 1, 1}, {"cdddr", cdddr, 1, 1}, {"caaaar", caaaar, 1, 1},
-    {"caaadr", caaadr, 1, 1}, {"caadar", caadar, 1, 1}, {"caaddr", caaddr, 1, 1},
-    {"cadaar", cadaar, 1, 1}, {"cadadr", cadadr, 1, 1}, {"caddar", caddar, 1, 1},
-    {"cadddr", cadddr, 1, 1}, {"cdaaar", cdaaar, 1, 1}, {"cdaadr", cdaadr, 1, 1},
-    {"cdadar", cdadar, 1, 1}, {"cdaddr", cdaddr, 1, 1}, {"cddaar", cddaar, 1, 1},
-    {"cddadr", cddadr, 1, 1}, {"cdddar", cdddar, 1, 1}, {"cddddr", cddddr, 1, 1},
-    {"list", list, 0, -1}, {"cons*", cons_star, 1, -1}, {"list*", cons_star, 1, -1},
-    {"make-list", make_list, 1, 2}, {"length", length, 1, 1}, {"append", append, 0, -1},
-    {"append!", append, 0, -1}, {"reverse", reverse, 1, 1}, {"reverse!", reverse, 1, 1},
-    {"append-reverse", append_reverse, 2, 2}, {"list-tail", list_tail, 2, 2},
-    {"list-ref", list_ref, 2, 2}, {"list-set!", list_set, 3, 3}, {"list-copy", list_copy, 1, 1},
-    {"last-pair", last_pair, 1, 1}, {"iota", iota, 1, 3}, {"memq", memq, 2, 2},
-    {"memv", memv, 2, 2}, {"%member", member, 2, 2}, {"assq", assq, 2, 2}, {"assv", assv, 2, 2},
-    {"%assoc", assoc, 2, 2}, {"%all-pairs?", all_pairs, 1, 1}, {"%cars", parts<true>, 1, 1},
-    {"%cdrs", parts<false>, 1, 1}, {"%common-tail", common_tail, 2, 2},
-    {"boolean=?", boolean_equal, 2, -1}, {"symbol=?", symbol_equal, 2, -1},
-    {"symbol->string", symbol_to_string, 1, 1}, {"string->symbol", string_to_symbol, 1, 1},
+    {"car", car, 1, 1},
+    {"cdr", cdr, 1, 1},
+    {"caar", caar, 1, 1},
+    {"cadr", cadr, 1, 1},
+    {"cdar", cdar, 1, 1},
+    {"cddr", cddr, 1, 1},
+    {"caaar", caaar, 1, 1},
+    {"caadr", caadr, 1, 1},
+    {"cadar", cadar, 1, 1},
+    {"caddr", caddr, 1, 1},
+    {"cdaar", cdaar, 1, 1},
+    {"cdadr", cdadr, 1, 1},
+    {"cddar", cddar, 1, 1},
+    {"cdddr", cdddr, 1, 1},
+    {"caaaar", caaaar, 1, 1},
+    {"caaadr", caaadr, 1, 1},
+    {"caadar", caadar, 1, 1},
+    {"caaddr", caaddr, 1, 1},
+    {"cadaar", cadaar, 1, 1},
+    {"cadadr", cadadr, 1, 1},
+    {"caddar", caddar, 1, 1},
+    {"cadddr", cadddr, 1, 1},
+    {"cdaaar", cdaaar, 1, 1},
+    {"cdaadr", cdaadr, 1, 1},
+    {"cdadar", cdadar, 1, 1},
+    {"cdaddr", cdaddr, 1, 1},
+    {"cddaar", cddaar, 1, 1},
+    {"cddadr", cddadr, 1, 1},
+    {"cdddar", cdddar, 1, 1},
+    {"cddddr", cddddr, 1, 1},
+    {"list", list, 0, -1},
+    {"cons*", cons_star, 1, -1},
+    {"list*", cons_star, 1, -1},
+    {"make-list", make_list, 1, 2},
+    {"length", length, 1, 1},
+    {"append", append, 0, -1},
+    {"append!", append, 0, -1},
+    {"reverse", reverse, 1, 1},
+    {"reverse!", reverse, 1, 1},
+    {"append-reverse", append_reverse, 2, 2},
+    {"list-tail", list_tail, 2, 2},
+    {"list-ref", list_ref, 2, 2},
+    {"list-set!", list_set, 3, 3},
+    {"list-copy", list_copy, 1, 1},
+    {"last-pair", last_pair, 1, 1},
+    {"iota", iota, 1, 3},
+    {"memq", memq, 2, 2},
+    {"memv", memv, 2, 2},
+    {"%member", member, 2, 2},
+    {"assq", assq, 2, 2},
+    {"assv", assv, 2, 2},
+    {"%assoc", assoc, 2, 2},
+    {"%all-pairs?", all_pairs, 1, 1},
+    {"%cars", parts<true>, 1, 1},
+    {"%cdrs", parts<false>, 1, 1},
+    {"%common-tail", common_tail, 2, 2},
+    {"boolean=?", boolean_equal, 2, -1},
+    {"symbol=?", symbol_equal, 2, -1},
+    {"symbol->string", symbol_to_string, 1, 1},
+    {"string->symbol", string_to_symbol, 1, 1},
 };
 
 }  // namespace

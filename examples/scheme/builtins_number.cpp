@@ -55,9 +55,10 @@ BUILTIN(extreme) {
     const Number other = number_of(in, args[i], greatest ? "max" : "min");
     is_exact = is_exact && other.is_exact;
     const bool is_nan = std::isnan(other.as_double());
-    if (best.is_exact && other.is_exact ? (greatest ? other.integer > best.integer : other.integer < best.integer)
-                                        : is_nan || (greatest ? other.as_double() > best.as_double()
-                                                              : other.as_double() < best.as_double())) {
+    if (best.is_exact && other.is_exact
+            ? (greatest ? other.integer > best.integer : other.integer < best.integer)
+            : is_nan || (greatest ? other.as_double() > best.as_double()
+                                  : other.as_double() < best.as_double())) {
       best = other;
     }
   }
@@ -280,33 +281,62 @@ BUILTIN(arithmetic_shift) {
 }
 
 constexpr Builtin kBuiltins[] = {
-    {"+", accumulate<num_add, 0>, 0, -1}, {"*", accumulate<num_mul, 1>, 0, -1},
-    {"-", subtract, 1, -1}, {"/", divide, 1, -1}, {"<", compare<less>, 1, -1},
-    {">", compare<greater>, 1, -1}, {"<=", compare<at_most>, 1, -1},
-    {">=", compare<at_least>, 1, -1}, {"=", compare<equals>, 1, -1}, {"max", extreme<true>, 1, -1},
-    {"min", extreme<false>, 1, -1}, {"number?", is_number_value, 1, 1},
-    {"complex?", is_number_value, 1, 1}, {"real?", is_real, 1, 1},
-    {"rational?", is_rational, 1, 1}, {"integer?", is_integer, 1, 1},
-    {"exact-integer?", is_exact_integer_value, 1, 1}, {"exact?", is_exact, 1, 1},
-    {"inexact?", is_inexact, 1, 1}, {"zero?", is_zero, 1, 1}, {"positive?", is_positive, 1, 1},
-    {"negative?", is_negative, 1, 1}, {"odd?", has_parity<true>, 1, 1},
-    {"even?", has_parity<false>, 1, 1}, {"abs", absolute, 1, 1}, {"magnitude", absolute, 1, 1},
-    {"quotient", binary<num_quotient>, 2, 2}, {"truncate-quotient", binary<num_quotient>, 2, 2},
-    {"remainder", binary<num_remainder>, 2, 2}, {"truncate-remainder", binary<num_remainder>, 2, 2},
-    {"modulo", binary<num_modulo>, 2, 2}, {"floor-remainder", binary<num_modulo>, 2, 2},
+    {"+", accumulate<num_add, 0>, 0, -1},
+    {"*", accumulate<num_mul, 1>, 0, -1},
+    {"-", subtract, 1, -1},
+    {"/", divide, 1, -1},
+    {"<", compare<less>, 1, -1},
+    {">", compare<greater>, 1, -1},
+    {"<=", compare<at_most>, 1, -1},
+    {">=", compare<at_least>, 1, -1},
+    {"=", compare<equals>, 1, -1},
+    {"max", extreme<true>, 1, -1},
+    {"min", extreme<false>, 1, -1},
+    {"number?", is_number_value, 1, 1},
+    {"complex?", is_number_value, 1, 1},
+    {"real?", is_real, 1, 1},
+    {"rational?", is_rational, 1, 1},
+    {"integer?", is_integer, 1, 1},
+    {"exact-integer?", is_exact_integer_value, 1, 1},
+    {"exact?", is_exact, 1, 1},
+    {"inexact?", is_inexact, 1, 1},
+    {"zero?", is_zero, 1, 1},
+    {"positive?", is_positive, 1, 1},
+    {"negative?", is_negative, 1, 1},
+    {"odd?", has_parity<true>, 1, 1},
+    {"even?", has_parity<false>, 1, 1},
+    {"abs", absolute, 1, 1},
+    {"magnitude", absolute, 1, 1},
+    {"quotient", binary<num_quotient>, 2, 2},
+    {"truncate-quotient", binary<num_quotient>, 2, 2},
+    {"remainder", binary<num_remainder>, 2, 2},
+    {"truncate-remainder", binary<num_remainder>, 2, 2},
+    {"modulo", binary<num_modulo>, 2, 2},
+    {"floor-remainder", binary<num_modulo>, 2, 2},
     {"floor-quotient", binary<floor_quotient>, 2, 2},
     {"floor/", both_parts<floor_quotient, num_modulo>, 2, 2},
-    {"truncate/", both_parts<num_quotient, num_remainder>, 2, 2}, {"gcd", common<false>, 0, -1},
-    {"lcm", common<true>, 0, -1}, {"floor", round_with<floor_double>, 1, 1},
-    {"ceiling", round_with<ceiling_double>, 1, 1}, {"truncate", round_with<truncate_double>, 1, 1},
-    {"round", round_with<round_double>, 1, 1}, {"exact", to_exact, 1, 1},
-    {"inexact->exact", to_exact, 1, 1}, {"inexact", to_inexact, 1, 1},
-    {"exact->inexact", to_inexact, 1, 1}, {"numerator", numerator, 1, 1},
-    {"denominator", denominator, 1, 1}, {"expt", expt, 2, 2},
-    {"exact-integer-sqrt", exact_integer_sqrt, 1, 1}, {"square", square, 1, 1},
-    {"number->string", number_to_string, 1, 2}, {"string->number", string_to_number, 1, 2},
-    {"bitwise-and", bitwise<bit_and, -1>, 0, -1}, {"bitwise-or", bitwise<bit_or, 0>, 0, -1},
-    {"bitwise-xor", bitwise<bit_xor, 0>, 0, -1}, {"bitwise-not", bitwise_not, 1, 1},
+    {"truncate/", both_parts<num_quotient, num_remainder>, 2, 2},
+    {"gcd", common<false>, 0, -1},
+    {"lcm", common<true>, 0, -1},
+    {"floor", round_with<floor_double>, 1, 1},
+    {"ceiling", round_with<ceiling_double>, 1, 1},
+    {"truncate", round_with<truncate_double>, 1, 1},
+    {"round", round_with<round_double>, 1, 1},
+    {"exact", to_exact, 1, 1},
+    {"inexact->exact", to_exact, 1, 1},
+    {"inexact", to_inexact, 1, 1},
+    {"exact->inexact", to_inexact, 1, 1},
+    {"numerator", numerator, 1, 1},
+    {"denominator", denominator, 1, 1},
+    {"expt", expt, 2, 2},
+    {"exact-integer-sqrt", exact_integer_sqrt, 1, 1},
+    {"square", square, 1, 1},
+    {"number->string", number_to_string, 1, 2},
+    {"string->number", string_to_number, 1, 2},
+    {"bitwise-and", bitwise<bit_and, -1>, 0, -1},
+    {"bitwise-or", bitwise<bit_or, 0>, 0, -1},
+    {"bitwise-xor", bitwise<bit_xor, 0>, 0, -1},
+    {"bitwise-not", bitwise_not, 1, 1},
     {"arithmetic-shift", arithmetic_shift, 2, 2},
 };
 

@@ -53,8 +53,7 @@ BUILTIN(open_output_bytevector) { return memory_port(in, kBinaryOut); }
 BUILTIN(open_input_bytevector) {
   if (!in.is(args[0], kBytevector)) in.wrong_type("open-input-bytevector", "bytevector", args[0]);
   auto* bytes = in.at<Bytevector>(args[0]);
-  return memory_port(in, kBinaryIn,
-                     {reinterpret_cast<const char*>(bytes->bytes()), bytes->size()});
+  return memory_port(in, kBinaryIn, {reinterpret_cast<const char*>(bytes->bytes()), bytes->size()});
 }
 std::string_view written(Interp& in, const Port* port) {
   return {reinterpret_cast<const char*>(in.at<Bytevector>(port->buffer.get())->bytes()), port->end};

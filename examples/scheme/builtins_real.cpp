@@ -18,8 +18,9 @@ BUILTIN(log_of) {
   const double value = number_of(in, args[0], "log").as_double();
   if (count == 2) {
     const double base = number_of(in, args[1], "log").as_double();
-    return in.flonum(base == 2 ? std::log2(value)
-                               : base == 10 ? std::log10(value) : std::log(value) / std::log(base));
+    return in.flonum(base == 2    ? std::log2(value)
+                     : base == 10 ? std::log10(value)
+                                  : std::log(value) / std::log(base));
   }
   return args[0] == fixnum(1) ? fixnum(0) : in.flonum(std::log(value));
 }
@@ -69,7 +70,8 @@ BUILTIN(rationalize) {
   if (std::isnan(low) || std::isnan(high)) {
     result = std::nan("");
   } else if (std::isinf(low) || std::isinf(high)) {
-    result = std::isinf(y.as_double()) ? (std::isinf(x.as_double()) ? std::nan("") : 0) : x.as_double();
+    result =
+        std::isinf(y.as_double()) ? (std::isinf(x.as_double()) ? std::nan("") : 0) : x.as_double();
   } else if (low <= 0 && high >= 0) {
     result = 0;
   } else {

@@ -148,8 +148,8 @@ BUILTIN(utf8_to_string) {
   if (!in.is(args[0], kBytevector)) in.wrong_type("utf8->string", "bytevector", args[0]);
   auto* bytes = in.at<Bytevector>(args[0]);
   const Span span = span_of(in, args, count, 1, bytes->size(), "utf8->string");
-  return in.string(std::string_view(reinterpret_cast<const char*>(bytes->bytes()) + span.start,
-                                    span.size()));
+  return in.string(
+      std::string_view(reinterpret_cast<const char*>(bytes->bytes()) + span.start, span.size()));
 }
 BUILTIN(string_index) {
   const std::u32string_view text = in.text(in.ref(string_of(in, args[0], "string-index")));
@@ -159,8 +159,8 @@ BUILTIN(string_index) {
 BUILTIN(string_search) {
   const std::u32string_view part = in.text(in.ref(string_of(in, args[0], "string-search-forward")));
   const std::u32string_view text = in.text(in.ref(string_of(in, args[1], "string-search-forward")));
-  const std::size_t at = text.find(
-      part, index_of(in, args[2], "string-search-forward", text.size()));
+  const std::size_t at =
+      text.find(part, index_of(in, args[2], "string-search-forward", text.size()));
   return at == std::u32string_view::npos ? kFalse : in.integer(static_cast<std::int64_t>(at));
 }
 

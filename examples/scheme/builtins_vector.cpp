@@ -126,7 +126,9 @@ BUILTIN(bytevector) {
   }
   return result;
 }
-BUILTIN(bytevector_length) { return in.integer(bytes_of(in, args[0], "bytevector-length")->size()); }
+BUILTIN(bytevector_length) {
+  return in.integer(bytes_of(in, args[0], "bytevector-length")->size());
+}
 BUILTIN(bytevector_ref) {
   auto* object = bytes_of(in, args[0], "bytevector-u8-ref");
   return fixnum(object->bytes()[element_of(in, args[1], object->size(), "bytevector-u8-ref")]);

@@ -232,8 +232,7 @@ void Generator::gen_choice(Node* node, Context context, std::uint32_t to) {
   branch(node->a, false, otherwise);
   gen(node->b, context, to);
   // Nothing comes after a tail position, nor is there anything to do for a constant's effect.
-  const bool is_done =
-      context == kTail || (context == kEffect && node->c->kind == Node::constant);
+  const bool is_done = context == kTail || (context == kEffect && node->c->kind == Node::constant);
   if (!is_done) emit_jump(Op::jump, 0, end);
   place(otherwise);
   gen(node->c, context, to);
@@ -333,10 +332,10 @@ void Generator::gen_fix(Node* node, Context context, std::uint32_t to) {
     for (std::size_t at = from; at < function_->code.size(); ++at) {
       Insn& insn = function_->code[at];
       if (!is_op(insn, Op::capture)) continue;
-      const bool is_later = insn.x == 0 && std::any_of(node->vars.begin() + static_cast<std::ptrdiff_t>(i),
-                                                       node->vars.end(), [&](const Var* var) {
-                                                         return var->slot == insn.a;
-                                                       });
+      const bool is_later =
+          insn.x == 0 &&
+          std::any_of(node->vars.begin() + static_cast<std::ptrdiff_t>(i), node->vars.end(),
+                      [&](const Var* var) { return var->slot == insn.a; });
       if (is_later) {
         patches.push_back({node->vars[i]->slot, number, insn.a});
         insn.x = 3;
@@ -396,12 +395,11 @@ void Generator::gen_jump_to_loop(Node* node) {
       is_read_later = is_read_later || mentions(node->list[k], var);
     }
     // Its own expression may read it where the one instruction that writes comes last.
-    const bool is_simple =
-        !mentions(arg, var) ||
-        (arg->kind == Node::call && arg->a->kind == Node::global &&
-         std::all_of(arg->list.begin(), arg->list.end(), [&](const Node* item) {
-           return item->kind == Node::constant || is_plain_slot(item);
-         }));
+    const bool is_simple = !mentions(arg, var) ||
+                           (arg->kind == Node::call && arg->a->kind == Node::global &&
+                            std::all_of(arg->list.begin(), arg->list.end(), [&](const Node* item) {
+                              return item->kind == Node::constant || is_plain_slot(item);
+                            }));
     if (!is_read_later && is_simple) {
       gen_value(arg, var->slot);
     } else if (is_plain_slot(arg) && arg->var->slot >= before) {

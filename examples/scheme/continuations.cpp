@@ -8,8 +8,8 @@
 
 namespace scheme {
 
-/// The offset of the frame that the instruction before `pc` called: of a call it is an operand; what
-/// was raised at another instruction was called on top of the frame.
+/// The offset of the frame that the instruction before `pc` called: of a call it is an operand;
+/// what was raised at another instruction was called on top of the frame.
 std::uint32_t Interp::frame_offset(const Insn* pc) const {
   const Op op{pc[-1].op};
   if (op == Op::call || op == Op::call_global) return pc[-1].a;

@@ -75,8 +75,8 @@ Node* Expander::case_clauses(Value list, Var* key, Scope* scope, const Pos& oute
     const Value datum = strip(in_.car(data));
     // Only numbers in objects of their own need more than a comparison of bits.
     const bool needs_eqv = in_.is(datum, kFlonum) || in_.is(datum, kInteger);
-    tests.push_back(call(core(needs_eqv ? "eqv?" : "eq?", pos),
-                         {local(key, pos), constant(datum, pos)}, pos));
+    tests.push_back(
+        call(core(needs_eqv ? "eqv?" : "eq?", pos), {local(key, pos), constant(datum, pos)}, pos));
   }
   Node* otherwise = case_clauses(in_.cdr(list), key, scope, outer);
   if (tests.empty()) return otherwise;
@@ -96,8 +96,8 @@ Node* Expander::promise(Node* body, bool is_done, const Pos& pos) {
 /// `(delay e)` is `(delay-force (make-promise e))`.
 Node* Expander::form_delay(Value form, Scope* scope, const Pos& pos) {
   check_list(form, pos, 2, 2);
-  Node* body = call(core("%promise", pos),
-                    {constant(kTrue, pos), expand(nth(form, 1), scope, pos)}, pos);
+  Node* body =
+      call(core("%promise", pos), {constant(kTrue, pos), expand(nth(form, 1), scope, pos)}, pos);
   return promise(body, false, pos);
 }
 
@@ -116,12 +116,13 @@ Node* Expander::form_parameterize(Value form, Scope* scope, const Pos& pos) {
     pairs.push_back(call(core("cons", pos), {parameter, expand(nth(binding, 1), scope, pos)}, pos));
   }
   Node* body = expand_body(in_.cdr(in_.cdr(form)), inner(scope), pos);
-  return call(core("%parameterize", pos),
-              {call(core("list", pos), std::move(pairs), pos), lambda({}, false, body, kFalse, pos)},
-              pos);
+  return call(
+      core("%parameterize", pos),
+      {call(core("list", pos), std::move(pairs), pos), lambda({}, false, body, kFalse, pos)}, pos);
 }
 
-/// `(%guard (lambda () body ...) (lambda (var reraise) (cond clause ... (else (reraise)))) has-else)`
+/// `(%guard (lambda () body ...) (lambda (var reraise) (cond clause ... (else (reraise))))
+/// has-else)`
 Node* Expander::form_guard(Value form, Scope* scope, const Pos& pos) {
   check_list(form, pos, 3);
   const Value spec = check_list(nth(form, 1), pos, 1);
@@ -132,14 +133,14 @@ Node* Expander::form_guard(Value form, Scope* scope, const Pos& pos) {
   Node* handler = clauses(in_.cdr(spec), inside, pos, call(local(reraise, pos), {}, pos));
   Value last = in_.cdr(spec);
   while (last != kNil && in_.cdr(last) != kNil) last = in_.cdr(last);
-  const bool has_else = last != kNil && in_.is_pair(in_.car(last)) &&
-                        is_core(in_.car(in_.car(last)), inside, "else");
+  const bool has_else =
+      last != kNil && in_.is_pair(in_.car(last)) && is_core(in_.car(in_.car(last)), inside, "else");
   Node* body = expand_body(in_.cdr(in_.cdr(form)), inner(scope), pos);
-  return call(core("%guard", pos),
-              {lambda({}, false, body, kFalse, pos),
-               lambda({condition, reraise}, false, handler, kFalse, pos),
-               constant(boolean(has_else), pos)},
-              pos);
+  return call(
+      core("%guard", pos),
+      {lambda({}, false, body, kFalse, pos),
+       lambda({condition, reraise}, false, handler, kFalse, pos), constant(boolean(has_else), pos)},
+      pos);
 }
 
 }  // namespace scheme

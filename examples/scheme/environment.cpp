@@ -81,10 +81,9 @@ void define_core(Interp& in, std::vector<Builtin>& builtins) {
   open_chars(in);
   in.registers.core = make_environment(in, kFalse);
   define_forms(in, in.registers.core);
-  for (const auto& table :
-       {list_builtins(), number_builtins(), real_builtins(), char_builtins(), string_builtins(),
-        vector_builtins(), control_builtins(), port_builtins(), hash_builtins(),
-        system_builtins()}) {
+  for (const auto& table : {list_builtins(), number_builtins(), real_builtins(), char_builtins(),
+                            string_builtins(), vector_builtins(), control_builtins(),
+                            port_builtins(), hash_builtins(), system_builtins()}) {
     for (const Builtin& builtin : table) {
       const Rooted name(in, in.symbol(builtin.name));
       auto* primitive = in.make<Primitive>(kPrimitive);

@@ -16,8 +16,8 @@ class Interp;
 /// asked for.
 [[nodiscard]] Value lookup(Interp& in, Value env, Value symbol);
 void bind(Interp& in, Value env, Value symbol, Value binding);
-/// The variable of that name that belongs to the environment itself, made if need be. A name that was
-/// imported is defined anew.
+/// The variable of that name that belongs to the environment itself, made if need be. A name that
+/// was imported is defined anew.
 [[nodiscard]] Value define_cell(Interp& in, Value env, Value symbol);
 /// The value of one of the library's own procedures.
 [[nodiscard]] Value core_value(Interp& in, const char* name);

@@ -33,8 +33,7 @@ bool is_equal(Interp& in, Value x, Value y) {
       const TypeNumber type{in.at<Header>(x)->type};
       if (in.at<Header>(y)->type != type) return false;
       const bool is_new =
-          ++steps < kMayBeCircular ||
-          seen.insert(std::uint64_t{x.bits()} << 32 | y.bits()).second;
+          ++steps < kMayBeCircular || seen.insert(std::uint64_t{x.bits()} << 32 | y.bits()).second;
       switch (type) {
         case kPair:
           if (!is_new) break;

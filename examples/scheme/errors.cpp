@@ -77,7 +77,9 @@ void Interp::not_a_procedure(Value value) { wrong_type("call", "procedure", valu
 
 std::uint32_t Interp::frame_slots(const Value* fp) const noexcept {
   const Value procedure = fp[-1];
-  return !procedure.is_null() && is(procedure, kClosure) ? at<Code>(at<Closure>(procedure)->code.get())->frame_slots : 0;
+  return !procedure.is_null() && is(procedure, kClosure)
+             ? at<Code>(at<Closure>(procedure)->code.get())->frame_slots
+             : 0;
 }
 
 namespace {

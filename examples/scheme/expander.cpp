@@ -277,8 +277,8 @@ Node* Expander::reference(Value id, Scope* scope, const Pos& pos) {
     case Denotation::global:
     case Denotation::unbound: {
       Node* result = node(Node::global, pos);
-      result->value = found.kind == Denotation::global ? found.value
-                                                       : define_cell(in_, found.env, found.value);
+      result->value =
+          found.kind == Denotation::global ? found.value : define_cell(in_, found.env, found.value);
       return result;
     }
     case Denotation::macro:

@@ -97,8 +97,8 @@ Node* Expander::form_case_lambda(Value form, Scope* scope, const Pos& pos) {
   Node* result = node(Node::case_lambda, pos);
   for (Value rest = in_.cdr(form); rest != kNil; rest = in_.cdr(rest)) {
     const Value clause = check_list(in_.car(rest), pos, 2);
-    result->list.push_back(expand_lambda(in_.car(clause), in_.cdr(clause), scope, kFalse,
-                                         pos_of(clause, pos)));
+    result->list.push_back(
+        expand_lambda(in_.car(clause), in_.cdr(clause), scope, kFalse, pos_of(clause, pos)));
   }
   return result;
 }
@@ -109,7 +109,8 @@ Node* Expander::form_if(Value form, Scope* scope, const Pos& pos) {
   Node* then = expand(nth(form, 2), scope, pos);
   const Value rest = in_.cdr(in_.cdr(in_.cdr(form)));
   return choice(test, then,
-                rest == kNil ? constant(kUnspecified, pos) : expand(in_.car(rest), scope, pos), pos);
+                rest == kNil ? constant(kUnspecified, pos) : expand(in_.car(rest), scope, pos),
+                pos);
 }
 
 Node* Expander::form_set(Value form, Scope* scope, const Pos& pos) {
@@ -186,10 +187,9 @@ Node* Expander::form_unless(Value form, Scope* scope, const Pos& pos) {
 
 Node* Expander::form_assert(Value form, Scope* scope, const Pos& pos) {
   check_list(form, pos, 2);
-  Node* failure = call(core("error", pos),
-                       {constant(in_.string("assertion failed"), pos),
-                        constant(strip(nth(form, 1)), pos)},
-                       pos);
+  Node* failure = call(
+      core("error", pos),
+      {constant(in_.string("assertion failed"), pos), constant(strip(nth(form, 1)), pos)}, pos);
   return choice(expand(nth(form, 1), scope, pos), constant(kUnspecified, pos), failure, pos);
 }
 

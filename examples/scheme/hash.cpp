@@ -39,14 +39,25 @@ bool are_same(Interp& in, HashKind kind, Value x, Value y) {
   return false;
 }
 
+/// Never used: in weak entries all zero, whereas one whose key died keeps an integer as its value.
+bool is_unused(Vector* entries, std::uint32_t place) {
+  const Value key = entries->slots()[2 * place].get();
+  return key == kUnbound || (key.is_null() && entries->slots()[2 * place + 1].get().is_null());
+}
+
+Value make_entries(Interp& in, std::uint32_t places, bool is_weak) {
+  if (is_weak) return in.ref(in.make<Vector>(kWeakEntries, places));
+  return in.make_vector(2 * std::uint64_t{places}, kUnbound);
+}
+
 /// The key's place, or the first free one after it was not found.
 std::uint32_t probe(Interp& in, HashKind kind, Vector* entries, Value key) {
-  const std::uint32_t mask = entries->size() / 2 - 1;
+  const std::uint32_t mask = places_of(entries) - 1;
   std::uint32_t free = 0xffffffff;
   for (std::uint32_t i = hash_of(in, key, kind) & mask;; i = (i + 1) & mask) {
     const Value other = entries->slots()[2 * i].get();
-    if (other == kUnbound) return 2 * (free != 0xffffffff ? free : i);
-    if (other == kDeleted) {
+    if (is_unused(entries, i)) return 2 * (free != 0xffffffff ? free : i);
+    if (!is_entry(other)) {
       if (free == 0xffffffff) free = i;
     } else if (are_same(in, kind, other, key)) {
       return 2 * i;
@@ -54,18 +65,18 @@ std::uint32_t probe(Interp& in, HashKind kind, Vector* entries, Value key) {
   }
 }
 
-bool is_entry(Value key) { return key != kUnbound && key != kDeleted; }
-
 /// Puts all entries into a table of `capacity` places, a power of two.
 void rehash(Interp& in, Value table, std::uint32_t capacity) {
-  const Value grown = in.make_vector(2 * std::uint64_t{capacity}, kUnbound);
   auto* object = in.at<HashTable>(table);
-  const HashKind kind{object->header.length};
+  const Value grown = make_entries(in, capacity, (object->header.length & kWeakKeys) != 0);
+  const HashKind kind = kind_of(object);
+  object->count = 0;
   auto* to = in.at<Vector>(grown);
   hash_each(in.at<Vector>(object->entries.get()), [&](Value key, Value value) {
     const std::uint32_t place = probe(in, kind, to, key);
     to->slots()[place].set(key);
     to->slots()[place + 1].set(value);
+    ++object->count;
   });
   object->entries.set(grown);
   object->used = object->count;
@@ -128,11 +139,11 @@ std::uint32_t hash_of(Interp& in, Value key, HashKind kind) {
   return 0;
 }
 
-Value make_hash_table(Interp& in, HashKind kind, std::uint32_t expected) {
+Value make_hash_table(Interp& in, HashKind kind, std::uint32_t expected, bool has_weak_keys) {
   const std::uint32_t capacity = std::bit_ceil(expected + expected / 2 + 8);
-  const Rooted entries(in, in.make_vector(2 * std::uint64_t{capacity}, kUnbound));
+  const Rooted entries(in, make_entries(in, capacity, has_weak_keys));
   auto* table = in.make<HashTable>(kHashTable);
-  table->header.length = kind;
+  table->header.length = kind | (has_weak_keys ? kWeakKeys : 0);
   table->entries.init(entries.get());
   return in.ref(table);
 }
@@ -140,24 +151,25 @@ Value make_hash_table(Interp& in, HashKind kind, std::uint32_t expected) {
 Slot* hash_find(Interp& in, Value table, Value key) {
   const auto* object = in.at<HashTable>(table);
   auto* entries = in.at<Vector>(object->entries.get());
-  const std::uint32_t place = probe(in, HashKind{object->header.length}, entries, key);
+  const std::uint32_t place = probe(in, kind_of(object), entries, key);
   return is_entry(entries->slots()[place].get()) ? &entries->slots()[place + 1] : nullptr;
 }
 
 void hash_put(Interp& in, Value table, Value key, Value value) {
   auto* object = in.at<HashTable>(table);
   auto* entries = in.at<Vector>(object->entries.get());
-  const HashKind kind{object->header.length};
+  const HashKind kind = kind_of(object);
   std::uint32_t place = probe(in, kind, entries, key);
   if (!is_entry(entries->slots()[place].get())) {
-    const std::uint32_t capacity = entries->size() / 2;
-    if (entries->slots()[place].get() == kUnbound && (object->used + 1) * 4 > capacity * 3) {
+    const std::uint32_t capacity = places_of(entries);
+    if (is_unused(entries, place / 2) && (object->used + 1) * 4 > capacity * 3) {
       const Rooted rooted_key(in, key), rooted_value(in, value);
+      // Of weak entries some may be dead: how many shows when the others are moved.
       rehash(in, table, (object->count + 1) * 2 > capacity ? capacity * 2 : capacity);
       entries = in.at<Vector>(object->entries.get());
       place = probe(in, kind, entries, key);
     }
-    if (entries->slots()[place].get() == kUnbound) ++object->used;
+    if (is_unused(entries, place / 2)) ++object->used;
     ++object->count;
     entries->slots()[place].set(key);
   }
@@ -167,7 +179,7 @@ void hash_put(Interp& in, Value table, Value key, Value value) {
 bool hash_remove(Interp& in, Value table, Value key) {
   auto* object = in.at<HashTable>(table);
   auto* entries = in.at<Vector>(object->entries.get());
-  const std::uint32_t place = probe(in, HashKind{object->header.length}, entries, key);
+  const std::uint32_t place = probe(in, kind_of(object), entries, key);
   if (!is_entry(entries->slots()[place].get())) return false;
   entries->slots()[place].set(kDeleted);
   entries->slots()[place + 1].set(kFalse);
@@ -177,7 +189,7 @@ bool hash_remove(Interp& in, Value table, Value key) {
 
 void hash_clear(Interp& in, Value table) {
   auto* object = in.at<HashTable>(table);
-  const Value entries = in.make_vector(16, kUnbound);
+  const Value entries = make_entries(in, 8, (object->header.length & kWeakKeys) != 0);
   object->entries.set(entries);
   object->count = object->used = 0;
 }

@@ -297,7 +297,8 @@ void Generator::branch_compare(Compare compare, Node* x, Node* y, bool when, Lab
   if (const std::optional<std::int32_t> constant = small_constant(y)) {
     const std::uint32_t slot = operand(x);
     position_ = position;
-    emit_jump_ab(kImmediate[compare][when ? 1 : 0], slot, static_cast<std::uint32_t>(*constant), to);
+    emit_jump_ab(kImmediate[compare][when ? 1 : 0], slot, static_cast<std::uint32_t>(*constant),
+                 to);
   } else {
     std::uint32_t a = operand(x);
     std::uint32_t b = operand(y);

@@ -64,6 +64,31 @@ Interp::Interp(besom::Heap& heap)
 
 Interp::~Interp() { close_interp(*this); }
 
+Value Interp::make_guardian() {
+  auto* object = make<Guardian>(kGuardian);
+  // Numbers of guardians that died are used again.
+  std::uint32_t number = 0;
+  while (number < guardians_.size() && guardians_[number].object) ++number;
+  object->header.length = number;
+  if (number == guardians_.size()) guardians_.emplace_back();
+  guardians_[number] = {besom::Guardian(heap_), besom::Weak<Guardian>(heap_, object)};
+  return ref(object);
+}
+
+/// `(guardian object)` registers; `(guardian)` gives an object that is dead otherwise, or #f.
+Value Interp::call_guardian(Value guardian, const Value* args, std::uint32_t count) {
+  besom::Guardian& queue = guardians_[at<Header>(guardian)->length].guardian;
+  if (count == 0) {
+    const besom::Result<void*> next = queue.next();
+    return next && *next != nullptr ? ref(*next) : kFalse;
+  }
+  if (count > 1) wrong_argument_count(guardian, count);
+  // What is no object never dies.
+  if (!is_object(args[0])) return kUnspecified;
+  if (const besom::Error error = queue.guard(at<Header>(args[0]))) fail(error.message());
+  return kUnspecified;
+}
+
 void Interp::visit_roots(besom::Tracer& tracer) {
   symbols_.visit(tracer);
   const auto* first = reinterpret_cast<const Value*>(&registers);
@@ -80,7 +105,8 @@ void Interp::visit_roots(besom::Tracer& tracer) {
 
 void* Interp::make_array(TypeNumber type, std::uint64_t length) {
   if (length > 0xffffffffu) exhausted();
-  void* object = heap_.allocate(static_cast<besom::TypeId>(type), static_cast<std::uint32_t>(length));
+  void* object =
+      heap_.allocate(static_cast<besom::TypeId>(type), static_cast<std::uint32_t>(length));
   if (object == nullptr) [[unlikely]]
     exhausted();
   if (pin_depth_ != 0) pins_.push_back(ref(object));
@@ -140,7 +166,9 @@ Value Interp::make_vector(std::uint64_t size, Value fill, TypeNumber type) {
   return ref(object);
 }
 
-Value Interp::make_bytevector(std::uint64_t size) { return ref(make<Bytevector>(kBytevector, size)); }
+Value Interp::make_bytevector(std::uint64_t size) {
+  return ref(make<Bytevector>(kBytevector, size));
+}
 
 Value Interp::symbol(std::string_view utf8) { return intern(from_utf8(utf8)); }
 Value Interp::intern(std::u32string_view name) { return symbols_.intern(*this, name); }
@@ -181,8 +209,8 @@ void Interp::keep_reserve() {
 
 void Interp::check_native_stack(const Place& place) {
   const auto* here = static_cast<const char*>(__builtin_frame_address(0));
-  const std::size_t used = static_cast<std::size_t>(
-      native_stack_ > here ? native_stack_ - here : here - native_stack_);
+  const std::size_t used =
+      static_cast<std::size_t>(native_stack_ > here ? native_stack_ - here : here - native_stack_);
   if (used > native_stack_bytes_) {
     fail_at(place, "nested too deeply", {}, kSyntaxCondition);
   }

@@ -168,20 +168,20 @@ class Interp {
 
   /// What the interpreter itself holds on to.
   struct Registers {
-    Value core = kFalse;      ///< The environment of everything that is built in.
-    Value user = kFalse;      ///< The environment of programs; its parent is `core`.
-    Value libraries = kNil;   ///< List of (name . environment).
-    Value winders = kNil;     ///< List of (before . after), innermost first.
-    Value handlers = kNil;    ///< List of procedures, innermost first.
-    Value input = kFalse;     ///< Parameters that hold the current ports.
+    Value core = kFalse;     ///< The environment of everything that is built in.
+    Value user = kFalse;     ///< The environment of programs; its parent is `core`.
+    Value libraries = kNil;  ///< List of (name . environment).
+    Value winders = kNil;    ///< List of (before . after), innermost first.
+    Value handlers = kNil;   ///< List of procedures, innermost first.
+    Value input = kFalse;    ///< Parameters that hold the current ports.
     Value output = kFalse;
     Value error = kFalse;
-    Value stub = kFalse;      ///< Code that the bottom frame returns to.
-    Value raise = kFalse;     ///< The procedure that calls handlers.
-    Value rewind = kFalse;    ///< The procedure that runs winders on the way to a continuation.
-    Value rest = kFalse;      ///< Continuation below the stack's bottom, or #f.
-    Value exhausted = kFalse; ///< A condition made in time.
-    Value reserve = kFalse;   ///< Memory for the handler of an exhausted heap.
+    Value stub = kFalse;       ///< Code that the bottom frame returns to.
+    Value raise = kFalse;      ///< The procedure that calls handlers.
+    Value rewind = kFalse;     ///< The procedure that runs winders on the way to a continuation.
+    Value rest = kFalse;       ///< Continuation below the stack's bottom, or #f.
+    Value exhausted = kFalse;  ///< A condition made in time.
+    Value reserve = kFalse;    ///< Memory for the handler of an exhausted heap.
     Value scratch[2] = {kFalse, kFalse};
     Value command_line = kNil;
   };
@@ -190,7 +190,10 @@ class Interp {
   std::uint32_t next_environment = 0;
   /// Characters are classified by the C library's tables for this locale, a locale_t.
   void* locale = nullptr;
-  /// Ports that an exit has to flush: weak in spirit, rooted while open.
+  /// Scheme's guardians rest on the heap's, numbered.
+  [[nodiscard]] Value make_guardian();
+  [[nodiscard]] Value call_guardian(Value guardian, const Value* args, std::uint32_t count);
+  /// Open output ports, which an exit has to flush.
   std::vector<Value> open_outputs;
 
  private:
@@ -259,6 +262,11 @@ class Interp {
   std::atomic<bool> stopped_ = false;
   bool running_ = false;
 
+  struct NumberedGuardian {
+    besom::Guardian guardian;
+    besom::Weak<Guardian> object;  ///< Scheme's, so that its number can be used again.
+  };
+  std::vector<NumberedGuardian> guardians_;
   std::vector<Value> temporaries_;
   std::vector<Value> pins_;
   std::uint32_t pin_depth_ = 0;
@@ -270,8 +278,7 @@ class Interp {
 /// A value that a collection sees while the scope lasts.
 class Rooted {
  public:
-  explicit Rooted(Interp& in, Value value = kFalse)
-      : in_(in), index_(in.temporaries_.size()) {
+  explicit Rooted(Interp& in, Value value = kFalse) : in_(in), index_(in.temporaries_.size()) {
     in.temporaries_.push_back(value);
   }
   Rooted(const Rooted&) = delete;

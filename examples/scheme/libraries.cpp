@@ -78,8 +78,9 @@ Names exports_of(Interp& in, Value set) {
   const Value exports = in.at<Environment>(library)->exports.get();
   if (exports == kFalse) {
     // All that the environment has.
-    hash_each(in.at<Vector>(in.at<HashTable>(in.at<Environment>(library)->table.get())->entries.get()),
-              [&](Value name, Value binding) { names.emplace_back(name, binding); });
+    hash_each(
+        in.at<Vector>(in.at<HashTable>(in.at<Environment>(library)->table.get())->entries.get()),
+        [&](Value name, Value binding) { names.emplace_back(name, binding); });
     return names;
   }
   for (Value rest = exports; in.is_pair(rest); rest = in.cdr(rest)) {
@@ -184,8 +185,8 @@ Value Expander::include_forms(Value form, Scope*, const Pos& pos, bool folds_cas
   ListBuilder forms(in_);
   for (Value rest = in_.cdr(form); rest != kNil; rest = in_.cdr(rest)) {
     if (!in_.is(in_.car(rest), kString)) fail(pos, "malformed", form);
-    const std::string name = beside(in_.is(file_, kString) ? in_.utf8(file_) : "",
-                                    in_.utf8(in_.car(rest)));
+    const std::string name =
+        beside(in_.is(file_, kString) ? in_.utf8(file_) : "", in_.utf8(in_.car(rest)));
     const Value port = open_file(in_, name, kInputPort | kTextualPort);
     if (folds_case) in_.at<Port>(port)->flags |= kFoldCasePort;
     Reader reader(in_, port);
@@ -252,7 +253,8 @@ void Expander::library_declarations(Value declarations, Scope* scope, Value& exp
         body.push_back(toplevel(in_.car(forms), scope, pos));
       }
     } else if (word == "include-library-declarations") {
-      library_declarations(include_forms(declaration, scope, pos, false), scope, exports, body, pos);
+      library_declarations(include_forms(declaration, scope, pos, false), scope, exports, body,
+                           pos);
     } else if (word == "cond-expand") {
       library_declarations(cond_expand_forms(declaration, scope, pos), scope, exports, body, pos);
     } else if (word != "import") {

@@ -64,9 +64,10 @@ int main(int argc, char** argv) {
   Command command;
   program.be_quiet();
   program.option("-e", "An expression to evaluate instead of a file", command.expression);
-  program.rest("[FILE [ARGUMENT...]]",
-               "Runs the program in FILE, or standard input when that is -; without one, reads from "
-               "the terminal.",
-               command.arguments);
+  program.rest(
+      "[FILE [ARGUMENT...]]",
+      "Runs the program in FILE, or standard input when that is -; without one, reads from "
+      "the terminal.",
+      command.arguments);
   return program.run(argc, argv, [&](besom::Heap& heap) { run(heap, command); });
 }

@@ -129,7 +129,8 @@ ParsedNumber parse_number(std::string_view text, unsigned radix) {
 
   const Digits digits = parse_digits(text, radix);
   if (digits.are_digits) {
-    if (exactness == 'i') return inexact(digits.fit ? static_cast<double>(digits.value) : digits.real);
+    if (exactness == 'i')
+      return inexact(digits.fit ? static_cast<double>(digits.value) : digits.real);
     if (!digits.fit) return {{}, true};
     return {Number{true, digits.value, 0}, false};
   }

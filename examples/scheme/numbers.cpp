@@ -18,7 +18,8 @@ namespace {
 bool is_flonum(const Interp& in, Value value) { return in.is(value, kFlonum); }
 double flonum_of(const Interp& in, Value value) { return in.at<Flonum>(value)->value; }
 
-/// The operation on flonums where one is inexact, else on integers; the latter says if it overflows.
+/// The operation on flonums where one is inexact, else on integers; the latter says if it
+/// overflows.
 template <class OnReals, class OnIntegers>
 Value combine(Interp& in, Value x, Value y, const char* who, OnReals on_reals,
               OnIntegers on_integers) {

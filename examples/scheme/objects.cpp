@@ -1,5 +1,7 @@
 #include "objects.hpp"
 
+#include <unistd.h>
+
 #include <cstddef>
 #include <initializer_list>
 #include <utility>
@@ -49,10 +51,10 @@ TypeDescriptor descriptor_of(TypeNumber type) {
     case kPrimitive:
       return describe("primitive", sizeof(Primitive), {FIELD(Primitive, name)});
     case kContinuation:
-      return describe("continuation", sizeof(Continuation),
-                      {FIELD(Continuation, next), FIELD(Continuation, winders),
-                       FIELD(Continuation, handlers)},
-                      Trailing::values);
+      return describe(
+          "continuation", sizeof(Continuation),
+          {FIELD(Continuation, next), FIELD(Continuation, winders), FIELD(Continuation, handlers)},
+          Trailing::values);
     case kParameter:
       return describe("parameter", sizeof(Parameter),
                       {FIELD(Parameter, value), FIELD(Parameter, converter)});
@@ -76,35 +78,57 @@ TypeDescriptor descriptor_of(TypeNumber type) {
     case kHashTable:
       return describe("hash-table", sizeof(HashTable), {FIELD(HashTable, entries)});
     case kEnvironment:
-      return describe("environment", sizeof(Environment),
-                      {FIELD(Environment, table), FIELD(Environment, parent),
-                       FIELD(Environment, exports)});
+      return describe(
+          "environment", sizeof(Environment),
+          {FIELD(Environment, table), FIELD(Environment, parent), FIELD(Environment, exports)});
     case kCell:
       return describe("cell", sizeof(Cell), {FIELD(Cell, value), FIELD(Cell, name)});
     case kCode:
-      return describe("code", sizeof(Code),
-                      {FIELD(Code, constants), FIELD(Code, name), FIELD(Code, file),
-                       FIELD(Code, positions)},
-                      Trailing::bytes);
+      return describe(
+          "code", sizeof(Code),
+          {FIELD(Code, constants), FIELD(Code, name), FIELD(Code, file), FIELD(Code, positions)},
+          Trailing::bytes);
     case kMacro:
-      return describe("macro", sizeof(Macro),
-                      {FIELD(Macro, env), FIELD(Macro, ellipsis), FIELD(Macro, literals),
-                       FIELD(Macro, rules)});
+      return describe(
+          "macro", sizeof(Macro),
+          {FIELD(Macro, env), FIELD(Macro, ellipsis), FIELD(Macro, literals), FIELD(Macro, rules)});
     case kAlias:
       return describe("alias", sizeof(Alias), {FIELD(Alias, name), FIELD(Alias, env)});
     case kForm:
       return describe("form", sizeof(Form), {FIELD(Form, name)});
+    case kWeakVector:
+      return describe("weak-vector", sizeof(Vector), {}, Trailing::weak);
+    case kWeakEntries:
+      return describe("weak-entries", sizeof(Vector), {}, Trailing::ephemerons);
+    case kWeakBox: {
+      TypeDescriptor box = describe("weak-box", sizeof(WeakBox), {FIELD(WeakBox, target)});
+      box.fields[0].kind = besom::SlotKind::weak;
+      return box;
+    }
+    case kEphemeron:
+      return describe("ephemeron", sizeof(Ephemeron), {}, Trailing::ephemerons);
+    case kGuardian:
+      return describe("guardian", sizeof(Guardian), {});
   }
   return {};
 }
 
 #undef FIELD
 
+/// A file that nobody can read from any more. Open output ports are kept, for they may hold what is
+/// still to be written.
+void release_port(void*, void* object, std::uint32_t) {
+  const auto* port = static_cast<const Port*>(object);
+  if ((port->flags & kOpenPort) != 0 && port->descriptor > 2) close(port->descriptor);
+}
+
 }  // namespace
 
 besom::Error define_types(besom::Heap& heap) {
   for (besom::TypeId type = 1; type <= kTypeCount; ++type) {
-    const besom::Result<besom::TypeId> id = heap.define(descriptor_of(TypeNumber{type}));
+    TypeDescriptor descriptor = descriptor_of(TypeNumber{type});
+    if (type == kPort) descriptor.release = release_port;
+    const besom::Result<besom::TypeId> id = heap.define(std::move(descriptor));
     if (!id) return id.error();
     if (*id != type) {
       return {.code = besom::Errc::bad_type, .detail = "the heap already had types"};

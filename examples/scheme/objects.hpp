@@ -32,7 +32,12 @@ enum TypeNumber : besom::TypeId {
   kMacro,
   kAlias,
   kForm,
-  kTypeCount = kForm
+  kWeakVector,
+  kWeakEntries,
+  kWeakBox,
+  kEphemeron,
+  kGuardian,
+  kTypeCount = kGuardian
 };
 
 /// A value as a field of an object.
@@ -220,12 +225,14 @@ struct Port {
 };
 
 enum HashKind : std::uint32_t { kEqHash, kEqvHash, kEqualHash, kStringHash, kStringCiHash };
+/// Beside the HashKind: the table does not keep its keys.
+constexpr std::uint32_t kWeakKeys = 16;
 
-/// `header.length` is its HashKind. Open addressing: slots 2i and 2i+1 of `entries` are a key and
-/// its value.
+/// `header.length` is its HashKind, with or without kWeakKeys. Open addressing: slots 2i and 2i+1
+/// of `entries` are a key and its value.
 struct HashTable {
   Header header;
-  Slot entries;  ///< Vector.
+  Slot entries;  ///< Vector, or weak entries.
   std::uint32_t count;
   std::uint32_t used;  ///< Entries in use or deleted.
 };
@@ -233,8 +240,8 @@ struct HashTable {
 /// What names mean at top level. `header.length` is a number of its own.
 struct Environment {
   Header header;
-  Slot table;   ///< HashTable: symbol to Cell, Macro or Form.
-  Slot parent;  ///< Environment or #f.
+  Slot table;    ///< HashTable: symbol to Cell, Macro or Form.
+  Slot parent;   ///< Environment or #f.
   Slot exports;  ///< Of a library: list of (external . internal), or #f.
 };
 
@@ -259,6 +266,24 @@ struct Alias {
   Header header;
   Slot name;
   Slot env;
+};
+
+/// A weak pointer: the target is null once it was found dead. Also what an ephemeron begins with.
+struct WeakBox {
+  Header header;
+  Slot target;
+};
+
+/// One key and one value follow, of which the value is kept while the key is reachable otherwise.
+struct Ephemeron {
+  Header header;
+  [[nodiscard]] Slot* entry() noexcept { return besom::trailing_of<Slot>(this); }
+};
+
+/// A procedure that registers objects and gives them back when they are dead. `header.length` is
+/// its number among the interpreter's besom::Guardians.
+struct Guardian {
+  Header header;
 };
 
 /// A core form. `header.length` is its FormId.

@@ -112,8 +112,7 @@ Value open_file(Interp& in, std::string_view path, std::uint32_t flags) {
       (flags & kInputPort) != 0 ? O_RDONLY | O_CLOEXEC : O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC;
   const int descriptor = open(file.c_str(), mode, 0666);
   if (descriptor < 0) {
-    in.fail(std::string("cannot open file: ") + std::strerror(errno), {name.get()},
-            kFileCondition);
+    in.fail(std::string("cannot open file: ") + std::strerror(errno), {name.get()}, kFileCondition);
   }
   try {
     return descriptor_port(in, flags, descriptor, name.get());
@@ -130,7 +129,9 @@ Port* port_of(Interp& in, Value value, std::uint32_t flags, const char* who) {
     std::string what = (flags & kTextualPort) != 0  ? "textual "
                        : (flags & kBinaryPort) != 0 ? "binary "
                                                     : "";
-    what += (flags & kInputPort) != 0 ? "input port" : (flags & kOutputPort) != 0 ? "output port" : "port";
+    what += (flags & kInputPort) != 0    ? "input port"
+            : (flags & kOutputPort) != 0 ? "output port"
+                                         : "port";
     in.wrong_type(who, what, value);
   }
   if ((flags & kOpenPort) != 0 && (port->flags & kOpenPort) == 0) {

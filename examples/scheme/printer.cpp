@@ -57,8 +57,8 @@ class Printer {
     return in_.is_pair(value) || in_.is(value, kVector) || in_.is(value, kBox);
   }
 
-  /// Objects met twice: on the way down to themselves (cycles), or at all. A depth-first walk with a
-  /// stack of its own; `open` are the objects whose parts are being visited.
+  /// Objects met twice: on the way down to themselves (cycles), or at all. A depth-first walk with
+  /// a stack of its own; `open` are the objects whose parts are being visited.
   void find_shared(Value root) {
     struct Visit {
       Value value;
@@ -119,8 +119,8 @@ class Printer {
   }
 
   void print_constant(Value value) {
-    constexpr const char* kNames[] = {"#t", "()", "#<eof>", "", "#!default", "#<unbound>",
-                                      "#<unassigned>", "#<deleted>"};
+    constexpr const char* kNames[] = {"#t",        "()",         "#<eof>",        "",
+                                      "#!default", "#<unbound>", "#<unassigned>", "#<deleted>"};
     if (value == kFalse) {
       text_ += "#f";
     } else if (value == kUnspecified) {
@@ -341,8 +341,9 @@ class Printer {
   static bool needs_bars(std::u32string_view name) {
     if (name.empty() || name == U".") return true;
     for (const char32_t c : name) {
-      if (c <= 32 || c == 127 || (c < 127 && std::string_view("()\"';`,|").find(static_cast<char>(c)) !=
-                                                 std::string_view::npos)) {
+      if (c <= 32 || c == 127 ||
+          (c < 127 &&
+           std::string_view("()\"';`,|").find(static_cast<char>(c)) != std::string_view::npos)) {
         return true;
       }
     }

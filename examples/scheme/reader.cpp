@@ -182,7 +182,7 @@ Reader::Token Reader::hash_token() {
     return next_token();
   }
   const std::pair<std::u32string_view, Value> constants[] = {
-      {U"#t", kTrue},    {U"#true", kTrue}, {U"#f", kFalse},
+      {U"#t", kTrue},      {U"#true", kTrue}, {U"#f", kFalse},
       {U"#false", kFalse}, {U"#!eof", kEof},  {U"#!default", kDefault}};
   for (const auto& [name, value] : constants) {
     if (word == name) {
@@ -413,7 +413,8 @@ Value Reader::read() {
       case Token::close: {
         if (open_.empty()) fail("unexpected closing parenthesis");
         const Open done = open_.back();
-        if (done.kind == Token::prefix || done.kind == Token::comment || done.kind == Token::label) {
+        if (done.kind == Token::prefix || done.kind == Token::comment ||
+            done.kind == Token::label) {
           fail("unexpected closing parenthesis");
         }
         value = close(done);

@@ -41,8 +41,19 @@ class Reader {
   [[nodiscard]] bool is_incomplete() const noexcept { return is_incomplete_; }
 
  private:
-  enum class Token { datum, open, open_vector, open_bytes, close, prefix, dot, label, reference,
-                     comment, end };
+  enum class Token {
+    datum,
+    open,
+    open_vector,
+    open_bytes,
+    close,
+    prefix,
+    dot,
+    label,
+    reference,
+    comment,
+    end
+  };
   /// A datum whose end was not yet met.
   struct Open {
     Token kind;

@@ -41,7 +41,8 @@ void find_completions(Interp& in, std::string_view prefix) {
     const auto* table = in.at<HashTable>(in.at<Environment>(env)->table.get());
     hash_each(in.at<Vector>(table->entries.get()), [&](Value symbol, Value) {
       std::string name = in.utf8(symbol);
-      if (name.starts_with(prefix) && !name.starts_with("%")) completions.push_back(std::move(name));
+      if (name.starts_with(prefix) && !name.starts_with("%"))
+        completions.push_back(std::move(name));
     });
   }
   std::sort(completions.begin(), completions.end());
@@ -72,7 +73,8 @@ class Lines {
     rl_basic_word_break_characters = breaks;
     using_history();
     stifle_history(1000);
-    if (const char* home = std::getenv("HOME")) file_ = std::string(home) + "/.besom_scheme_history";
+    if (const char* home = std::getenv("HOME"))
+      file_ = std::string(home) + "/.besom_scheme_history";
     if (!file_.empty()) read_history(file_.c_str());
   }
   Lines(const Lines&) = delete;

@@ -10,7 +10,8 @@ struct Library {
 
 constexpr Library kLibraries[] = {
     {"(scheme base)",
-     "* + - ... / < <= = => > >= _ abs and append apply assoc assq assv begin binary-port? boolean=? "
+     "* + - ... / < <= = => > >= _ abs and append apply assoc assq assv begin binary-port? "
+     "boolean=? "
      "boolean? bytevector bytevector-append bytevector-copy bytevector-copy! bytevector-length "
      "bytevector-u8-ref bytevector-u8-set! bytevector? caar cadr call-with-current-continuation "
      "call-with-port call-with-values call/cc car case cdar cddr cdr ceiling char->integer "
@@ -53,8 +54,7 @@ constexpr Library kLibraries[] = {
      "call-with-input-file call-with-output-file delete-file file-exists? open-binary-input-file "
      "open-binary-output-file open-input-file open-output-file with-input-from-file "
      "with-output-to-file"},
-    {"(scheme inexact)",
-     "acos asin atan cos exp finite? infinite? log nan? sin sqrt tan"},
+    {"(scheme inexact)", "acos asin atan cos exp finite? infinite? log nan? sin sqrt tan"},
     {"(scheme lazy)", "delay delay-force force make-promise promise?"},
     {"(scheme load)", "load"},
     {"(scheme process-context)",
@@ -67,7 +67,8 @@ constexpr Library kLibraries[] = {
      "* + - / < <= = > >= abs acos and angle append apply asin assoc assq assv atan begin boolean? "
      "caaaar caaadr caaar caadar caaddr caadr caar cadaar cadadr cadar caddar cadddr caddr cadr "
      "call-with-current-continuation call-with-input-file call-with-output-file call-with-values "
-     "car case cdaaar cdaadr cdaar cdadar cdaddr cdadr cdar cddaar cddadr cddar cdddar cddddr cdddr "
+     "car case cdaaar cdaadr cdaar cdadar cdaddr cdadr cdar cddaar cddadr cddar cdddar cddddr "
+     "cdddr "
      "cddr cdr ceiling char->integer char-alphabetic? char-ci<=? char-ci<? char-ci=? char-ci>=? "
      "char-ci>? char-downcase char-lower-case? char-numeric? char-ready? char-upcase "
      "char-upper-case? char-whitespace? char<=? char<? char=? char>=? char>? char? "
@@ -100,7 +101,12 @@ constexpr Library kLibraries[] = {
      "hash-table->alist hash-table-copy hash-table-merge! hash string-hash string-ci-hash "
      "hash-by-identity"},
     {"(srfi 111)", "box box? unbox set-box!"},
-    {"(besom)", "gc gc-stats heap-verify"},
+    {"(srfi 124)",
+     "make-ephemeron ephemeron? ephemeron-broken? ephemeron-key ephemeron-datum "
+     "reference-barrier"},
+    {"(besom)",
+     "gc gc-stats heap-verify make-weak-box weak-box? weak-box-value make-weak-key-hash-table "
+     "make-guardian heap-exhausted? condition/report-string"},
 };
 
 }  // namespace

@@ -10,7 +10,9 @@ Slot& find(Interp& in, Vector* table, std::u32string_view name, std::uint32_t ha
   const std::uint32_t mask = table->size() - 1;
   for (std::uint32_t i = hash & mask;; i = (i + 1) & mask) {
     Slot& slot = table->slots()[i];
-    if (!is_object(slot.get())) return slot;
+    if (slot.get() == kFalse) return slot;
+    // Null where a symbol was that nobody used any more.
+    if (slot.get().is_null()) continue;
     if (in.at<Symbol>(slot.get())->hash == hash && in.name_of(slot.get()) == name) return slot;
   }
 }
@@ -28,7 +30,7 @@ Value SymbolTable::intern(Interp& in, std::u32string_view name) {
   const std::uint32_t hash = hash_of(name);
   if (is_object(table_)) {
     const Value found = find(in, in.at<Vector>(table_), name, hash).get();
-    if (is_object(found)) return found;
+    if (found != kFalse) return found;
   }
   const Rooted text(in, in.string(name));
   const Rooted symbol(in, in.ref(in.make<Symbol>(kSymbol)));
@@ -43,12 +45,14 @@ Value SymbolTable::intern(Interp& in, std::u32string_view name) {
 
 void SymbolTable::grow(Interp& in) {
   const std::uint32_t size = is_object(table_) ? in.at<Vector>(table_)->size() * 2 : 2048;
-  const Value grown = in.make_vector(size, kFalse);
+  const Value grown = in.make_vector(size, kFalse, kWeakVector);
+  count_ = 0;
   if (is_object(table_)) {
     auto* old = in.at<Vector>(table_);
     for (std::uint32_t i = 0; i < old->size(); ++i) {
       const Value symbol = old->slots()[i].get();
-      if (!is_object(symbol)) continue;
+      if (symbol == kFalse || symbol.is_null()) continue;
+      ++count_;
       find(in, in.at<Vector>(grown), in.name_of(symbol), in.at<Symbol>(symbol)->hash).set(symbol);
     }
   }

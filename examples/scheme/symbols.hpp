@@ -8,7 +8,8 @@ namespace scheme {
 
 class Interp;
 
-/// All symbols of one interpreter, by name: an open-addressed table in the heap.
+/// All symbols of one interpreter, by name: an open-addressed table in the heap that does not keep
+/// them. A symbol that nothing else refers to goes, and its place is free when the table grows.
 class SymbolTable {
  public:
   /// The symbol of that name. Throws Raised when the heap is exhausted.
@@ -18,7 +19,7 @@ class SymbolTable {
  private:
   void grow(Interp& in);
 
-  Value table_ = kFalse;  ///< A Vector of symbols and #f.
+  Value table_ = kFalse;  ///< Weak: symbols, #f, and null where one went.
   std::uint32_t count_ = 0;
 };
 

@@ -79,9 +79,10 @@ struct Scope {
   std::vector<Entry> entries{};
 };
 
-/// Expands one form. Identifiers are symbols, or aliases that a macro's template put in: an alias is
-/// bound as itself where a binding form binds it, and otherwise means what its symbol means where the
-/// macro was defined. That makes macros hygienic (Clinger and Rees 1991, "Macros that work").
+/// Expands one form. Identifiers are symbols, or aliases that a macro's template put in: an alias
+/// is bound as itself where a binding form binds it, and otherwise means what its symbol means
+/// where the macro was defined. That makes macros hygienic (Clinger and Rees 1991, "Macros that
+/// work").
 class Expander {
  public:
   Expander(Interp& in, Value env, const SourceMap* map, Value file)

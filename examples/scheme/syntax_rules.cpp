@@ -75,8 +75,8 @@ class MacroUse {
     for (;;) {
       if (is_identifier(pattern)) {
         if (is_literal(pattern)) {
-          return is_identifier(form) && find_(expander_, form, use_) ==
-                                            find_(expander_, pattern, definition_);
+          return is_identifier(form) &&
+                 find_(expander_, form, use_) == find_(expander_, pattern, definition_);
         }
         if (!is_underscore(pattern)) bindings.push_back({pattern, {form, false, {}}});
         return true;
@@ -187,7 +187,8 @@ class MacroUse {
     }
     if (in_.is(form, kVector)) {
       const Value list = fill(as_list(form), bindings, ellipsis_counts);
-      const Value vector = in_.make_vector(static_cast<std::uint64_t>(list_length(in_, list)), kNil);
+      const Value vector =
+          in_.make_vector(static_cast<std::uint64_t>(list_length(in_, list)), kNil);
       Slot* slot = in_.at<Vector>(vector)->slots();
       for (Value rest = list; rest != kNil; rest = in_.cdr(rest)) (slot++)->set(in_.car(rest));
       return vector;

@@ -33,10 +33,11 @@ constexpr Value kTrue = constant_value(1);
 constexpr Value kNil = constant_value(2);
 constexpr Value kEof = constant_value(3);
 constexpr Value kUnspecified = constant_value(4);
-constexpr Value kDefault = constant_value(5);     ///< An optional argument that was not given.
-constexpr Value kUnbound = constant_value(6);     ///< What a global holds before its definition.
-constexpr Value kUnassigned = constant_value(7);  ///< What a letrec variable holds before its value.
-constexpr Value kDeleted = constant_value(8);     ///< A hash table's entry that was removed.
+constexpr Value kDefault = constant_value(5);  ///< An optional argument that was not given.
+constexpr Value kUnbound = constant_value(6);  ///< What a global holds before its definition.
+constexpr Value kUnassigned =
+    constant_value(7);                         ///< What a letrec variable holds before its value.
+constexpr Value kDeleted = constant_value(8);  ///< A hash table's entry that was removed.
 
 [[nodiscard]] constexpr bool is_fixnum(Value value) noexcept { return (value.bits() & 3) == 3; }
 [[nodiscard]] constexpr bool are_fixnums(Value a, Value b) noexcept {
@@ -53,7 +54,9 @@ constexpr Value kDeleted = constant_value(8);     ///< A hash table's entry that
   return kMinFixnum <= i && i <= kMaxFixnum;
 }
 
-[[nodiscard]] constexpr bool is_char(Value value) noexcept { return (value.bits() & 15) == kCharTag; }
+[[nodiscard]] constexpr bool is_char(Value value) noexcept {
+  return (value.bits() & 15) == kCharTag;
+}
 [[nodiscard]] constexpr Value character(char32_t c) noexcept {
   return Value::from_bits(static_cast<std::uint32_t>(c) << 4 | kCharTag);
 }

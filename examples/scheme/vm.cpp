@@ -50,52 +50,52 @@ Value Interp::run(Value thunk) {
 #define B fp[insn.b()]
 #define C fp[insn.c()]
 #define SAVE() (fp_ = fp, pc_ = pc, top_ = nullptr)
-#define NEXT()      \
-  do {              \
-    insn = *pc++;   \
+#define NEXT()             \
+  do {                     \
+    insn = *pc++;          \
     goto* labels[insn.op]; \
   } while (false)
-#define JUMP_IF(condition)                                                 \
-  do {                                                                     \
-    if (condition) pc += static_cast<std::int16_t>(insn.c());              \
-    NEXT();                                                                \
+#define JUMP_IF(condition)                                    \
+  do {                                                        \
+    if (condition) pc += static_cast<std::int16_t>(insn.c()); \
+    NEXT();                                                   \
   } while (false)
-#define LONG_JUMP_IF(condition)                                            \
-  do {                                                                     \
-    if (condition) pc += static_cast<std::int32_t>(insn.imm);              \
-    NEXT();                                                                \
+#define LONG_JUMP_IF(condition)                               \
+  do {                                                        \
+    if (condition) pc += static_cast<std::int32_t>(insn.imm); \
+    NEXT();                                                   \
   } while (false)
 #define HAS_TYPE(value, number) is(value, number)
 
 // Comparisons of fixnums are those of their tagged bits.
-#define JUMP_COMPARE(name, op, compare, wanted)                                              \
-  name : {                                                                                   \
-    const Value x = A, y = B;                                                                \
-    if (are_fixnums(x, y)) [[likely]]                                                        \
-      JUMP_IF((static_cast<std::int32_t>(x.bits()) op static_cast<std::int32_t>(y.bits())) == \
-              (wanted));                                                                     \
-    SAVE();                                                                                  \
-    JUMP_IF(compare(*this, x, y) == (wanted));                                               \
-  }
-#define JUMP_COMPARE_IMM(name, op, compare, wanted)                                          \
-  name : {                                                                                   \
-    const Value x = A, y = fixnum(static_cast<std::int16_t>(insn.b()));                      \
-    if (is_fixnum(x)) [[likely]]                                                             \
-      JUMP_IF((static_cast<std::int32_t>(x.bits()) op static_cast<std::int32_t>(y.bits())) == \
-              (wanted));                                                                     \
-    SAVE();                                                                                  \
-    JUMP_IF(compare(*this, x, y) == (wanted));                                               \
-  }
-#define PUT_COMPARE(name, op, compare)                                                        \
+#define JUMP_COMPARE(name, op, compare, wanted)                                               \
   name : {                                                                                    \
-    const Value x = B, y = C;                                                                 \
-    if (are_fixnums(x, y)) [[likely]] {                                                       \
+    const Value x = A, y = B;                                                                 \
+    if (are_fixnums(x, y)) [[likely]]                                                         \
+      JUMP_IF((static_cast<std::int32_t>(x.bits()) op static_cast<std::int32_t>(y.bits())) == \
+              (wanted));                                                                      \
+    SAVE();                                                                                   \
+    JUMP_IF(compare(*this, x, y) == (wanted));                                                \
+  }
+#define JUMP_COMPARE_IMM(name, op, compare, wanted)                                           \
+  name : {                                                                                    \
+    const Value x = A, y = fixnum(static_cast<std::int16_t>(insn.b()));                       \
+    if (is_fixnum(x)) [[likely]]                                                              \
+      JUMP_IF((static_cast<std::int32_t>(x.bits()) op static_cast<std::int32_t>(y.bits())) == \
+              (wanted));                                                                      \
+    SAVE();                                                                                   \
+    JUMP_IF(compare(*this, x, y) == (wanted));                                                \
+  }
+#define PUT_COMPARE(name, op, compare)                                                         \
+  name : {                                                                                     \
+    const Value x = B, y = C;                                                                  \
+    if (are_fixnums(x, y)) [[likely]] {                                                        \
       A = boolean(static_cast<std::int32_t>(x.bits()) op static_cast<std::int32_t>(y.bits())); \
-    } else {                                                                                  \
-      SAVE();                                                                                 \
-      A = boolean(compare(*this, x, y));                                                      \
-    }                                                                                         \
-    NEXT();                                                                                   \
+    } else {                                                                                   \
+      SAVE();                                                                                  \
+      A = boolean(compare(*this, x, y));                                                       \
+    }                                                                                          \
+    NEXT();                                                                                    \
   }
 #define PUT_SLOW(name, function) \
   name : {                       \
@@ -104,25 +104,25 @@ Value Interp::run(Value thunk) {
     NEXT();                      \
   }
 // One step of car or cdr each, `first` nearest the pair.
-#define PUT_PATH1(name, first)                       \
-  name : {                                           \
-    const Value x = B;                               \
-    if (!HAS_TYPE(x, kPair)) [[unlikely]] {          \
-      SAVE();                                        \
-      wrong_type(#name, "pair", x);                  \
-    }                                                \
-    A = at<Pair>(x)->first.get();                    \
-    NEXT();                                          \
+#define PUT_PATH1(name, first)              \
+  name : {                                  \
+    const Value x = B;                      \
+    if (!HAS_TYPE(x, kPair)) [[unlikely]] { \
+      SAVE();                               \
+      wrong_type(#name, "pair", x);         \
+    }                                       \
+    A = at<Pair>(x)->first.get();           \
+    NEXT();                                 \
   }
-#define PUT_PATH2(name, first, second)                                              \
-  name : {                                                                          \
-    const Value x = B;                                                              \
+#define PUT_PATH2(name, first, second)                                                    \
+  name : {                                                                                \
+    const Value x = B;                                                                    \
     if (!HAS_TYPE(x, kPair) || !HAS_TYPE(at<Pair>(x)->first.get(), kPair)) [[unlikely]] { \
-      SAVE();                                                                       \
-      wrong_type(#name, "nested pair", x);                                          \
-    }                                                                               \
-    A = at<Pair>(at<Pair>(x)->first.get())->second.get();                           \
-    NEXT();                                                                         \
+      SAVE();                                                                             \
+      wrong_type(#name, "nested pair", x);                                                \
+    }                                                                                     \
+    A = at<Pair>(at<Pair>(x)->first.get())->second.get();                                 \
+    NEXT();                                                                               \
   }
 
 /// Runs from the call of the procedure in fp_[-1] with `argc` arguments on.
@@ -196,6 +196,11 @@ enter_procedure : {
     fp[-1] = registers.rewind;
     ++argc;
     goto enter_procedure;
+  }
+  if (HAS_TYPE(procedure, kGuardian)) {
+    save_caller(fp, argc);
+    result = call_guardian(procedure, fp, argc);
+    goto return_result;
   }
   if (HAS_TYPE(procedure, kParameter) && argc == 0) {
     result = at<Parameter>(procedure)->value.get();
@@ -524,10 +529,9 @@ add : {
 sub : {
   const Value x = B, y = C;
   std::int32_t difference;
-  if (are_fixnums(x, y) &&
-      !__builtin_sub_overflow(static_cast<std::int32_t>(x.bits()),
-                              static_cast<std::int32_t>(y.bits() - kFixnumTag), &difference))
-      [[likely]] {
+  if (are_fixnums(x, y) && !__builtin_sub_overflow(static_cast<std::int32_t>(x.bits()),
+                                                   static_cast<std::int32_t>(y.bits() - kFixnumTag),
+                                                   &difference)) [[likely]] {
     A = Value::from_bits(static_cast<std::uint32_t>(difference));
     NEXT();
   }
@@ -552,8 +556,8 @@ add_imm : {
   const Value x = B;
   const std::int32_t addend = static_cast<std::int16_t>(insn.c()) * 4;
   std::int32_t sum;
-  if (is_fixnum(x) &&
-      !__builtin_add_overflow(static_cast<std::int32_t>(x.bits()), addend, &sum)) [[likely]] {
+  if (is_fixnum(x) && !__builtin_add_overflow(static_cast<std::int32_t>(x.bits()), addend, &sum))
+      [[likely]] {
     A = Value::from_bits(static_cast<std::uint32_t>(sum));
     NEXT();
   }
