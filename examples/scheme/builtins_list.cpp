@@ -54,13 +54,15 @@ Value follow(Interp& in, Value value, const char* who, const char* path, int len
   Value c##name##r(Interp& in, Value* args, std::uint32_t) {                 \
     return follow(in, args[0], "c" #name "r", #name, int{sizeof #name - 1}); \
   }
-PATH(a)
-PATH(d) PATH(aa) PATH(ad) PATH(da) PATH(dd) PATH(aaa) PATH(aad) PATH(ada) PATH(add) PATH(daa)
-    PATH(dad) PATH(dda) PATH(ddd) PATH(aaaa) PATH(aaad) PATH(aada) PATH(aadd) PATH(adaa) PATH(adad)
-        PATH(adda) PATH(addd) PATH(daaa) PATH(daad) PATH(dada) PATH(dadd) PATH(ddaa) PATH(ddad)
-            PATH(ddda) PATH(dddd)
+// clang-format off
+PATH(a) PATH(d)
+PATH(aa) PATH(ad) PATH(da) PATH(dd)
+PATH(aaa) PATH(aad) PATH(ada) PATH(add) PATH(daa) PATH(dad) PATH(dda) PATH(ddd)
+PATH(aaaa) PATH(aaad) PATH(aada) PATH(aadd) PATH(adaa) PATH(adad) PATH(adda) PATH(addd)
+PATH(daaa) PATH(daad) PATH(dada) PATH(dadd) PATH(ddaa) PATH(ddad) PATH(ddda) PATH(dddd)
+    // clang-format on
 
-                BUILTIN(list) {
+    BUILTIN(list) {
   Rooted result(in, kNil);
   for (std::uint32_t i = count; i > 0; --i) result.set(in.cons(args[i - 1], result.get()));
   return result.get();

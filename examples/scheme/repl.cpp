@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <clocale>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -188,6 +189,8 @@ Outcome run_repl(Interp& in) {
   struct sigaction action {};
   action.sa_handler = on_interrupt;
   sigaction(SIGINT, &action, nullptr);
+  // Lines are UTF-8, whatever the environment says or does not say.
+  if (is_terminal) std::setlocale(LC_CTYPE, "C.UTF-8");
   if (is_terminal) std::puts("Besom Scheme. ,q leaves; ,gc and ,stats tell about the heap.");
   Lines lines(is_terminal);
   Outcome outcome;
