@@ -240,6 +240,8 @@ struct Program::State {
   std::uint64_t seed = 1;
   std::uint64_t work = 0;
   const char* work_unit = "";
+  bool is_quiet = false;
+  std::vector<std::string>* rest = nullptr;
 
   void apply(std::string_view text) {
     Result<HeapOptions> parsed = besom::parse_options(text, options);
@@ -300,6 +302,17 @@ void Program::flag(const char* name, const char* help, bool& value) {
   state_->app.add_flag(std::string("--") + name, value, help);
 }
 
+void Program::option(const char* name, const char* help, std::string& value) {
+  state_->app.add_option(name, value, help);
+}
+void Program::rest(const char* name, const char* help, std::vector<std::string>& arguments) {
+  state_->rest = &arguments;
+  state_->app.prefix_command();
+  state_->app.description(state_->app.get_description() + ".\n" + state_->name + " [OPTIONS] " +
+                          name + ": " + help);
+}
+void Program::be_quiet() noexcept { state_->is_quiet = true; }
+
 std::uint64_t Program::seed() const noexcept { return state_->seed; }
 void Program::did(std::uint64_t count, const char* unit) noexcept {
   state_->work += count;
@@ -312,6 +325,12 @@ int Program::run(int argc, char** argv, const std::function<void(Heap&)>& work) 
     state.app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return state.app.exit(error) == 0 ? kFine : kUsage;
+  }
+  if (state.rest != nullptr) {
+    *state.rest = state.app.remaining();
+    if (!state.rest->empty() && state.rest->front().size() > 1 && state.rest->front()[0] == '-') {
+      throw Stop{kUsage, "unknown option " + state.rest->front() + "; --help lists them"};
+    }
   }
   // The heap would let the environment override all; here the command line has the last word.
   if (const char* environment = std::getenv("BESOM_OPTIONS")) state.apply(environment);
@@ -334,7 +353,8 @@ int Program::run(int argc, char** argv, const std::function<void(Heap&)>& work) 
   }
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begun;
 
-  const VerifyReport report = heap->verify();
+  const bool verifies = !state.is_quiet || state.options.zeal.verify || !state.stats.empty();
+  const VerifyReport report = verifies ? heap->verify() : VerifyReport{};
   if (outcome.exit_code == kFine && (!report.ok() || collections.bad_refs != 0)) {
     outcome = {kFailed, report.ok()    ? "collections met bad refs"
                         : report.error ? report.error.message()
@@ -354,10 +374,10 @@ int Program::run(int argc, char** argv, const std::function<void(Heap&)>& work) 
   if (json != nullptr) {
     print_json(json, summary);
     std::fclose(json);
-  } else {
+  } else if (!state.is_quiet || !state.stats.empty()) {
     print_table(summary, !state.stats.empty());
   }
-  if (outcome.exit_code != kFine) {
+  if (outcome.exit_code != kFine && !outcome.message.empty()) {
     std::fprintf(stderr, "%s: %s\n", state.name, outcome.message.c_str());
   }
   return outcome.exit_code;

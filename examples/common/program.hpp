@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 /// What the examples share, so that each of them shows its own idea and little else.
 namespace example {
@@ -63,6 +64,13 @@ class Program {
   void option(const char* name, const char* help, std::uint64_t& value, std::uint64_t least,
               std::uint64_t most);
   void flag(const char* name, const char* help, bool& value);
+  /// A text, `name` with its dashes.
+  void option(const char* name, const char* help, std::string& value);
+  /// The command line from the first argument on that is no option, for the example to interpret.
+  void rest(const char* name, const char* help, std::vector<std::string>& arguments);
+  /// No summary unless `--stats` asks for one, and the heap is verified at the end under zeal
+  /// alone: for an example whose output is somebody else's.
+  void be_quiet() noexcept;
 
   /// All of it; returns the exit code for main().
   [[nodiscard]] int run(int argc, char** argv, const std::function<void(besom::Heap&)>& work);

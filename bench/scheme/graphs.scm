@@ -1,0 +1,30 @@
+;; Directed graphs of five nodes with out-degree of at most two that are rooted in one node, counted
+;; by a search with closures and vectors.
+(define (make-matrix n) (let ((m (make-vector n #f))) (do ((i 0 (+ i 1))) ((= i n) m) (vector-set! m i (make-vector n #f)))))
+(define (reachable graph n)
+  (let ((seen (make-vector n #f)))
+    (let visit ((v 0))
+      (if (not (vector-ref seen v))
+          (begin
+            (vector-set! seen v #t)
+            (let loop ((w 0))
+              (if (< w n)
+                  (begin (if (vector-ref (vector-ref graph v) w) (visit w)) (loop (+ w 1))))))))
+    (let loop ((i 0) (c 0)) (if (= i n) c (loop (+ i 1) (if (vector-ref seen i) (+ c 1) c))))))
+(define (count-graphs n most)
+  (let ((graph (make-matrix n)) (total 0))
+    (define (edges v w degree k)
+      (cond ((= w n) (k))
+            (else
+             (edges v (+ w 1) degree k)
+             (if (and (< degree most) (not (= v w)))
+                 (begin
+                   (vector-set! (vector-ref graph v) w #t)
+                   (edges v (+ w 1) (+ degree 1) k)
+                   (vector-set! (vector-ref graph v) w #f))))))
+    (let nodes ((v 0))
+      (if (= v n)
+          (if (= (reachable graph n) n) (set! total (+ total 1)))
+          (edges v 0 0 (lambda () (nodes (+ v 1))))))
+    total))
+(display (count-graphs 5 2)) (newline)

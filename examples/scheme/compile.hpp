@@ -1,0 +1,23 @@
+#pragma once
+
+#include <string_view>
+
+#include "interp.hpp"
+
+namespace scheme {
+
+class SourceMap;
+
+/// A procedure without arguments that evaluates `form` in the environment. Raises syntax errors.
+/// What the form defines as syntax or imports takes effect at once.
+[[nodiscard]] Value compile(Interp& in, Value form, Value env, const SourceMap* map, Value file);
+/// The same for a datum without source text.
+[[nodiscard]] Value compile_for_eval(Interp& in, Value form, Value env);
+/// The procedure that a lambda expression without free variables makes. It is not shown in lists of
+/// frames.
+[[nodiscard]] Value compile_internal(Interp& in, std::string_view name, std::string_view text);
+
+/// Reads the next form of a port and compiles it; kEof at the end.
+[[nodiscard]] Value compile_next(Interp& in, Value port, Value env);
+
+}  // namespace scheme

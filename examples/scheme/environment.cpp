@@ -1,0 +1,127 @@
+#include "environment.hpp"
+
+#include <iterator>
+
+#include "builtins.hpp"
+#include "chars.hpp"
+#include "compile.hpp"
+#include "hash.hpp"
+#include "interp.hpp"
+#include "lists.hpp"
+#include "ports.hpp"
+#include "prelude.hpp"
+#include "syntax.hpp"
+
+namespace scheme {
+
+Value make_environment(Interp& in, Value parent) {
+  const Rooted rooted_parent(in, parent);
+  const Rooted table(in, make_hash_table(in, kEqHash));
+  auto* env = in.make<Environment>(kEnvironment);
+  env->header.length = in.next_environment++;
+  env->table.init(table.get());
+  env->parent.init(parent);
+  env->exports.init(kFalse);
+  return in.ref(env);
+}
+
+Value find_binding(Interp& in, Value env, Value symbol) {
+  for (; is_object(env); env = in.at<Environment>(env)->parent.get()) {
+    const Slot* binding = hash_find(in, in.at<Environment>(env)->table.get(), symbol);
+    if (binding != nullptr) return binding->get();
+  }
+  return kFalse;
+}
+
+Value lookup(Interp& in, Value env, Value symbol) {
+  const Value found = find_binding(in, env, symbol);
+  if (!in.is(found, kCell) || in.at<Cell>(found)->header.length != 0 ||
+      in.at<Cell>(found)->value.get() != kUnbound) {
+    return found;
+  }
+  const std::string name = in.utf8(in.at<Cell>(found)->name.get());
+  const std::string_view text = prelude_text(name);
+  if (!text.empty()) {
+    const Rooted cell(in, found);
+    // Not asked for again by its own text.
+    in.at<Cell>(found)->value.set(kUnassigned);
+    const Value procedure = compile_internal(in, name, text);
+    in.at<Cell>(found)->value.set(procedure);
+  }
+  return found;
+}
+
+void bind(Interp& in, Value env, Value symbol, Value binding) {
+  const Rooted rooted_binding(in, binding), rooted_env(in, env), rooted_symbol(in, symbol);
+  hash_put(in, in.at<Environment>(env)->table.get(), symbol, binding);
+}
+
+Value define_cell(Interp& in, Value env, Value symbol) {
+  const Slot* binding = hash_find(in, in.at<Environment>(env)->table.get(), symbol);
+  const std::uint32_t number = in.at<Environment>(env)->header.length;
+  if (binding != nullptr && in.is(binding->get(), kCell) &&
+      in.at<Cell>(binding->get())->header.length == number) {
+    return binding->get();
+  }
+  const Rooted rooted_symbol(in, symbol), rooted_env(in, env);
+  auto* cell = in.make<Cell>(kCell);
+  cell->header.length = number;
+  cell->value.init(kUnbound);
+  cell->name.init(symbol);
+  const Rooted rooted(in, in.ref(cell));
+  bind(in, env, symbol, rooted.get());
+  return rooted.get();
+}
+
+Value core_value(Interp& in, const char* name) {
+  return in.at<Cell>(lookup(in, in.registers.core, in.symbol(name)))->value.get();
+}
+
+void define_core(Interp& in, std::vector<Builtin>& builtins) {
+  open_chars(in);
+  in.registers.core = make_environment(in, kFalse);
+  define_forms(in, in.registers.core);
+  for (const auto& table : {list_builtins(), number_builtins(), real_builtins(), char_builtins(),
+                            string_builtins(), vector_builtins(), control_builtins(),
+                            port_builtins(), hash_builtins(), system_builtins()}) {
+    for (const Builtin& builtin : table) {
+      const Rooted name(in, in.symbol(builtin.name));
+      auto* primitive = in.make<Primitive>(kPrimitive);
+      primitive->header.length = static_cast<std::uint32_t>(builtins.size());
+      primitive->name.init(name.get());
+      const Rooted value(in, in.ref(primitive));
+      const Value cell = define_cell(in, in.registers.core, name.get());
+      in.at<Cell>(cell)->value.set(value.get());
+      builtins.push_back(builtin);
+    }
+  }
+  for (std::size_t i = 0; const char* name = prelude_name(i); ++i) {
+    static_cast<void>(define_cell(in, in.registers.core, in.symbol(name)));
+  }
+  const auto parameter = [&](const char* name, Value port) {
+    const Rooted rooted(in, port);
+    auto* object = in.make<Parameter>(kParameter);
+    object->value.init(port);
+    object->converter.init(kFalse);
+    const Rooted value(in, in.ref(object));
+    const Value cell = define_cell(in, in.registers.core, in.symbol(name));
+    in.at<Cell>(cell)->value.set(value.get());
+    return value.get();
+  };
+  in.registers.input =
+      parameter("current-input-port", descriptor_port(in, kInputPort | kTextualPort, 0, kFalse));
+  in.registers.output =
+      parameter("current-output-port", descriptor_port(in, kOutputPort | kTextualPort, 1, kFalse));
+  in.registers.error =
+      parameter("current-error-port", descriptor_port(in, kOutputPort | kTextualPort, 2, kFalse));
+  in.registers.user = make_environment(in, in.registers.core);
+  in.registers.raise = core_value(in, "raise");
+  in.registers.rewind = core_value(in, "%rewind");
+}
+
+void close_interp(Interp& in) noexcept {
+  flush_all(in);
+  close_chars(in);
+}
+
+}  // namespace scheme

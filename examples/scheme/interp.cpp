@@ -1,0 +1,231 @@
+#include "interp.hpp"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+
+#include "builtins.hpp"
+#include "bytecode.hpp"
+#include "common/program.hpp"
+#include "printer.hpp"
+#include "text.hpp"
+
+namespace scheme {
+namespace {
+
+/// Native stack that recursion over source text may use.
+std::size_t native_stack_limit() {
+  constexpr std::size_t kMost = 4 << 20;
+  rlimit limit{};
+  if (getrlimit(RLIMIT_STACK, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return kMost;
+  return std::min<std::size_t>(kMost, limit.rlim_cur / 2);
+}
+
+std::size_t stack_slots_for(std::uint64_t heap_max) {
+  return std::clamp<std::size_t>(heap_max / 256, std::size_t{8} << 10, std::size_t{64} << 10);
+}
+
+}  // namespace
+
+/// Slots above the hard limit: for what builtins and traps put on top of a full stack.
+constexpr std::size_t kSlackSlots = 1024;
+
+Interp::Interp(besom::Heap& heap)
+    : heap_(heap),
+      stack_(nullptr, std::free),
+      native_stack_(reinterpret_cast<const char*>(&heap)),
+      native_stack_bytes_(native_stack_limit()) {
+  if (const besom::Error error = define_types(heap)) example::stop(error);
+  // The system's zero pages: only what is used of the stack takes memory.
+  const std::size_t slots = stack_slots_for(heap.options().heap_max);
+  stack_.reset(static_cast<Value*>(std::calloc(slots, sizeof(Value))));
+  if (stack_ == nullptr) throw example::Stop{example::kHeapExhausted, "no memory for the stack"};
+  bottom_ = stack_.get() + 2;
+  fp_ = top_ = soft_limit_ = bottom_;
+  limit_ = soft_limit_;
+  hard_limit_ = stack_.get() + slots - kSlackSlots;
+  native_stack_ = static_cast<const char*>(__builtin_frame_address(0));
+  roots_ = heap.add_roots(
+      [](void* user, besom::Tracer& tracer) { static_cast<Interp*>(user)->visit_roots(tracer); },
+      this, "scheme");
+  if (!roots_) example::stop(heap.error());
+  try {
+    auto* first = make<Box>(kBox);
+    base_ = reinterpret_cast<char*>(first) - ref(first).bits();
+    registers.exhausted = condition(kExhaustedCondition, "heap exhausted", kNil, {});
+    define_builtins();
+    keep_reserve();
+  } catch (const Raised&) {
+    example::stop(heap.error());
+  }
+}
+
+Interp::~Interp() { close_interp(*this); }
+
+Value Interp::make_guardian() {
+  auto* object = make<Guardian>(kGuardian);
+  // Numbers of guardians that died are used again.
+  std::uint32_t number = 0;
+  while (number < guardians_.size() && guardians_[number].object) ++number;
+  object->header.length = number;
+  if (number == guardians_.size()) guardians_.emplace_back();
+  guardians_[number] = {besom::Guardian(heap_), besom::Weak<Guardian>(heap_, object)};
+  return ref(object);
+}
+
+/// `(guardian object)` registers; `(guardian)` gives an object that is dead otherwise, or #f.
+Value Interp::call_guardian(Value guardian, const Value* args, std::uint32_t count) {
+  besom::Guardian& queue = guardians_[at<Header>(guardian)->length].guardian;
+  if (count == 0) {
+    const besom::Result<void*> next = queue.next();
+    return next && *next != nullptr ? ref(*next) : kFalse;
+  }
+  if (count > 1) wrong_argument_count(guardian, count);
+  // What is no object never dies.
+  if (!is_object(args[0])) return kUnspecified;
+  if (const besom::Error error = queue.guard(at<Header>(args[0]))) fail(error.message());
+  return kUnspecified;
+}
+
+void Interp::visit_roots(besom::Tracer& tracer) {
+  symbols_.visit(tracer);
+  const auto* first = reinterpret_cast<const Value*>(&registers);
+  for (std::size_t i = 0; i < sizeof registers / sizeof(Value); ++i) tracer.visit(first[i]);
+  for (const Value value : temporaries_) tracer.visit(value);
+  for (const Value value : pins_) tracer.visit(value);
+  for (const Value value : open_outputs) tracer.visit(value);
+  Value* const top = top_ != nullptr ? top_ : fp_ + frame_slots(fp_);
+  for (const Value* slot = stack_.get(); slot < top; ++slot) tracer.visit(*slot);
+  // What stands above is dead, and must not be taken for a ref when the stack grows over it again.
+  // The limit stays: a caller's frame may reach beyond what is live now.
+  if (top < soft_limit_) std::fill(top, soft_limit_, Value());
+}
+
+void* Interp::make_array(TypeNumber type, std::uint64_t length) {
+  if (length > 0xffffffffu) exhausted();
+  void* object =
+      heap_.allocate(static_cast<besom::TypeId>(type), static_cast<std::uint32_t>(length));
+  if (object == nullptr) [[unlikely]]
+    exhausted();
+  if (pin_depth_ != 0) pins_.push_back(ref(object));
+  return object;
+}
+
+Value Interp::cons(Value car, Value cdr) {
+  registers.scratch[0] = car;
+  registers.scratch[1] = cdr;
+  Pair* object = make<Pair>(kPair);
+  object->car.init(car);
+  object->cdr.init(cdr);
+  return ref(object);
+}
+
+Value Interp::list(std::initializer_list<Value> items) {
+  const Rooted rooted(*this, kNil);
+  for (const Value item : items) temporaries_.push_back(item);
+  Rooted list(*this, kNil);
+  for (const Value* item = std::end(items); item != std::begin(items);) {
+    list.set(cons(*--item, list.get()));
+  }
+  return list.get();
+}
+
+Value Interp::flonum(double value) {
+  auto* object = make<Flonum>(kFlonum);
+  object->value = value;
+  return ref(object);
+}
+
+Value Interp::big_integer(std::int64_t value) {
+  auto* object = make<Integer>(kInteger);
+  object->value = value;
+  return ref(object);
+}
+
+Value Interp::make_string(std::uint64_t size, char32_t fill) {
+  auto* object = make<String>(kString, size * 4);
+  if (fill != 0) std::fill_n(object->chars(), size, fill);
+  return ref(object);
+}
+
+Value Interp::string(std::u32string_view text) {
+  // `text` may lie in an object that only this call's caller knows: not moved, but to be kept.
+  auto* object = make<String>(kString, text.size() * 4);
+  if (!text.empty()) std::memcpy(object->chars(), text.data(), text.size() * 4);
+  return ref(object);
+}
+
+Value Interp::string(std::string_view utf8) { return string(from_utf8(utf8)); }
+
+Value Interp::make_vector(std::uint64_t size, Value fill, TypeNumber type) {
+  registers.scratch[0] = fill;
+  auto* object = make<Vector>(type, size);
+  for (std::uint64_t i = 0; i < size; ++i) object->slots()[i].init(fill);
+  return ref(object);
+}
+
+Value Interp::make_bytevector(std::uint64_t size) {
+  return ref(make<Bytevector>(kBytevector, size));
+}
+
+Value Interp::symbol(std::string_view utf8) { return intern(from_utf8(utf8)); }
+Value Interp::intern(std::u32string_view name) { return symbols_.intern(*this, name); }
+
+Value Interp::values(std::span<const Value> items) {
+  if (items.size() == 1) return items[0];
+  auto* object = make<Vector>(kValues, items.size());
+  for (std::size_t i = 0; i < items.size(); ++i) object->slots()[i].init(items[i]);
+  return ref(object);
+}
+
+std::string Interp::utf8(Value string_or_symbol) const {
+  return to_utf8(is_symbol(string_or_symbol) ? name_of(string_or_symbol) : text(string_or_symbol));
+}
+
+void Interp::define_builtins() {
+  define_core(*this, builtins_);
+  auto* code = make<Code>(kCode, 2 * sizeof(Insn));
+  code->constants.init(kNil);
+  code->name.init(kFalse);
+  code->file.init(kFalse);
+  code->positions.init(kFalse);
+  code->frame_slots = 1;
+  code->is_internal = 1;
+  code->insns()[0] = {static_cast<std::uint8_t>(Op::call), 0, 0, 0};
+  code->insns()[1] = {static_cast<std::uint8_t>(Op::underflow), 0, 0, 0};
+  registers.stub = ref(code);
+}
+
+void Interp::keep_reserve() {
+  if (is_object(registers.reserve)) return;
+  const std::uint64_t bytes =
+      std::clamp<std::uint64_t>(heap_.options().heap_max / 32, 4 << 10, 512 << 10);
+  if (void* object = heap_.allocate(kBytevector, static_cast<std::uint32_t>(bytes))) {
+    registers.reserve = ref(object);
+  }
+}
+
+void Interp::check_native_stack(const Place& place) {
+  const auto* here = static_cast<const char*>(__builtin_frame_address(0));
+  const std::size_t used =
+      static_cast<std::size_t>(native_stack_ > here ? native_stack_ - here : here - native_stack_);
+  if (used > native_stack_bytes_) {
+    fail_at(place, "nested too deeply", {}, kSyntaxCondition);
+  }
+}
+
+void Interp::reset() noexcept {
+  std::fill(bottom_, soft_limit_, Value());
+  fp_ = top_ = soft_limit_ = bottom_;
+  limit_ = soft_limit_;
+  registers.rest = kFalse;
+  registers.winders = kNil;
+  registers.handlers = kNil;
+  rest_end_ = rest_fp_ = rest_pc_ = 0;
+  interrupted_ = stopped_ = false;
+  running_ = false;
+}
+
+}  // namespace scheme

@@ -1,0 +1,162 @@
+/// Numbers as text.
+
+#include <charconv>
+#include <cmath>
+#include <cstdlib>
+
+#include "numbers.hpp"
+
+namespace scheme {
+namespace {
+
+/// A digit's value, or 99.
+unsigned digit_of(char c) {
+  if (c >= '0' && c <= '9') return static_cast<unsigned>(c - '0');
+  if (c >= 'a' && c <= 'z') return static_cast<unsigned>(c - 'a' + 10);
+  if (c >= 'A' && c <= 'Z') return static_cast<unsigned>(c - 'A' + 10);
+  return 99;
+}
+
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
+
+struct Digits {
+  bool are_digits = false;
+  bool fit = true;
+  std::int64_t value = 0;
+  double real = 0;
+};
+
+/// Signed digits: as an integer, and as a double where that does not fit.
+Digits parse_digits(std::string_view text, unsigned radix) {
+  Digits result;
+  const bool is_negative = !text.empty() && text[0] == '-';
+  if (!text.empty() && (text[0] == '-' || text[0] == '+')) text.remove_prefix(1);
+  result.are_digits = !text.empty();
+  for (const char c : text) {
+    const unsigned digit = digit_of(c);
+    if (digit >= radix) return {};
+    const auto step = static_cast<std::int64_t>(is_negative ? -std::int64_t{digit} : digit);
+    if (__builtin_mul_overflow(result.value, std::int64_t{radix}, &result.value) ||
+        __builtin_add_overflow(result.value, step, &result.value)) {
+      result.fit = false;
+    }
+    result.real = result.real * radix + digit;
+  }
+  if (is_negative) result.real = -result.real;
+  return result;
+}
+
+std::optional<double> parse_decimal(std::string_view text) {
+  // from_chars knows no leading plus, and takes words that are no Scheme.
+  std::string_view rest = text;
+  const bool is_negative = !rest.empty() && rest[0] == '-';
+  if (!rest.empty() && (rest[0] == '-' || rest[0] == '+')) rest.remove_prefix(1);
+  if (rest.empty() || (digit_of(rest[0]) > 9 && rest[0] != '.')) return {};
+  if (rest[0] == '.' && (rest.size() == 1 || digit_of(rest[1]) > 9)) return {};
+  double value = 0;
+  const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), value);
+  if (end != rest.data() + rest.size()) return {};
+  if (error == std::errc::result_out_of_range) {
+    value = std::strtod(std::string(rest).c_str(), nullptr);
+  } else if (error != std::errc()) {
+    return {};
+  }
+  return is_negative ? -value : value;
+}
+
+ParsedNumber as_exact(double value) {
+  if (std::floor(value) != value || std::fabs(value) >= 9223372036854775808.0) {
+    return {{}, std::isfinite(value)};
+  }
+  return {Number{true, static_cast<std::int64_t>(value), 0}, false};
+}
+
+ParsedNumber inexact(double value) { return {Number{false, 0, value}, false}; }
+
+}  // namespace
+
+std::string number_text(std::int64_t value, unsigned radix) {
+  char text[80];
+  const auto end = std::to_chars(text, text + sizeof text, value, static_cast<int>(radix)).ptr;
+  return {text, end};
+}
+
+std::string number_text(double value, unsigned radix) {
+  if (std::isnan(value)) return "+nan.0";
+  if (std::isinf(value)) return value > 0 ? "+inf.0" : "-inf.0";
+  if (radix != 10 && std::floor(value) == value && std::fabs(value) < 9e18) {
+    return number_text(static_cast<std::int64_t>(value), radix) + ".0";
+  }
+  // The shortest digits that tell the number from its neighbours, as d.ddde+dd.
+  char text[64];
+  const char* end =
+      std::to_chars(text, text + sizeof text, value, std::chars_format::scientific).ptr;
+  std::string mantissa(text, static_cast<std::size_t>(end - text));
+  const std::size_t exponent = mantissa.find('e');
+  const int power = std::atoi(mantissa.c_str() + exponent + 1);
+  mantissa.resize(exponent);
+  const std::string sign = mantissa[0] == '-' ? "-" : "";
+  std::string digits;
+  for (const char c : mantissa) {
+    if (digit_of(c) < 10) digits += c;
+  }
+  if (power < -6 || power >= 21) return mantissa + "e" + std::to_string(power);
+  if (power < 0) digits.insert(0, static_cast<std::size_t>(-power), '0');
+  const std::size_t places = power < 0 ? 1 : static_cast<std::size_t>(power) + 1;
+  if (digits.size() < places) digits.append(places - digits.size(), '0');
+  const std::string fraction = digits.substr(places);
+  return sign + digits.substr(0, places) + "." + (fraction.empty() ? "0" : fraction);
+}
+
+ParsedNumber parse_number(std::string_view text, unsigned radix) {
+  char exactness = 0;
+  bool has_radix = false;
+  while (text.size() >= 2 && text[0] == '#') {
+    const char prefix = lower(text[1]);
+    if (prefix == 'e' || prefix == 'i') {
+      if (exactness != 0) return {};
+      exactness = prefix;
+    } else if (prefix == 'x' || prefix == 'b' || prefix == 'o' || prefix == 'd') {
+      if (has_radix) return {};
+      has_radix = true;
+      radix = prefix == 'x' ? 16 : prefix == 'b' ? 2 : prefix == 'o' ? 8 : 10;
+    } else {
+      return {};
+    }
+    text.remove_prefix(2);
+  }
+  if (text.empty()) return {};
+
+  const Digits digits = parse_digits(text, radix);
+  if (digits.are_digits) {
+    if (exactness == 'i')
+      return inexact(digits.fit ? static_cast<double>(digits.value) : digits.real);
+    if (!digits.fit) return {{}, true};
+    return {Number{true, digits.value, 0}, false};
+  }
+
+  std::string folded(text);
+  for (char& c : folded) c = lower(c);
+  std::optional<double> value;
+  if (folded == "+inf.0") value = HUGE_VAL;
+  if (folded == "-inf.0") value = -HUGE_VAL;
+  if (folded == "+nan.0" || folded == "-nan.0") value = std::nan("");
+  const std::size_t slash = text.find('/');
+  if (slash != std::string_view::npos) {
+    // There are no ratios: what is not whole is inexact, as division makes it.
+    const Digits over = parse_digits(text.substr(0, slash), radix);
+    const std::string_view below = text.substr(slash + 1);
+    const Digits under = parse_digits(below, radix);
+    if (!over.are_digits || !under.are_digits || digit_of(below[0]) >= radix) return {};
+    if (under.fit && under.value == 0) return {};
+    value = (over.fit ? static_cast<double>(over.value) : over.real) /
+            (under.fit ? static_cast<double>(under.value) : under.real);
+    if (exactness == 0 && over.fit && under.fit && over.value % under.value == 0) exactness = 'e';
+  } else if (!value && radix == 10) {
+    value = parse_decimal(folded);
+  }
+  if (!value) return {};
+  return exactness == 'e' ? as_exact(*value) : inexact(*value);
+}
+
+}  // namespace scheme

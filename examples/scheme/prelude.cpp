@@ -1,0 +1,318 @@
+#include "prelude.hpp"
+
+#include <iterator>
+
+namespace scheme {
+namespace {
+
+struct Entry {
+  const char* name;
+  std::string_view text;
+};
+
+/// Procedures that call others, so that continuations captured inside are whole. Several values are
+/// one object on their way through a variable, which is why `(let ((v (thunk))) ... v)` passes any
+/// number of them on.
+constexpr Entry kPrelude[] = {
+    // Exceptions. %handlers is the list of handlers in force.
+    {"raise", R"((lambda (object)
+       (let ((handlers (%handlers)))
+         (if (null? handlers)
+             (%uncaught object)
+             (begin
+               (%set-handlers! (cdr handlers))
+               ((car handlers) object)
+               (%handler-returned object))))))"},
+    {"raise-continuable", R"((lambda (object)
+       (let ((handlers (%handlers)))
+         (if (null? handlers)
+             (%uncaught object)
+             (begin
+               (%set-handlers! (cdr handlers))
+               (let ((v ((car handlers) object)))
+                 (%set-handlers! handlers)
+                 v))))))"},
+    {"with-exception-handler", R"((lambda (handler thunk)
+       (%check-procedure handler 'with-exception-handler)
+       (let ((old (%handlers)))
+         (%set-handlers! (cons handler old))
+         (let ((v (thunk)))
+           (%set-handlers! old)
+           v))))"},
+    // The clauses run in the context of the guard; to raise again, the context of the raise is
+    // gone back to, unless there is no memory to keep it.
+    {"%guard", R"((lambda (thunk handler has-else)
+       ((call/cc
+          (lambda (leave)
+            (with-exception-handler
+              (lambda (condition)
+                (if (or has-else (%exhausted? condition))
+                    (leave (lambda ()
+                             (handler condition (lambda () (raise-continuable condition)))))
+                    ((call/cc
+                       (lambda (return)
+                         (leave (lambda ()
+                                  (handler condition
+                                           (lambda ()
+                                             (return
+                                               (lambda () (raise-continuable condition))))))))))))
+              (lambda () (let ((v (thunk))) (lambda () v)))))))))"},
+    // Winders: (before . after), innermost first.
+    {"dynamic-wind", R"((lambda (before thunk after)
+       (before)
+       (%set-winders! (cons (cons before after) (%winders)))
+       (let ((v (thunk)))
+         (%set-winders! (cdr (%winders)))
+         (after)
+         v)))"},
+    {"%wind-to", R"((lambda (target)
+       (let ((common (%common-tail (%winders) target)))
+         (let unwind ((winders (%winders)))
+           (if (not (eq? winders common))
+               (begin
+                 (%set-winders! (cdr winders))
+                 ((cdar winders))
+                 (unwind (cdr winders)))))
+         (let rewind ((winders target))
+           (if (not (eq? winders common))
+               (begin
+                 (rewind (cdr winders))
+                 ((caar winders))
+                 (%set-winders! winders)))))))"},
+    {"%rewind", R"((lambda (continuation . vals)
+       (%wind-to (%continuation-winders continuation))
+       (%throw continuation (apply values vals))))"},
+    {"exit", R"((lambda args (%wind-to '()) (apply emergency-exit args)))"},
+    {"call-with-values", R"((lambda (producer consumer) (%apply-values consumer (producer))))"},
+    {"call-with-escape-continuation", R"((lambda (receiver) (call/cc receiver)))"},
+    {"make-parameter", R"((lambda (value . converter)
+       (if (null? converter)
+           (%make-parameter value #f)
+           (%make-parameter ((car converter) value) (car converter)))))"},
+    {"%parameterize", R"((lambda (bindings thunk)
+       (let convert ((rest bindings))
+         (if (pair? rest)
+             (let ((converter (%parameter-converter (caar rest))))
+               (if converter (set-cdr! (car rest) (converter (cdar rest))))
+               (convert (cdr rest)))))
+       (let ((swap (lambda ()
+                     (let loop ((rest bindings))
+                       (if (pair? rest)
+                           (let ((old ((caar rest))))
+                             (%set-parameter! (caar rest) (cdar rest))
+                             (set-cdr! (car rest) old)
+                             (loop (cdr rest))))))))
+         (dynamic-wind swap thunk swap))))"},
+    {"force", R"((lambda (promise)
+       (if (promise? promise)
+           (let loop ()
+             (let ((state (%promise-state promise)))
+               (if (car state)
+                   (cdr state)
+                   (let* ((next ((cdr state)))
+                          (state (%promise-state promise)))
+                     (if (car state)
+                         (cdr state)
+                         (begin
+                           (%promise-join! promise next)
+                           (loop)))))))
+           promise)))"},
+    // Lists.
+    {"map", R"((case-lambda
+       ((f list)
+        (let map1 ((list list))
+          (if (pair? list)
+              (let ((v (f (car list)))) (cons v (map1 (cdr list))))
+              '())))
+       ((f a b)
+        (let map2 ((a a) (b b))
+          (if (and (pair? a) (pair? b))
+              (let ((v (f (car a) (car b)))) (cons v (map2 (cdr a) (cdr b))))
+              '())))
+       ((f . lists)
+        (let mapn ((lists lists))
+          (if (%all-pairs? lists)
+              (let ((v (apply f (%cars lists)))) (cons v (mapn (%cdrs lists))))
+              '())))))"},
+    {"for-each", R"((case-lambda
+       ((f list)
+        (let loop ((list list))
+          (if (pair? list)
+              (begin (f (car list)) (loop (cdr list))))))
+       ((f a b)
+        (let loop ((a a) (b b))
+          (if (and (pair? a) (pair? b))
+              (begin (f (car a) (car b)) (loop (cdr a) (cdr b))))))
+       ((f . lists)
+        (let loop ((lists lists))
+          (if (%all-pairs? lists)
+              (begin (apply f (%cars lists)) (loop (%cdrs lists))))))))"},
+    {"append-map", R"((lambda (f . lists) (apply append (apply map f lists))))"},
+    {"member", R"((case-lambda
+       ((x list) (%member x list))
+       ((x list same?)
+        (let loop ((list list))
+          (cond ((not (pair? list)) #f)
+                ((same? x (car list)) list)
+                (else (loop (cdr list))))))))"},
+    {"assoc", R"((case-lambda
+       ((x list) (%assoc x list))
+       ((x list same?)
+        (let loop ((list list))
+          (cond ((not (pair? list)) #f)
+                ((same? x (caar list)) (car list))
+                (else (loop (cdr list))))))))"},
+    {"filter", R"((lambda (keep? list)
+       (let loop ((list list) (kept '()))
+         (if (pair? list)
+             (loop (cdr list) (if (keep? (car list)) (cons (car list) kept) kept))
+             (reverse kept)))))"},
+    {"fold", R"((case-lambda
+       ((f init list)
+        (let loop ((list list) (acc init))
+          (if (pair? list) (loop (cdr list) (f (car list) acc)) acc)))
+       ((f init a b)
+        (let loop ((a a) (b b) (acc init))
+          (if (and (pair? a) (pair? b))
+              (loop (cdr a) (cdr b) (f (car a) (car b) acc))
+              acc)))))"},
+    {"fold-left", R"((lambda (f init list)
+       (let loop ((list list) (acc init))
+         (if (pair? list) (loop (cdr list) (f acc (car list))) acc))))"},
+    {"fold-right", R"((lambda (f init list)
+       (let loop ((list (reverse list)) (acc init))
+         (if (pair? list) (loop (cdr list) (f (car list) acc)) acc))))"},
+    {"reduce", R"((lambda (f init list)
+       (if (null? list)
+           init
+           (let loop ((list (cdr list)) (acc (car list)))
+             (if (pair? list) (loop (cdr list) (f (car list) acc)) acc)))))"},
+    {"delete", R"((lambda (x list) (filter (lambda (y) (not (equal? x y))) list)))"},
+    {"any", R"((lambda (f list)
+       (let loop ((list list))
+         (and (pair? list) (or (f (car list)) (loop (cdr list)))))))"},
+    {"every", R"((lambda (f list)
+       (let loop ((list list) (last #t))
+         (if (pair? list)
+             (let ((v (f (car list)))) (and v (loop (cdr list) v)))
+             last))))"},
+    {"sort", R"((lambda (items less?)
+       (define (merge a b)
+         (let loop ((a a) (b b) (merged '()))
+           (cond ((null? a) (append-reverse merged b))
+                 ((null? b) (append-reverse merged a))
+                 ((less? (car b) (car a)) (loop a (cdr b) (cons (car b) merged)))
+                 (else (loop (cdr a) b (cons (car a) merged))))))
+       (define (sort-first list n)
+         (if (= n 1)
+             (cons (car list) '())
+             (let ((half (quotient n 2)))
+               (merge (sort-first list half) (sort-first (list-tail list half) (- n half))))))
+       (cond ((null? items) '())
+             ((vector? items) (list->vector (sort (vector->list items) less?)))
+             (else (sort-first items (length items))))))"},
+    {"list-sort", R"((lambda (less? items) (sort items less?)))"},
+    // Vectors and strings.
+    {"vector-map", R"((case-lambda
+       ((f vector)
+        (let loop ((i (- (vector-length vector) 1)) (values '()))
+          (if (< i 0)
+              (list->vector values)
+              (loop (- i 1) (cons (f (vector-ref vector i)) values)))))
+       ((f . vectors) (list->vector (apply map f (map vector->list vectors))))))"},
+    {"vector-for-each", R"((case-lambda
+       ((f vector)
+        (let ((n (vector-length vector)))
+          (let loop ((i 0))
+            (if (< i n)
+                (begin (f (vector-ref vector i)) (loop (+ i 1)))))))
+       ((f . vectors) (apply for-each f (map vector->list vectors)))))"},
+    {"string-map", R"((lambda (f . strings)
+       (list->string (apply map f (map string->list strings)))))"},
+    {"string-for-each", R"((case-lambda
+       ((f string)
+        (let ((n (string-length string)))
+          (let loop ((i 0))
+            (if (< i n)
+                (begin (f (string-ref string i)) (loop (+ i 1)))))))
+       ((f . strings) (apply for-each f (map string->list strings)))))"},
+    {"string-count", R"((lambda (string good?)
+       (let loop ((list (string->list string)) (n 0))
+         (if (pair? list) (loop (cdr list) (if (good? (car list)) (+ n 1) n)) n))))"},
+    // Ports.
+    {"call-with-port", R"((lambda (port f)
+       (let ((v (f port)))
+         (close-port port)
+         v)))"},
+    {"call-with-input-file", R"((lambda (name f) (call-with-port (open-input-file name) f)))"},
+    {"call-with-output-file", R"((lambda (name f) (call-with-port (open-output-file name) f)))"},
+    {"with-input-from-file", R"((lambda (name thunk)
+       (let ((port (open-input-file name)))
+         (let ((v (%parameterize (list (cons current-input-port port)) thunk)))
+           (close-port port)
+           v))))"},
+    {"with-output-to-file", R"((lambda (name thunk)
+       (let ((port (open-output-file name)))
+         (let ((v (%parameterize (list (cons current-output-port port)) thunk)))
+           (close-port port)
+           v))))"},
+    {"call-with-output-string", R"((lambda (f)
+       (let ((port (open-output-string)))
+         (f port)
+         (get-output-string port))))"},
+    {"with-output-to-string", R"((lambda (thunk)
+       (let ((port (open-output-string)))
+         (%parameterize (list (cons current-output-port port)) thunk)
+         (get-output-string port))))"},
+    {"load", R"((lambda (name . environment)
+       (let ((port (open-input-file name))
+             (environment (if (pair? environment) (car environment) (interaction-environment))))
+         (let loop ()
+           (let ((thunk (%compile-next port environment)))
+             (if (eof-object? thunk)
+                 (close-port port)
+                 (begin (thunk) (loop))))))))"},
+    // SRFI 69.
+    {"hash-table-ref", R"((lambda (table key . options)
+       (let ((v (hash-table-ref/default table key %nothing)))
+         (cond ((not (eq? v %nothing))
+                (if (and (pair? options) (pair? (cdr options))) ((cadr options) v) v))
+               ((and (pair? options) (car options)) ((car options)))
+               (else (error "hash-table-ref: no such key:" key))))))"},
+    {"hash-table-update!", R"((lambda (table key f . options)
+       (hash-table-set! table key (f (apply hash-table-ref table key options)))))"},
+    {"hash-table-update!/default", R"((lambda (table key f default)
+       (hash-table-set! table key (f (hash-table-ref/default table key default)))))"},
+    {"hash-table-walk", R"((lambda (table f)
+       (for-each (lambda (entry) (f (car entry) (cdr entry))) (hash-table->alist table))))"},
+    {"hash-table-fold", R"((lambda (table f init)
+       (let loop ((entries (hash-table->alist table)) (acc init))
+         (if (pair? entries)
+             (loop (cdr entries) (f (caar entries) (cdar entries) acc))
+             acc))))"},
+    {"hash-table-merge!", R"((lambda (to from)
+       (hash-table-walk from (lambda (key value) (hash-table-set! to key value)))
+       to))"},
+    {"alist->hash-table", R"((lambda (alist . options)
+       (let ((table (apply make-hash-table options)))
+         (for-each (lambda (entry)
+                     (if (not (hash-table-exists? table (car entry)))
+                         (hash-table-set! table (car entry) (cdr entry))))
+                   alist)
+         table)))"},
+};
+
+}  // namespace
+
+std::string_view prelude_text(std::string_view name) noexcept {
+  for (const Entry& entry : kPrelude) {
+    if (name == entry.name) return entry.text;
+  }
+  return {};
+}
+
+const char* prelude_name(std::size_t number) noexcept {
+  return number < std::size(kPrelude) ? kPrelude[number].name : nullptr;
+}
+
+}  // namespace scheme

@@ -1,0 +1,21 @@
+;; Symbolic differentiation with simplification.
+(import (scheme base) (scheme write))
+
+(define (sum a b)
+  (cond ((eqv? a 0) b) ((eqv? b 0) a) ((and (number? a) (number? b)) (+ a b)) (else (list '+ a b))))
+(define (product a b)
+  (cond ((or (eqv? a 0) (eqv? b 0)) 0) ((eqv? a 1) b) ((eqv? b 1) a)
+        ((and (number? a) (number? b)) (* a b)) (else (list '* a b))))
+(define (power a n) (cond ((= n 0) 1) ((= n 1) a) (else (list '^ a n))))
+(define (d form x)
+  (cond ((number? form) 0)
+        ((symbol? form) (if (eq? form x) 1 0))
+        (else
+         (let ((a (cadr form)) (b (list-ref form 2)))
+           (case (car form)
+             ((+) (sum (d a x) (d b x)))
+             ((*) (sum (product (d a x) b) (product a (d b x))))
+             ((^) (product (product b (power a (- b 1))) (d a x)))
+             (else (error "unknown operator" (car form))))))))
+(for-each (lambda (form) (write (d form 'x)) (newline))
+          '(5 x y (+ x 3) (* x y) (* (* x y) (+ x 3)) (^ x 3) (+ (* 3 (^ x 2)) (* 2 x))))

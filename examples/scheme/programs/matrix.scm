@@ -1,0 +1,37 @@
+;; Gaussian elimination over vectors of vectors; the answers are checked by multiplying back.
+(import (scheme base) (scheme inexact) (scheme write))
+
+(define (build-vector n f)
+  (let ((v (make-vector n)))
+    (do ((i 0 (+ i 1))) ((= i n) v) (vector-set! v i (f i)))))
+(define (at m r c) (vector-ref (vector-ref m r) c))
+(define (put! m r c x) (vector-set! (vector-ref m r) c x))
+(define (solve! m n)
+  (do ((k 0 (+ k 1))) ((= k n))
+    (let search ((best k) (r k))
+      (if (< r n)
+          (search (if (> (abs (at m r k)) (abs (at m best k))) r best) (+ r 1))
+          (let ((row (vector-ref m k)))
+            (vector-set! m k (vector-ref m best))
+            (vector-set! m best row))))
+    (do ((r 0 (+ r 1))) ((= r n))
+      (if (not (= r k))
+          (let ((factor (/ (at m r k) (at m k k))))
+            (do ((c k (+ c 1))) ((> c n))
+              (put! m r c (- (at m r c) (* factor (at m k c)))))))))
+  (build-vector n (lambda (r) (/ (at m r n) (at m r r)))))
+
+(define n 12)
+(define (coefficient r c) (inexact (+ 1 (modulo (+ (* 7 r) (* 3 c) (* r c)) 11) (if (= r c) 20 0))))
+(define (right r) (inexact (* r r)))
+(define solution
+  (solve! (build-vector n (lambda (r) (build-vector (+ n 1) (lambda (c) (if (= c n) (right r) (coefficient r c))))))
+          n))
+(define worst
+  (do ((r 0 (+ r 1))
+       (worst 0.0 (max worst
+                       (abs (- (right r)
+                               (do ((c 0 (+ c 1)) (s 0.0 (+ s (* (coefficient r c) (vector-ref solution c))))) ((= c n) s)))))))
+      ((= r n) worst)))
+(write (< worst 1e-9))
+(newline)

@@ -1,0 +1,27 @@
+;; A pool of buffers: whoever drops one without giving it back loses nothing, a guardian returns it.
+(import (scheme base) (scheme write) (besom))
+
+(define guardian (make-guardian))
+(define free '())
+(define made 0)
+(define (reclaim)
+  (let ((buffer (guardian)))
+    (if buffer
+        (begin (set! free (cons (vector-ref buffer 0) free)) (reclaim)))))
+(define (acquire)
+  (reclaim)
+  (let ((storage (if (pair? free)
+                     (let ((first (car free))) (set! free (cdr free)) first)
+                     (begin (set! made (+ made 1)) (make-bytevector 1000 0)))))
+    (let ((buffer (vector storage)))
+      (guardian buffer)
+      buffer)))
+(define (work n)
+  (if (> n 0)
+      (begin
+        (bytevector-u8-set! (vector-ref (acquire) 0) 0 1)
+        (if (= 0 (modulo n 50)) (gc))
+        (work (- n 1)))))
+(work 5000)
+(write (< made 120))
+(newline)

@@ -1,0 +1,88 @@
+;; A tokenizer and a parser for Scheme, which read this very file. What they make of it is the same
+;; as what `read` makes of it.
+(import (scheme base) (scheme char) (scheme file) (scheme read) (scheme write)
+        (scheme process-context))
+
+(define (delimiter? c)
+  (or (eof-object? c) (char-whitespace? c) (memv c '(#\( #\) #\" #\; #\'))))
+
+(define (read-word port first)
+  (let loop ((chars (list first)))
+    (if (delimiter? (peek-char port))
+        (list->string (reverse chars))
+        (loop (cons (read-char port) chars)))))
+
+(define (read-string-token port)
+  (let loop ((chars '()))
+    (let ((c (read-char port)))
+      (case c
+        ((#\") (list->string (reverse chars)))
+        ((#\\) (let ((escaped (read-char port)))
+                 (loop (cons (if (char=? escaped #\n) #\newline escaped) chars))))
+        (else (loop (cons c chars)))))))
+
+;; A token is open, close, quote, end, or (datum . value).
+(define (next-token port)
+  (let ((c (read-char port)))
+    (cond ((eof-object? c) 'end)
+          ((char-whitespace? c) (next-token port))
+          ((char=? c #\;) (read-line port) (next-token port))
+          ((char=? c #\() 'open)
+          ((char=? c #\)) 'close)
+          ((char=? c #\') 'quote)
+          ((char=? c #\") (cons 'datum (read-string-token port)))
+          ((and (char=? c #\#) (eqv? (peek-char port) #\\))
+           (read-char port)
+           (let ((word (read-word port (read-char port))))
+             (cons 'datum (if (= (string-length word) 1) (string-ref word 0) #\newline))))
+          (else
+           (let ((word (read-word port c)))
+             (cons 'datum
+                   (cond ((string=? word "#t") #t)
+                         ((string=? word "#f") #f)
+                         ((string->number word) => (lambda (n) n))
+                         (else (string->symbol word)))))))))
+
+(define (parse token port)
+  (cond ((pair? token) (cdr token))
+        ((eq? token 'quote) (list 'quote (parse (next-token port) port)))
+        ((eq? token 'open) (parse-list port))
+        (else (error "unexpected token" token))))
+
+(define (parse-list port)
+  (let ((token (next-token port)))
+    (cond ((eq? token 'close) '())
+          ((equal? token '(datum . |.|))
+           (let ((tail (parse (next-token port) port)))
+             (next-token port)
+             tail))
+          (else (let ((first (parse token port))) (cons first (parse-list port)))))))
+
+(define (parse-all port)
+  (let ((token (next-token port)))
+    (if (eq? token 'end)
+        '()
+        (let ((first (parse token port))) (cons first (parse-all port))))))
+
+(define (read-all port)
+  (let ((datum (read port)))
+    (if (eof-object? datum) '() (cons datum (read-all port)))))
+
+(define (without-bars forms)
+  (cond ((pair? forms) (cons (without-bars (car forms)) (without-bars (cdr forms))))
+        ((eq? forms '|\|.\||) '|.|)
+        (else forms)))
+
+(define file (car (command-line)))
+(define mine (call-with-input-file file parse-all))
+(define theirs (call-with-input-file file read-all))
+(define (size form)
+  (if (pair? form) (+ 1 (size (car form)) (size (cdr form))) 0))
+(write (length mine))
+(newline)
+(write (= (length mine) (length theirs)))
+(newline)
+(write (equal? (list-ref mine 2) (list-ref theirs 2)))
+(newline)
+(write (> (size mine) 500))
+(newline)

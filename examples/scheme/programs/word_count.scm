@@ -1,0 +1,35 @@
+;; The most frequent words of a file: of the one named, else of this one.
+(import (scheme base) (scheme char) (scheme file) (scheme write) (scheme process-context) (srfi 69))
+
+(define (each-word port f)
+  (let loop ((chars '()))
+    (let ((c (read-char port)))
+      (cond ((and (char? c) (char-alphabetic? c)) (loop (cons (char-downcase c) chars)))
+            (else
+             (if (pair? chars) (f (list->string (reverse chars))))
+             (if (char? c) (loop '())))))))
+(define (count-words file)
+  (let ((counts (make-hash-table string=?)))
+    (call-with-input-file file
+      (lambda (port)
+        (each-word port
+                   (lambda (word)
+                     (hash-table-update!/default counts word (lambda (n) (+ n 1)) 0)))))
+    counts))
+(define (insert entry sorted)
+  (cond ((null? sorted) (list entry))
+        ((or (> (cdr entry) (cdr (car sorted)))
+             (and (= (cdr entry) (cdr (car sorted))) (string<? (car entry) (car (car sorted)))))
+         (cons entry sorted))
+        (else (cons (car sorted) (insert entry (cdr sorted))))))
+(define (most-frequent counts n)
+  (let loop ((entries (hash-table->alist counts)) (sorted '()))
+    (if (pair? entries)
+        (loop (cdr entries) (insert (car entries) sorted))
+        (let take ((n n) (sorted sorted))
+          (if (or (= n 0) (null? sorted)) '() (cons (car sorted) (take (- n 1) (cdr sorted))))))))
+
+(define arguments (command-line))
+(define file (if (pair? (cdr arguments)) (cadr arguments) (car arguments)))
+(for-each (lambda (entry) (write (cdr entry)) (display " ") (display (car entry)) (newline))
+          (most-frequent (count-words file) 3))

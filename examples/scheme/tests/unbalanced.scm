@@ -1,0 +1,2 @@
+(display "a")
+(display (foo

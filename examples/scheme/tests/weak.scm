@@ -1,0 +1,58 @@
+;; What the collector does for programs: weak boxes, weak tables, ephemerons, guardians.
+(import (scheme base) (scheme write) (scheme eval) (scheme process-context) (scheme repl)
+        (scheme file) (srfi 69) (srfi 124) (besom))
+(include "check.scm")
+
+(define kept (list 1 2))
+(define box-of-kept (make-weak-box kept))
+(define box-of-nothing (make-weak-box (list 3)))
+(define (overwrite n) (if (> n 0) (+ 1 (overwrite (- n 1))) 0))
+(define (collect) (overwrite 20) (gc) (overwrite 20) (gc))
+(collect)
+(test '(1 2) (weak-box-value box-of-kept))
+(test #f (weak-box-value box-of-nothing))
+(test 'gone (weak-box-value box-of-nothing 'gone))
+(test 5 (weak-box-value (make-weak-box 5)))
+
+(define table (make-weak-key-hash-table eq?))
+(hash-table-set! table kept 'kept)
+(define (fill n) (if (> n 0) (begin (hash-table-set! table (list n) n) (fill (- n 1)))))
+(fill 100)
+(collect)
+(test 'kept (hash-table-ref/default table kept #f))
+(test #t (< (hash-table-size table) 5))
+(fill 100)
+(test 'kept (hash-table-ref/default table kept #f))
+
+(define e (make-ephemeron kept (list kept 'datum)))
+(define broken (make-ephemeron (list 'key) 'datum))
+(collect)
+(test '(#f ((1 2) datum)) (list (ephemeron-broken? e) (ephemeron-datum e)))
+(test '(#t #f #f) (list (ephemeron-broken? broken) (ephemeron-key broken) (ephemeron-datum broken)))
+
+(define g (make-guardian))
+(test #t (procedure? g))
+(g (list 1 2 3))
+(g kept)
+(collect)
+(test '(1 2 3) (g))
+(test #f (g))
+(define (make-many n) (if (> n 0) (begin (make-guardian) (make-many (- n 1)))))
+(make-many 100)
+(collect)
+(make-many 10)
+
+;; Symbols come and go; those in use stay the same.
+(define (names n) (if (> n 0) (begin (string->symbol (string-append "temporary-" (number->string n))) (names (- n 1)))))
+(define early (string->symbol "early bird"))
+(names (* 10 (size 1000)))
+(collect)
+(names (* 10 (size 1000)))
+(test #t (eq? early (string->symbol "early bird")))
+
+;; Files that are forgotten are closed: more than a process may have open.
+(define (open-many n) (if (> n 0) (begin (open-input-file (car (command-line))) (if (= 0 (modulo n 100)) (gc)) (open-many (- n 1)))))
+(if (not small?) (open-many 3000))
+(test #t (heap-verify))
+
+(finish)
