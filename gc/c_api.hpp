@@ -20,8 +20,7 @@ struct CTrace {
 
 }  // namespace besom::detail
 
-/// A heap, with what its callbacks in C need. The members before `heap` are there until it has
-/// gone.
+/// A heap, with what its callbacks in C need. All of it is there until the heap has gone.
 struct besom_heap {
   besom_error error = {};
   besom_log_write log_write = nullptr;
@@ -31,7 +30,16 @@ struct besom_heap {
   besom_listener listener = nullptr;
   void* listener_user = nullptr;
   std::unique_ptr<besom::detail::CTrace> traces;
-  std::unique_ptr<besom::Heap> heap;
+  besom::Heap* heap = nullptr;
+
+  besom_heap() = default;
+  besom_heap(const besom_heap&) = delete;
+  besom_heap& operator=(const besom_heap&) = delete;
+  /// Release hooks and the log sink find all of it in place.
+  ~besom_heap() {
+    delete heap;
+    while (traces != nullptr) traces = std::move(traces->next);
+  }
 };
 
 /// `owner` is good while the handle is not stale; so for all of these.

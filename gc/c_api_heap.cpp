@@ -230,7 +230,7 @@ besom_status besom_heap_create(const besom_options* options, besom_heap** heap,
   }
   Result<std::unique_ptr<besom::Heap>> created = besom::Heap::create(wanted);
   if (!created) return tell(error, created.error());
-  made->heap = std::move(*created);
+  made->heap = created->release();
   *heap = made.release();
   return tell(error, {});
 }

@@ -172,7 +172,7 @@ static void inline_allocation_equals_the_call(void) {
     }
   }
   // Small holes have no room for a window.
-  CHECK(in_line > 50000);
+  CHECK(in_line > 10000);
   CHECK(survivors(&kit) == 10000);
   besom_registration_free(root);
   drop_kit(&kit);
