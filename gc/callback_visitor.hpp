@@ -13,14 +13,15 @@ namespace besom::detail {
 template <class Body>
 class CallbackVisitor : public Tracer {
  public:
-  CallbackVisitor(const Addresses& addresses, Body body) noexcept
+  CallbackVisitor(const Addresses& addresses, Body body, void* user = nullptr) noexcept
       : Tracer(
             [](Tracer& self, const std::uint32_t& slot) {
               static_cast<CallbackVisitor&>(self).body_(slot, SlotKind::value, true);
             },
             [](Tracer& self, WordKind kind, std::uint64_t word) {
               static_cast<CallbackVisitor&>(self).visit_word(kind, word);
-            }),
+            },
+            user),
         addresses_(addresses),
         body_(body) {}
 

@@ -190,7 +190,7 @@ void Marker::trace(std::uint32_t index) noexcept {
 __attribute__((noinline)) void Marker::trace_by_callback(const TypeInfo& type, const char* object,
                                                          std::uint64_t extent) noexcept {
   if (abandoned_) return;
-  TraceVisitor visitor(*this);
+  TraceVisitor visitor(*this, type.descriptor->trace_user);
   type.trace(object, static_cast<std::uint32_t>(extent), visitor);
   if (visitor.is_abandoned()) abandon();
 }

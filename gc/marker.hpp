@@ -209,14 +209,15 @@ class Marker {
 /// Hands the slots that a root or trace callback names to the marker.
 class TraceVisitor : public Tracer {
  public:
-  explicit TraceVisitor(Marker& marker) noexcept
+  explicit TraceVisitor(Marker& marker, void* user = nullptr) noexcept
       : Tracer(
             [](Tracer& self, const std::uint32_t& slot) {
               static_cast<TraceVisitor&>(self).marker_.mark_root(slot);
             },
             [](Tracer& self, WordKind kind, std::uint64_t word) {
               static_cast<TraceVisitor&>(self).marker_.mark_word(kind, word);
-            }),
+            },
+            user),
         marker_(marker) {}
 
  private:

@@ -60,10 +60,16 @@ void each_slot(const Addresses& addresses, Run object, const TypeInfo& type, Vis
     visit_slot({.bits = 0, .kind = field.kind, .offset = field.offset, .field = &field});
   }
   if (type.trace != nullptr) {
-    CallbackVisitor visitor(addresses, [&](std::uint32_t bits, SlotKind kind, bool is_certain) {
-      visit(ObjectSlot{
-          .bits = bits, .kind = kind, .offset = 0, .by_callback = true, .is_certain = is_certain});
-    });
+    CallbackVisitor visitor(
+        addresses,
+        [&](std::uint32_t bits, SlotKind kind, bool is_certain) {
+          visit(ObjectSlot{.bits = bits,
+                           .kind = kind,
+                           .offset = 0,
+                           .by_callback = true,
+                           .is_certain = is_certain});
+        },
+        type.descriptor->trace_user);
     type.trace(address, object.size_bytes, visitor);
     return;
   }

@@ -44,26 +44,24 @@ const char* name_of(Errc code) noexcept {
   return "unknown";
 }
 
+std::size_t Error::write_message(char* buffer, std::size_t size) const noexcept {
+  char needed[64] = "";
+  char met[64] = "";
+  if (bytes != 0) std::snprintf(needed, sizeof needed, ": %" PRIu64 " bytes needed", bytes);
+  if (limit != 0) std::snprintf(met, sizeof met, ", limit is %" PRIu64 " bytes", limit);
+  const char* before_detail = bytes != 0 ? " (" : ": ";
+  const bool has_detail = detail != nullptr;
+  const bool has_errno = system_errno != 0;
+  const int length = std::snprintf(buffer, size, "%s%s%s%s%s%s%s%s", name_of(code), needed, met,
+                                   has_detail ? before_detail : "", has_detail ? detail : "",
+                                   has_detail && bytes != 0 ? ")" : "", has_errno ? ": " : "",
+                                   has_errno ? std::strerror(system_errno) : "");
+  return length < 0 ? 0 : static_cast<std::size_t>(length);
+}
+
 std::string Error::message() const {
-  char figures[160];
-  std::string text = name_of(code);
-  if (bytes != 0) {
-    std::snprintf(figures, sizeof figures, ": %" PRIu64 " bytes needed", bytes);
-    text += figures;
-  }
-  if (limit != 0) {
-    std::snprintf(figures, sizeof figures, ", limit is %" PRIu64 " bytes", limit);
-    text += figures;
-  }
-  if (detail != nullptr) {
-    text += bytes != 0 ? " (" : ": ";
-    text += detail;
-    if (bytes != 0) text += ')';
-  }
-  if (system_errno != 0) {
-    text += ": ";
-    text += std::strerror(system_errno);
-  }
+  std::string text(write_message(nullptr, 0), '\0');
+  static_cast<void>(write_message(text.data(), text.size() + 1));
   return text;
 }
 

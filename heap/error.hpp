@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -44,6 +45,9 @@ struct BESOM_API Error {
   /// One line without newline, e.g. "heap_limit: 32 bytes needed, limit is 67108864 bytes
   /// (heap_max)".
   [[nodiscard]] std::string message() const;
+  /// The same into `buffer`, cut to `size` bytes with its zero. Allocates nothing. Returns the
+  /// length of the whole line, as snprintf does.
+  std::size_t write_message(char* buffer, std::size_t size) const noexcept;
 };
 
 /// A value or the error that stands in its place. Taking the value of a failed result aborts.

@@ -72,28 +72,34 @@ class Tracer {
   /// Heap::verify(), it does nothing.
   void abandon() noexcept { abandoned_ = true; }
   [[nodiscard]] bool is_abandoned() const noexcept { return abandoned_; }
+  /// In a trace callback its type's TypeDescriptor::trace_user; else nullptr.
+  [[nodiscard]] void* user() const noexcept { return user_; }
 
  protected:
   using Visit = void (*)(Tracer& self, const std::uint32_t& slot);
   using VisitWord = void (*)(Tracer& self, WordKind kind, std::uint64_t word);
-  Tracer(Visit on_slot, VisitWord on_word) noexcept : visit_(on_slot), visit_word_(on_word) {}
+  Tracer(Visit on_slot, VisitWord on_word, void* user = nullptr) noexcept
+      : visit_(on_slot), visit_word_(on_word), user_(user) {}
   ~Tracer() = default;
 
  private:
   Visit visit_;
   VisitWord visit_word_;
+  void* user_;
   bool abandoned_ = false;
 };
 
 /// Visits the refs of an object whose layout the embedder owns. `object` is the object's address,
 /// its header included, `size_bytes` its extent from the heap's own tables. Trusted code: it has to
-/// stay inside the extent.
+/// stay inside the extent. It must not read other objects' headers: while marking, that of a key
+/// may hold a link of the collector's.
 using TraceCallback = void (*)(const void* object, std::uint32_t size_bytes, Tracer& tracer);
 
 /// Called when an object of its type is about to be swept, for what the object holds in the host: a
 /// file, a buffer. It runs inside the collection, once for each object, with the object's extent
 /// from the heap's own tables. It may read and write this object alone: others that died with it
-/// may have been released. It may not call into the heap, which refuses as reentrant.
+/// may have been released. It may not call into the heap, which refuses as reentrant, nor leave by
+/// longjmp: the sweep behind it would stay half done.
 using ReleaseHook = void (*)(void* user, void* object, std::uint32_t size_bytes);
 
 struct FieldDescriptor {
@@ -110,6 +116,7 @@ struct TypeDescriptor {
   std::vector<FieldDescriptor> fields{};  ///< Only those that the collector has to see.
   Trailing trailing = Trailing::none;
   TraceCallback trace = nullptr;  ///< Replaces `fields` and a `trailing` other than bytes.
+  void* trace_user = nullptr;     ///< For Tracer::user().
   /// Also called for all objects that are left when the heap is reset or destroyed. An object whose
   /// header was overwritten is not released. A C++ type for Heap::define<T>() says so with
   /// `static constexpr bool kReleased = true`.

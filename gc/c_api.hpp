@@ -1,0 +1,118 @@
+#pragma once
+
+/// What stands behind the opaque types of besom.h.
+
+#include <memory>
+
+#include "besom.h"
+#include "gc/guardian.hpp"
+#include "gc/heap.hpp"
+#include "gc/weak.hpp"
+
+namespace besom::detail {
+
+/// A C type's trace callback, as Tracer::user() gives it to the one that the heap calls.
+struct CTrace {
+  besom_trace callback;
+  void* user;
+  std::unique_ptr<CTrace> next;
+};
+
+}  // namespace besom::detail
+
+/// A heap, with what its callbacks in C need. All of it is there until the heap has gone.
+struct besom_heap {
+  besom_error error = {};
+  besom_log_write log_write = nullptr;
+  void* log_user = nullptr;
+  const besom_system* system = nullptr;
+  besom::System calls = {};
+  besom_listener listener = nullptr;
+  void* listener_user = nullptr;
+  std::unique_ptr<besom::detail::CTrace> traces;
+  besom::Heap* heap = nullptr;
+
+  besom_heap() = default;
+  besom_heap(const besom_heap&) = delete;
+  besom_heap& operator=(const besom_heap&) = delete;
+  /// Release hooks and the log sink find all of it in place.
+  ~besom_heap() {
+    delete heap;
+    while (traces != nullptr) traces = std::move(traces->next);
+  }
+};
+
+/// `owner` is good while the handle is not stale; so for all of these.
+struct besom_handle {
+  besom::Handle<besom::Header> handle;
+  besom_heap* owner;
+};
+
+struct besom_weak {
+  besom::Weak<besom::Header> handle;
+  besom_heap* owner;
+};
+
+struct besom_guardian {
+  besom::Guardian guardian;
+  besom_finalizer callback;
+  void* user;
+  besom_heap* owner;
+};
+
+struct besom_registration {
+  besom::RootRegistration registration;
+  besom_roots roots;
+  besom_mark_hook hook;
+  void* user;
+};
+
+namespace besom::detail {
+
+[[nodiscard]] inline besom_error to_c(const Error& error) noexcept {
+  return {.code = static_cast<besom_status>(error.code),
+          .system_errno = error.system_errno,
+          .bytes = error.bytes,
+          .limit = error.limit,
+          .detail = error.detail};
+}
+
+/// The error's code; what is one is kept for besom_last_error().
+inline besom_status give(besom_heap* heap, const Error& error) noexcept {
+  if (error) heap->error = to_c(error);
+  return static_cast<besom_status>(error.code);
+}
+
+/// The same for calls that note in the heap why they failed.
+inline void give_heap_error(besom_heap* heap) noexcept { heap->error = to_c(heap->heap->error()); }
+
+/// Whether an object's address lies in another arena. Null lies in none.
+[[nodiscard]] inline bool is_foreign(const besom_heap* heap, const void* object) noexcept {
+  return object != nullptr && arena_of(object) != base_of(*heap->heap);
+}
+[[nodiscard]] constexpr Error wrong_heap() noexcept {
+  return {.code = Errc::wrong_heap, .detail = "object of another heap"};
+}
+/// Why no root of the heap can be set to `object` now, or ok.
+[[nodiscard]] inline Error root_refusal(const besom_heap* heap, const void* object) noexcept {
+  if (is_foreign(heap, object)) return wrong_heap();
+  const Errc refusal = roots_of(*heap->heap).refusal();
+  return refusal == Errc::ok ? Error{} : Error{.code = refusal, .detail = "root changed"};
+}
+
+[[nodiscard]] inline Tracer& tracer_of(besom_tracer* tracer) noexcept {
+  return *reinterpret_cast<Tracer*>(tracer);
+}
+[[nodiscard]] inline besom_tracer* to_c(Tracer& tracer) noexcept {
+  return reinterpret_cast<besom_tracer*>(&tracer);
+}
+
+/// Writes the object of a checked ref to `object`, if that is wanted.
+template <class T>
+besom_status give_object(besom_heap* heap, const Result<Ref<T>>& ref, void** object) noexcept {
+  if (!ref) return give(heap, ref.error());
+  if (object != nullptr) *object = heap->heap->get(*ref);
+  return BESOM_OK;
+}
+
+}  // namespace besom::detail

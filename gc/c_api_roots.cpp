@@ -1,0 +1,191 @@
+/// The C interface: handles, locals, registered roots, tracers and mark hooks.
+
+#include <bit>
+#include <new>
+#include <type_traits>
+
+#include "gc/c_api.hpp"
+
+using besom::Error;
+using besom::Header;
+using besom::Local;
+using besom::LocalMark;
+using besom::detail::give;
+using besom::detail::give_heap_error;
+using besom::detail::give_object;
+using besom::detail::root_refusal;
+using besom::detail::tracer_of;
+
+namespace {
+
+static_assert(sizeof(besom_local) == sizeof(Local<Header>));
+static_assert(sizeof(besom_mark) == sizeof(LocalMark));
+
+constexpr Error kNoMemory{.code = besom::Errc::out_of_host_memory, .detail = "roots"};
+
+Local<Header> to_cpp(const besom_local* local) noexcept {
+  return std::bit_cast<Local<Header>>(*local);
+}
+
+void visit_roots(void* user, besom::Tracer& tracer) {
+  const auto* registration = static_cast<const besom_registration*>(user);
+  registration->roots(registration->user, besom::detail::to_c(tracer));
+}
+
+void run_hook(void* user, const besom::MarkView& marks) {
+  const auto* registration = static_cast<const besom_registration*>(user);
+  registration->hook(registration->user, reinterpret_cast<const besom_mark_view*>(&marks));
+}
+
+const besom::MarkView& view_of(const besom_mark_view* marks) noexcept {
+  return *reinterpret_cast<const besom::MarkView*>(marks);
+}
+
+/// A registration with what `add(registration)` registers, or nullptr.
+template <class Add>
+besom_registration* add(besom_heap* heap, const besom_registration& parts, Add add) noexcept {
+  std::unique_ptr<besom_registration> made(new (std::nothrow) besom_registration{
+      .registration = {}, .roots = parts.roots, .hook = parts.hook, .user = parts.user});
+  if (made == nullptr) {
+    give(heap, kNoMemory);
+    return nullptr;
+  }
+  made->registration = add(made.get());
+  if (made->registration) return made.release();
+  give_heap_error(heap);
+  return nullptr;
+}
+
+}  // namespace
+
+besom_handle* besom_handle_new(besom_heap* heap, void* object, const char* label) {
+  if (const Error error = root_refusal(heap, object)) {
+    give(heap, error);
+    return nullptr;
+  }
+  auto* header = static_cast<Header*>(object);
+  besom::Handle<Header> handle(*heap->heap, header, label);
+  // An empty one is no sign of failure where the object is null.
+  const bool has_root = object == nullptr || handle;
+  auto* made = has_root ? new (std::nothrow) besom_handle{std::move(handle), heap} : nullptr;
+  if (made == nullptr) give(heap, kNoMemory);
+  return made;
+}
+
+void besom_handle_free(besom_handle* handle) { delete handle; }
+
+void* besom_handle_get(const besom_handle* handle) {
+  return handle != nullptr ? handle->handle.get() : nullptr;
+}
+
+besom_status besom_handle_check(const besom_handle* handle, besom_heap* heap, void** object) {
+  return give_object(heap, handle->handle.check(*heap->heap), object);
+}
+
+besom_status besom_handle_set(besom_handle* handle, void* object) {
+  if (handle->handle.is_stale()) return BESOM_STALE_HANDLE;
+  if (const Error error = root_refusal(handle->owner, object)) return give(handle->owner, error);
+  handle->handle.set(static_cast<Header*>(object));
+  return BESOM_OK;
+}
+
+besom_status besom_local_push(besom_heap* heap, void* object, besom_local* local) {
+  *local = {};
+  if (besom::detail::is_foreign(heap, object)) return give(heap, besom::detail::wrong_heap());
+  const Local<Header> made = heap->heap->local(static_cast<Header*>(object));
+  *local = std::bit_cast<besom_local>(made);
+  if (local->slot != nullptr) return BESOM_OK;
+  return give(heap, heap->heap->error());
+}
+
+void* besom_local_get(const besom_local* local) { return to_cpp(local).get(); }
+
+besom_status besom_local_check(const besom_local* local, besom_heap* heap, void** object) {
+  return give_object(heap, to_cpp(local).check(*heap->heap), object);
+}
+
+besom_status besom_local_set(const besom_local* local, besom_heap* heap, void* object) {
+  Local<Header> root = to_cpp(local);
+  const besom::Result<besom::Ref<Header>> current = root.check(*heap->heap);
+  if (!current) return give(heap, current.error());
+  if (local->slot == nullptr) {
+    return give(heap, {.code = besom::Errc::stale_handle, .detail = "empty local"});
+  }
+  if (const Error error = root_refusal(heap, object)) return give(heap, error);
+  root.set(static_cast<Header*>(object));
+  return BESOM_OK;
+}
+
+besom_status besom_locals_mark(besom_heap* heap, besom_mark* mark) {
+  *mark = std::bit_cast<besom_mark>(heap->heap->mark_locals());
+  return mark->table != nullptr ? BESOM_OK : give(heap, heap->heap->error());
+}
+
+besom_status besom_locals_restore(besom_heap* heap, const besom_mark* mark) {
+  return give(heap, heap->heap->restore_locals(std::bit_cast<LocalMark>(*mark)));
+}
+
+besom_registration* besom_add_roots(besom_heap* heap, besom_roots callback, void* user,
+                                    const char* label) {
+  return add(
+      heap, {.registration = {}, .roots = callback, .hook = nullptr, .user = user},
+      [&](besom_registration* made) { return heap->heap->add_roots(visit_roots, made, label); });
+}
+
+besom_registration* besom_add_root_range(besom_heap* heap, uint32_t* slots, uint64_t count,
+                                         const char* label) {
+  return add(heap, {},
+             [&](besom_registration*) { return heap->heap->add_root_range(slots, count, label); });
+}
+
+besom_registration* besom_add_ambiguous_range(besom_heap* heap, const void* begin, const void* end,
+                                              const char* label) {
+  return add(heap, {}, [&](besom_registration*) {
+    return heap->heap->add_ambiguous_range(begin, end, label);
+  });
+}
+
+besom_registration* besom_scan_native_stack(besom_heap* heap, const void* base) {
+  return add(heap, {}, [&](besom_registration*) { return heap->heap->scan_native_stack(base); });
+}
+
+besom_registration* besom_add_mark_hook(besom_heap* heap, besom_mark_hook hook, void* user,
+                                        const char* label) {
+  return add(
+      heap, {.registration = {}, .roots = nullptr, .hook = hook, .user = user},
+      [&](besom_registration* made) { return heap->heap->add_mark_hook(run_hook, made, label); });
+}
+
+bool besom_is_marked(const besom_mark_view* marks, const void* object) {
+  return view_of(marks).is_marked(object);
+}
+
+bool besom_is_marked_ref(const besom_mark_view* marks, besom_ref ref) {
+  return view_of(marks).is_marked(besom::Ref<void>(ref));
+}
+
+bool besom_is_minor(const besom_mark_view* marks) { return view_of(marks).is_minor(); }
+
+besom_status besom_registration_remove(besom_registration* registration) {
+  return static_cast<besom_status>(registration->registration.remove().code);
+}
+
+void besom_registration_free(besom_registration* registration) { delete registration; }
+
+void besom_visit(besom_tracer* tracer, besom_value value) { tracer_of(tracer).visit(value); }
+
+void besom_visit_pointer(besom_tracer* tracer, const void* pointer) {
+  tracer_of(tracer).visit_pointer(pointer);
+}
+
+void besom_visit_interior(besom_tracer* tracer, const void* address) {
+  tracer_of(tracer).visit_interior(address);
+}
+
+void besom_visit_word(besom_tracer* tracer, uint64_t word) { tracer_of(tracer).visit_word(word); }
+
+void besom_abandon(besom_tracer* tracer) { tracer_of(tracer).abandon(); }
+
+bool besom_is_abandoned(const besom_tracer* tracer) {
+  return reinterpret_cast<const besom::Tracer*>(tracer)->is_abandoned();
+}

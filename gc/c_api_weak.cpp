@@ -1,0 +1,205 @@
+/// The C interface: weak handles, boxes, ephemerons and tables, guardians.
+
+#include <new>
+
+#include "gc/c_api.hpp"
+#include "gc/weak_tables.hpp"
+
+using besom::Error;
+using besom::Header;
+using besom::Result;
+using besom::Trailing;
+using besom::TypeDescriptor;
+using besom::Value;
+using besom::detail::EntryTable;
+using besom::detail::give;
+using besom::detail::give_heap_error;
+using besom::detail::give_object;
+using besom::detail::root_refusal;
+
+namespace {
+
+static_assert(sizeof(besom_entry) == sizeof(besom::Entry));
+static_assert(offsetof(besom_entry, value) == offsetof(besom::Entry, value));
+static_assert(offsetof(besom::WeakBox, target) == 2 * sizeof(besom_value));
+static_assert(sizeof(besom::Ephemeron) == sizeof(besom_entry));
+
+constexpr Error kNoMemory{.code = besom::Errc::out_of_host_memory, .detail = "weak handle"};
+
+[[nodiscard]] bool is_table(const TypeDescriptor* type) noexcept {
+  return type != nullptr && type->size == sizeof(EntryTable) && type->fields.size() == 1 &&
+         type->fields[0].offset == offsetof(EntryTable, entries) && type->trace == nullptr;
+}
+[[nodiscard]] bool is_entry_array(const TypeDescriptor* type) noexcept {
+  return type != nullptr && type->size == sizeof(Header) &&
+         (type->trailing == Trailing::ephemerons || type->trailing == Trailing::weak_values);
+}
+[[nodiscard]] bool is_weak_box(const TypeDescriptor* type) noexcept {
+  return type != nullptr && type->size == sizeof(besom::WeakBox) && type->fields.size() == 1 &&
+         type->fields[0].kind == besom::SlotKind::weak;
+}
+
+void* refuse_type(besom_heap* heap, besom_type type) noexcept {
+  give(heap, {.code = besom::Errc::bad_type, .bytes = type, .detail = "not the standard type"});
+  return nullptr;
+}
+
+/// The table at `address`, or nullptr: then what lies there is none, or no more.
+[[nodiscard]] EntryTable* table_of(const besom_heap* heap, const void* address) noexcept {
+  const auto* last = static_cast<const char*>(address) + sizeof(EntryTable) - 1;
+  const bool is_inside = heap->heap->contains(address) && heap->heap->contains(last);
+  if (!is_inside || besom::detail::index_of(address) % besom::kGranuleBytes != 0) return nullptr;
+  auto* table = static_cast<EntryTable*>(const_cast<void*>(address));
+  return is_table(heap->heap->descriptor(table->header.type)) ? table : nullptr;
+}
+
+void finalize(void* user, besom::Heap&, void* agent) {
+  const auto* guardian = static_cast<const besom_guardian*>(user);
+  guardian->callback(guardian->user, guardian->owner, agent);
+}
+
+}  // namespace
+
+besom_weak* besom_weak_new(besom_heap* heap, void* object, const char* label) {
+  if (const Error error = root_refusal(heap, object)) {
+    give(heap, error);
+    return nullptr;
+  }
+  besom::Weak<Header> handle(*heap->heap, static_cast<Header*>(object), label);
+  // An empty one is no sign of failure where the object is null.
+  const bool is_made = object == nullptr || handle;
+  auto* made = is_made ? new (std::nothrow) besom_weak{std::move(handle), heap} : nullptr;
+  if (made == nullptr) give(heap, kNoMemory);
+  return made;
+}
+
+void besom_weak_free(besom_weak* weak) { delete weak; }
+
+void* besom_weak_get(const besom_weak* weak) {
+  return weak != nullptr ? weak->handle.get() : nullptr;
+}
+
+besom_status besom_weak_check(const besom_weak* weak, besom_heap* heap, void** object) {
+  return give_object(heap, weak->handle.check(*heap->heap), object);
+}
+
+besom_status besom_weak_set(besom_weak* weak, void* object) {
+  if (weak->handle.is_stale()) return BESOM_STALE_HANDLE;
+  if (const Error error = root_refusal(weak->owner, object)) return give(weak->owner, error);
+  weak->handle.set(static_cast<Header*>(object));
+  return BESOM_OK;
+}
+
+void* besom_weak_box_new(besom_heap* heap, besom_type type, besom_value target) {
+  if (!is_weak_box(heap->heap->descriptor(type))) return refuse_type(heap, type);
+  void* box = besom::WeakBox::make(*heap->heap, {type}, Value::from_bits(target));
+  if (box == nullptr) give_heap_error(heap);
+  return box;
+}
+
+void* besom_ephemeron_new(besom_heap* heap, besom_type type, besom_value key, besom_value value) {
+  if (!is_entry_array(heap->heap->descriptor(type))) return refuse_type(heap, type);
+  void* ephemeron =
+      besom::Ephemeron::make(*heap->heap, {type}, Value::from_bits(key), Value::from_bits(value));
+  if (ephemeron == nullptr) give_heap_error(heap);
+  return ephemeron;
+}
+
+void* besom_table_new(besom_heap* heap, besom_type table, besom_type entries) {
+  if (!is_table(heap->heap->descriptor(table))) return refuse_type(heap, table);
+  if (!is_entry_array(heap->heap->descriptor(entries))) return refuse_type(heap, entries);
+  auto* made = static_cast<EntryTable*>(heap->heap->allocate(table));
+  if (made == nullptr) {
+    give_heap_error(heap);
+  } else {
+    made->entries_type = entries;
+  }
+  return made;
+}
+
+besom_status besom_table_put(besom_heap* heap, void* table, besom_value key, besom_value value) {
+  EntryTable* found = table_of(heap, table);
+  if (found == nullptr) return give(heap, {.code = besom::Errc::bad_ref, .detail = "no table"});
+  return give(heap, found->put(*heap->heap, Value::from_bits(key), Value::from_bits(value)));
+}
+
+besom_value besom_table_get(const besom_heap* heap, const void* table, besom_value key) {
+  const EntryTable* found = table_of(heap, table);
+  return found != nullptr ? found->get(*heap->heap, Value::from_bits(key)).bits() : 0;
+}
+
+bool besom_table_contains(const besom_heap* heap, const void* table, besom_value key) {
+  const EntryTable* found = table_of(heap, table);
+  return found != nullptr && found->contains(*heap->heap, Value::from_bits(key));
+}
+
+bool besom_table_remove(besom_heap* heap, void* table, besom_value key) {
+  EntryTable* found = table_of(heap, table);
+  return found != nullptr && found->remove(*heap->heap, Value::from_bits(key));
+}
+
+uint32_t besom_table_size(const besom_heap* heap, const void* table) {
+  const EntryTable* found = table_of(heap, table);
+  return found != nullptr ? found->size(*heap->heap) : 0;
+}
+
+uint32_t besom_table_capacity(const besom_heap* heap, const void* table) {
+  const EntryTable* found = table_of(heap, table);
+  return found != nullptr ? found->capacity(*heap->heap) : 0;
+}
+
+void besom_table_each(const besom_heap* heap, const void* table, besom_entry_visitor visitor,
+                      void* user) {
+  const EntryTable* found = table_of(heap, table);
+  if (found == nullptr) return;
+  found->each(*heap->heap,
+              [&](Value key, Value value) { visitor(user, key.bits(), value.bits()); });
+}
+
+besom_guardian* besom_guardian_new(besom_heap* heap, besom_finalizer callback, void* user) {
+  auto* made = new (std::nothrow)
+      besom_guardian{.guardian = {}, .callback = callback, .user = user, .owner = heap};
+  if (made == nullptr) {
+    give(heap, {.code = besom::Errc::out_of_host_memory, .detail = "guardian"});
+    return nullptr;
+  }
+  made->guardian = besom::Guardian(*heap->heap, callback != nullptr ? finalize : nullptr, made);
+  if (made->guardian) return made;
+  give_heap_error(heap);
+  delete made;
+  return nullptr;
+}
+
+void besom_guardian_free(besom_guardian* guardian) { delete guardian; }
+
+besom_status besom_guard(besom_guardian* guardian, const void* object, const void* agent,
+                         int32_t priority) {
+  if (guardian->guardian.is_stale()) return BESOM_STALE_HANDLE;
+  return give(guardian->owner, guardian->guardian.guard(object, agent, priority));
+}
+
+besom_status besom_guardian_next(besom_guardian* guardian, void** agent) {
+  *agent = nullptr;
+  if (guardian->guardian.is_stale()) return BESOM_STALE_HANDLE;
+  const Result<void*> next = guardian->guardian.next();
+  if (!next) return give(guardian->owner, next.error());
+  *agent = *next;
+  return BESOM_OK;
+}
+
+besom_status besom_guardian_make_all_ready(besom_guardian* guardian) {
+  if (guardian->guardian.is_stale()) return BESOM_STALE_HANDLE;
+  return give(guardian->owner, guardian->guardian.make_all_ready());
+}
+
+uint64_t besom_guardian_pending(const besom_guardian* guardian) {
+  return guardian->guardian.pending();
+}
+
+uint64_t besom_guardian_ready(const besom_guardian* guardian) { return guardian->guardian.ready(); }
+
+besom_status besom_run_finalizers(besom_heap* heap, uint64_t limit, uint64_t* called) {
+  const Result<std::uint64_t> count = heap->heap->run_finalizers(limit);
+  if (called != nullptr) *called = count ? *count : 0;
+  return give(heap, count.error());
+}

@@ -1,0 +1,249 @@
+/// Errors, options, the life of a heap, collecting, statistics.
+
+#include <errno.h>
+#include <setjmp.h>
+
+#include "tests/gc/c_api/kit.h"
+
+static void errors_have_names_and_messages(void) {
+  besom_error error = {BESOM_HEAP_LIMIT, 0, 32, 1 << 20, "heap_max"};
+  const char* line = "heap_limit: 32 bytes needed, limit is 1048576 bytes (heap_max)";
+  char text[100];
+  CHECK(besom_error_message(&error, text, sizeof text) == strlen(line));
+  CHECK(strcmp(text, line) == 0);
+  CHECK(besom_error_message(&error, text, 11) == strlen(line));
+  CHECK(strcmp(text, "heap_limit") == 0);
+  CHECK(strcmp(besom_status_name(BESOM_OK), "ok") == 0);
+  CHECK(strcmp(besom_status_name(BESOM_ABANDONED), "abandoned") == 0);
+  CHECK(strcmp(besom_status_name((besom_status)99), "unknown") == 0);
+  CHECK(strcmp(besom_cause_name(BESOM_CAUSE_ZEAL), "zeal") == 0);
+  CHECK(strcmp(besom_version(), BESOM_VERSION) == 0);
+}
+
+static void options_come_from_text(void) {
+  besom_options options;
+  besom_error error;
+  besom_options_init(&options);
+  CHECK(options.struct_bytes == sizeof options);
+  CHECK(options.heap_max == (uint64_t)4 << 30);
+  CHECK(options.growth == 2 && options.read_environment && options.log == BESOM_LOG_WARN);
+  CHECK(besom_options_parse(&options,
+                            "heap_max=8M,generational=on,zeal=alloc:7,growth=fixed,log=off",
+                            &error) == BESOM_OK);
+  CHECK(error.code == BESOM_OK);
+  CHECK(options.heap_max == 8 << 20 && options.generational && options.zeal_every == 7);
+  CHECK(options.zeal_verify && options.growth == 0 && options.log == BESOM_LOG_OFF);
+  CHECK(besom_options_check(&options, NULL) == BESOM_OK);
+  CHECK(besom_options_parse(&options, "heap_max=1M,heap_min=1", &error) == BESOM_BAD_OPTION);
+  CHECK(error.code == BESOM_BAD_OPTION && strstr(error.detail, "unknown key") != NULL);
+  CHECK(options.heap_max == 8 << 20);
+  options.heap_initial = 9 << 20;
+  CHECK(besom_options_check(&options, &error) == BESOM_BAD_OPTION);
+  CHECK(strstr(error.detail, "heap_initial") != NULL);
+}
+
+static void* refuse_memory(void* hint, size_t bytes) {
+  (void)hint;
+  (void)bytes;
+  errno = ENOMEM;
+  return NULL;
+}
+static void* map_nothing(size_t bytes) { return refuse_memory(NULL, bytes); }
+static int refuse(void* address, size_t bytes) {
+  (void)address;
+  (void)bytes;
+  errno = ENOMEM;
+  return -1;
+}
+static int refuse_name(void* address, size_t bytes, const char* name) {
+  (void)name;
+  return refuse(address, bytes);
+}
+
+static void bad_options_make_no_heap(void) {
+  static const besom_system nothing = {refuse_memory, map_nothing, refuse,     refuse,
+                                       refuse,        refuse,      refuse_name};
+  besom_options options;
+  besom_heap* heap = (besom_heap*)&options;
+  besom_error error;
+  besom_options_init(&options);
+  options.struct_bytes -= 8;
+  CHECK(besom_heap_create(&options, &heap, &error) == BESOM_BAD_OPTION);
+  CHECK(heap == NULL && strstr(error.detail, "struct_bytes") != NULL);
+  besom_options_init(&options);
+  options.heap_max = 1;
+  CHECK(besom_heap_create(&options, &heap, NULL) == BESOM_BAD_OPTION);
+  options.heap_max = 1 << 20;
+  options.log = (besom_log_level)17;
+  CHECK(besom_heap_create(&options, &heap, &error) == BESOM_BAD_OPTION);
+  options.log = BESOM_LOG_OFF;
+  options.system = &nothing;
+  CHECK(besom_heap_create(&options, &heap, &error) == BESOM_RESERVE_FAILED);
+  CHECK(heap == NULL && error.system_errno == ENOMEM);
+}
+
+typedef struct Lines {
+  int count;
+  besom_log_level least;
+} Lines;
+static void count_line(void* user, besom_log_level level, const char* line) {
+  Lines* lines = user;
+  CHECK(line[0] != '\0');
+  ++lines->count;
+  if (level < lines->least) lines->least = level;
+}
+
+static void log_lines_reach_the_sink(void) {
+  Lines lines = {0, BESOM_LOG_OFF};
+  besom_options options, used;
+  besom_heap* heap;
+  besom_options_init(&options);
+  options.heap_max = 1 << 20;
+  options.read_environment = false;
+  options.log = BESOM_LOG_DEBUG;
+  options.log_write = count_line;
+  options.log_user = &lines;
+  CHECK(besom_heap_create(&options, &heap, NULL) == BESOM_OK);
+  besom_heap_options(heap, &used);
+  CHECK(used.heap_max == 1 << 20 && used.log == BESOM_LOG_DEBUG && !used.read_environment);
+  CHECK(used.log_write == count_line && used.log_user == &lines && used.system == NULL);
+  CHECK(besom_collect(heap) == BESOM_OK);
+  CHECK(lines.count > 0 && lines.least == BESOM_LOG_DEBUG);
+  besom_heap_destroy(heap);
+  besom_heap_destroy(NULL);
+  CHECK(besom_heap_create(NULL, &heap, NULL) == BESOM_OK);
+  besom_heap_destroy(heap);
+}
+
+static void note_collection(void* user, const besom_collection* collection) {
+  besom_collection* seen = user;
+  *seen = *collection;
+}
+
+static void collections_are_counted(void) {
+  Kit kit = make_exact_kit();
+  besom_collection seen = {0}, last;
+  besom_stats stats;
+  CHECK(besom_set_listener(kit.heap, note_collection, &seen) == BESOM_OK);
+  new_pair(&kit);
+  new_pair(&kit);
+  CHECK(survivors(&kit) == 0);
+  CHECK(seen.number == 1 && seen.cause == BESOM_CAUSE_REQUESTED && seen.freed_objects == 2);
+  CHECK(!seen.abandoned && !seen.minor && seen.freed_bytes == 64);
+  besom_last_collection(kit.heap, &last);
+  CHECK(memcmp(&last, &seen, sizeof last) == 0);
+  besom_get_stats(kit.heap, &stats);
+  CHECK(stats.collections == 1 && stats.freed_objects == 2 && stats.allocated == 64);
+  CHECK(besom_set_listener(kit.heap, NULL, NULL) == BESOM_OK);
+  CHECK(besom_collect(kit.heap) == BESOM_OK);
+  CHECK(seen.number == 1);
+  drop_kit(&kit);
+}
+
+static void collections_can_be_forbidden(void) {
+  Kit kit = make_kit();
+  Pair* pair;
+  int i;
+  CHECK(besom_forbid_collections(kit.heap) == BESOM_OK);
+  pair = new_pair(&kit);
+  for (i = 0; i < 1000; ++i) new_pair(&kit);
+  CHECK(besom_collect(kit.heap) == BESOM_NO_COLLECT);
+  CHECK(besom_last_error(kit.heap)->code == BESOM_NO_COLLECT);
+  CHECK(besom_safepoint(kit.heap) == BESOM_OK);
+  CHECK(besom_check(kit.heap, besom_ref_of(pair), kit.pair, NULL) == BESOM_OK);
+  CHECK(besom_allow_collections(kit.heap) == BESOM_OK);
+  CHECK(besom_allow_collections(kit.heap) == BESOM_UNBALANCED);
+  CHECK(survivors(&kit) == 0);
+  drop_kit(&kit);
+}
+
+static void safepoints_collect_alone_where_asked(void) {
+  besom_options options;
+  besom_heap* heap;
+  besom_type bytes;
+  besom_stats stats;
+  int i;
+  besom_options_init(&options);
+  options.heap_max = 64 << 20;
+  options.safepoints = true;
+  options.read_environment = false;
+  CHECK(besom_heap_create(&options, &heap, NULL) == BESOM_OK);
+  CHECK(besom_define_standard(heap, BESOM_BYTE_ARRAY, &bytes) == BESOM_OK);
+  for (i = 0; i < 8000; ++i) CHECK(besom_allocate(heap, bytes, 4000) != NULL);
+  besom_get_stats(heap, &stats);
+  CHECK(stats.collections == 0);
+  CHECK(besom_safepoint(heap) == BESOM_OK);
+  besom_get_stats(heap, &stats);
+  // The newest object is a root by itself.
+  CHECK(stats.collections == 1 && stats.freed_objects == 7999);
+  besom_heap_destroy(heap);
+}
+
+static void external_bytes_are_counted(void) {
+  Kit kit = make_exact_kit();
+  besom_stats stats;
+  besom_collection last;
+  int i;
+  CHECK(besom_add_external(kit.heap, 8 << 20) == BESOM_OK);
+  besom_get_stats(kit.heap, &stats);
+  CHECK(stats.external == 8 << 20);
+  for (i = 0; i < 10; ++i) new_pair(&kit);
+  besom_last_collection(kit.heap, &last);
+  CHECK(last.number == 1 && last.cause == BESOM_CAUSE_EXTERNAL);
+  CHECK(besom_add_external(kit.heap, UINT64_MAX) == BESOM_HEAP_LIMIT);
+  CHECK(besom_remove_external(kit.heap, 8 << 20) == BESOM_OK);
+  CHECK(besom_remove_external(kit.heap, 1) == BESOM_UNBALANCED);
+  drop_kit(&kit);
+}
+
+static jmp_buf landing;
+static void jump_out(void* user, besom_tracer* tracer) {
+  (void)user;
+  (void)tracer;
+  longjmp(landing, 1);
+}
+
+static void a_jump_out_of_a_callback_is_recovered_from(void) {
+  Kit kit = make_exact_kit();
+  besom_handle* handle = besom_handle_new(kit.heap, new_pair(&kit), "kept");
+  besom_registration* roots = besom_add_roots(kit.heap, jump_out, NULL, "jumps");
+  besom_collection last;
+  CHECK(handle != NULL && roots != NULL);
+  if (setjmp(landing) == 0) {
+    besom_collect(kit.heap);
+    CHECK(!"reached");
+  }
+  CHECK(besom_collect(kit.heap) == BESOM_REENTRANT);
+  CHECK(besom_recover(kit.heap) == BESOM_OK);
+  besom_last_collection(kit.heap, &last);
+  CHECK(last.abandoned);
+  CHECK(besom_registration_remove(roots) == BESOM_OK);
+  CHECK(survivors(&kit) == 1);
+  besom_registration_free(roots);
+  besom_handle_free(handle);
+  drop_kit(&kit);
+}
+
+static void reset_restores_an_empty_heap(void) {
+  Kit kit = make_kit();
+  besom_handle* handle = besom_handle_new(kit.heap, new_pair(&kit), "dropped");
+  CHECK(besom_reset(kit.heap) == BESOM_OK);
+  CHECK(besom_handle_check(handle, kit.heap, NULL) == BESOM_STALE_HANDLE);
+  besom_handle_free(handle);
+  CHECK(survivors(&kit) == 0);
+  new_pair(&kit);
+  drop_kit(&kit);
+}
+
+void test_heaps(void) {
+  errors_have_names_and_messages();
+  options_come_from_text();
+  bad_options_make_no_heap();
+  log_lines_reach_the_sink();
+  collections_are_counted();
+  collections_can_be_forbidden();
+  safepoints_collect_alone_where_asked();
+  external_bytes_are_counted();
+  a_jump_out_of_a_callback_is_recovered_from();
+  reset_restores_an_empty_heap();
+}

@@ -1,0 +1,134 @@
+/// Walks over the heap.
+
+#include "tests/gc/c_api/kit.h"
+
+typedef struct Sums {
+  int calls;
+  uint64_t objects, bytes;
+  char text[300];
+} Sums;
+
+static void add_object(void* user, const besom_object* object) {
+  Sums* sums = user;
+  ++sums->objects;
+  sums->bytes += object->size_bytes;
+  CHECK(strcmp(object->type_name, "Pair") == 0);
+  CHECK(((const besom_header*)object->object)->type == object->type);
+}
+
+static void add_row(void* user, const besom_census_row* row) {
+  Sums* sums = user;
+  ++sums->calls;
+  sums->objects += row->objects;
+  sums->bytes += row->bytes;
+  strcat(strcat(sums->text, row->type_name), " ");
+}
+
+static void add_hole(void* user, uint32_t index, uint32_t size_bytes) {
+  Sums* sums = user;
+  CHECK(index % 16 == 0 && size_bytes % 16 == 0);
+  ++sums->calls;
+  sums->bytes += size_bytes;
+}
+
+static void objects_holes_and_types_are_counted(void) {
+  Kit kit = make_exact_kit();
+  Sums objects = {0}, census = {0}, holes = {0};
+  besom_handle* handle = besom_handle_new(kit.heap, new_pair(&kit), "pair");
+  besom_stats stats;
+  ((Pair*)besom_handle_get(handle))->first = new_pair(&kit);
+  CHECK(survivors(&kit) == 2);
+  CHECK(besom_each_object(kit.heap, add_object, &objects) == BESOM_OK);
+  CHECK(objects.objects == 2 && objects.bytes == 64);
+  CHECK(besom_allocate(kit.heap, kit.bytes, 1000) != NULL);
+  CHECK(besom_census(kit.heap, add_row, &census) == BESOM_OK);
+  CHECK(census.calls == 2 && census.objects == 3 && census.bytes == 64 + 1008);
+  CHECK(strcmp(census.text, "ByteArray Pair ") == 0);
+  CHECK(besom_each_hole(kit.heap, add_hole, &holes) == BESOM_OK);
+  besom_get_stats(kit.heap, &stats);
+  CHECK(holes.calls > 0 && holes.bytes < stats.capacity && holes.bytes > stats.capacity / 2);
+  besom_handle_free(handle);
+  drop_kit(&kit);
+}
+
+static void add_step(void* user, const besom_step* step) {
+  Sums* sums = user;
+  char text[60];
+  ++sums->calls;
+  CHECK(step->object != NULL);
+  snprintf(text, sizeof text, "%d:%s:%s ", (int)step->via, step->name != NULL ? step->name : "",
+           step->type_name);
+  strcat(sums->text, text);
+}
+
+static void paths_name_roots_and_fields(void) {
+  Kit kit = make_kit();
+  Sums path = {0}, none = {0};
+  besom_handle* handle = besom_handle_new(kit.heap, new_pair(&kit), "globals");
+  Pair* second = new_pair(&kit);
+  ((Pair*)besom_handle_get(handle))->second = second;
+  CHECK(besom_path_to_root(kit.heap, second, add_step, &path) == BESOM_OK);
+  CHECK(path.calls == 2);
+  CHECK(strcmp(path.text, "0:globals:Pair 1:second:Pair ") == 0);
+  CHECK(besom_path_to_root(kit.heap, &kit, add_step, &none) == BESOM_BAD_REF);
+  CHECK(besom_path_to_root(kit.heap, NULL, add_step, &none) == BESOM_BAD_REF);
+  CHECK(besom_path_to_root(kit.heap, (char*)second + 8, add_step, &none) == BESOM_BAD_REF);
+  CHECK(none.calls == 0);
+  besom_handle_free(handle);
+  drop_kit(&kit);
+}
+
+static void add_root(void* user, const besom_held_root* root) {
+  Sums* sums = user;
+  char text[60];
+  snprintf(text, sizeof text, "%d %s '%s'\n", (int)root->count, root->kind_name, root->label);
+  strcat(sums->text, text);
+  CHECK((root->kind == BESOM_ROOT_HANDLE) == (strcmp(root->kind_name, "handle") == 0));
+}
+
+static void held_roots_are_listed_by_label(void) {
+  Kit kit = make_kit();
+  Sums held = {0};
+  besom_ref slot = 0;
+  besom_handle* handles[2];
+  besom_registration* range = besom_add_root_range(kit.heap, &slot, 1, "slots");
+  handles[0] = besom_handle_new(kit.heap, new_pair(&kit), "parser");
+  handles[1] = besom_handle_new(kit.heap, new_pair(&kit), "parser");
+  CHECK(besom_held_roots(kit.heap, add_root, &held) == BESOM_OK);
+  CHECK(strcmp(held.text, "2 handle 'parser'\n1 range 'slots'\n") == 0);
+  besom_handle_free(handles[0]);
+  besom_handle_free(handles[1]);
+  besom_registration_free(range);
+  drop_kit(&kit);
+}
+
+static void note_defect(void* user, const besom_defect* defect) {
+  Sums* sums = user;
+  ++sums->calls;
+  CHECK(defect->kind == BESOM_DEFECT_BAD_REF && defect->target == 0x1238);
+  CHECK(defect->offset == offsetof(Node, right) && defect->holder != 0);
+  snprintf(sums->text, sizeof sums->text, "%s", defect->message);
+}
+
+static void verification_names_what_is_wrong(void) {
+  Kit kit = make_exact_kit();
+  Sums found = {0};
+  uint64_t defects = 99;
+  besom_handle* handle = besom_handle_new(kit.heap, new_node(&kit), "node");
+  CHECK(besom_verify(kit.heap, note_defect, &found, &defects) == BESOM_OK);
+  CHECK(defects == 0 && found.calls == 0);
+  ((Node*)besom_handle_get(handle))->right = 0x1238;
+  CHECK(besom_verify(kit.heap, NULL, NULL, &defects) == BESOM_OK && defects == 1);
+  CHECK(besom_verify(kit.heap, note_defect, &found, NULL) == BESOM_OK);
+  CHECK(found.calls == 1 && strstr(found.text, "Node") != NULL);
+  CHECK(strstr(found.text, "right") != NULL);
+  besom_handle_free(handle);
+  drop_kit(&kit);
+}
+
+void test_inspection(void) {
+  objects_holes_and_types_are_counted();
+  paths_name_roots_and_fields();
+  held_roots_are_listed_by_label();
+  verification_names_what_is_wrong();
+}

@@ -1,0 +1,184 @@
+/// Handles, locals, registered roots, mark hooks.
+
+#include "tests/gc/c_api/kit.h"
+
+static void handles_keep_their_objects(void) {
+  Kit kit = make_kit();
+  besom_handle* handle = besom_handle_new(kit.heap, new_pair(&kit), "one");
+  besom_handle* empty = besom_handle_new(kit.heap, NULL, "none");
+  void* object = NULL;
+  CHECK(handle != NULL && empty != NULL);
+  CHECK(besom_handle_get(empty) == NULL && besom_handle_get(NULL) == NULL);
+  CHECK(survivors(&kit) == 1);
+  CHECK(besom_handle_check(handle, kit.heap, &object) == BESOM_OK);
+  CHECK(object == besom_handle_get(handle) && object != NULL);
+  CHECK(besom_handle_set(empty, new_pair(&kit)) == BESOM_OK);
+  CHECK(survivors(&kit) == 2);
+  CHECK(besom_handle_set(handle, NULL) == BESOM_OK);
+  CHECK(survivors(&kit) == 1);
+  besom_handle_free(handle);
+  besom_handle_free(empty);
+  besom_handle_free(NULL);
+  CHECK(survivors(&kit) == 0);
+  drop_kit(&kit);
+}
+
+static void locals_last_until_the_mark_is_restored(void) {
+  Kit kit = make_kit();
+  besom_mark outer, inner;
+  besom_local local, other;
+  void* object = NULL;
+  int i;
+  CHECK(besom_locals_mark(kit.heap, &outer) == BESOM_OK);
+  CHECK(besom_local_push(kit.heap, new_pair(&kit), &local) == BESOM_OK);
+  CHECK(besom_locals_mark(kit.heap, &inner) == BESOM_OK);
+  for (i = 0; i < 3000; ++i) {
+    CHECK(besom_local_push(kit.heap, new_pair(&kit), &other) == BESOM_OK);
+  }
+  CHECK(survivors(&kit) == 3001);
+  CHECK(besom_local_check(&other, kit.heap, &object) == BESOM_OK);
+  CHECK(object == besom_local_get(&other));
+  CHECK(besom_locals_restore(kit.heap, &inner) == BESOM_OK);
+  CHECK(besom_locals_restore(kit.heap, &inner) == BESOM_STALE_HANDLE);
+  CHECK(besom_local_check(&other, kit.heap, NULL) == BESOM_STALE_HANDLE);
+  CHECK(besom_local_set(&other, kit.heap, NULL) == BESOM_STALE_HANDLE);
+  CHECK(survivors(&kit) == 1);
+  CHECK(besom_local_set(&local, kit.heap, new_node(&kit)) == BESOM_OK);
+  CHECK(((besom_header*)besom_local_get(&local))->type == kit.node);
+  CHECK(survivors(&kit) == 1);
+  CHECK(besom_locals_restore(kit.heap, &outer) == BESOM_OK);
+  CHECK(survivors(&kit) == 0);
+  drop_kit(&kit);
+}
+
+static void restoring_allows_collections_again(void) {
+  Kit kit = make_kit();
+  besom_mark mark;
+  CHECK(besom_locals_mark(kit.heap, &mark) == BESOM_OK);
+  CHECK(besom_forbid_collections(kit.heap) == BESOM_OK);
+  CHECK(besom_locals_restore(kit.heap, &mark) == BESOM_OK);
+  CHECK(besom_collect(kit.heap) == BESOM_OK);
+  drop_kit(&kit);
+}
+
+typedef struct Stack {
+  Pair* items[4];
+  int count;
+} Stack;
+static void visit_stack(void* user, besom_tracer* tracer) {
+  const Stack* stack = user;
+  int i;
+  for (i = 0; i < stack->count; ++i) besom_visit_pointer(tracer, stack->items[i]);
+}
+
+static void callbacks_and_ranges_name_roots(void) {
+  Kit kit = make_kit();
+  Stack stack = {{NULL, NULL, NULL, NULL}, 0};
+  besom_ref refs[2] = {0, 0};
+  void* words[3] = {NULL, NULL, NULL};
+  besom_registration* callback = besom_add_roots(kit.heap, visit_stack, &stack, "stack");
+  besom_registration* range = besom_add_root_range(kit.heap, refs, 2, "refs");
+  besom_registration* ambiguous = besom_add_ambiguous_range(kit.heap, words, words + 3, "words");
+  CHECK(callback != NULL && range != NULL && ambiguous != NULL);
+  for (; stack.count < 3; ++stack.count) stack.items[stack.count] = new_pair(&kit);
+  refs[1] = besom_ref_of(new_pair(&kit));
+  words[2] = (char*)new_pair(&kit) + 9;
+  CHECK(survivors(&kit) == 5);
+  besom_registration_free(range);
+  CHECK(survivors(&kit) == 4);
+  CHECK(besom_registration_remove(callback) == BESOM_OK);
+  CHECK(besom_registration_remove(callback) == BESOM_STALE_HANDLE);
+  besom_registration_free(callback);
+  CHECK(survivors(&kit) == 1);
+  besom_registration_free(ambiguous);
+  besom_registration_free(NULL);
+  CHECK(survivors(&kit) == 0);
+  CHECK(besom_add_ambiguous_range(kit.heap, words + 3, words, "reversed") == NULL);
+  CHECK(besom_last_error(kit.heap)->code == BESOM_BAD_OPTION);
+  drop_kit(&kit);
+}
+
+/// Pointers kept in this frame alone. Not inlined, so that the frame of its caller holds none.
+__attribute__((noinline)) static void keep_on_the_stack(Kit* kit) {
+  Pair* volatile kept[20];
+  int i;
+  for (i = 0; i < 20; ++i) kept[i] = new_pair(kit);
+  CHECK(survivors(kit) >= 20);
+  for (i = 0; i < 20; ++i) {
+    CHECK(besom_check(kit->heap, besom_ref_of(kept[i]), kit->pair, NULL) == BESOM_OK);
+  }
+}
+
+static void the_native_stack_is_searched(void) {
+  Kit kit = make_kit();
+  besom_registration* scan = besom_scan_native_stack(kit.heap, __builtin_frame_address(0));
+  CHECK(scan != NULL);
+  keep_on_the_stack(&kit);
+  besom_registration_free(scan);
+  CHECK(survivors(&kit) == 0);
+  CHECK(besom_scan_native_stack(kit.heap, &failures) == NULL);
+  CHECK(besom_last_error(kit.heap)->code == BESOM_BAD_OPTION);
+  drop_kit(&kit);
+}
+
+/// A weak list of the host's own.
+typedef struct Known {
+  Pair* pairs[2];
+  besom_ref refs[2];
+  bool lives[2], lives_by_ref[2], minor;
+} Known;
+static void forget_the_dead(void* user, const besom_mark_view* marks) {
+  Known* known = user;
+  int i;
+  for (i = 0; i < 2; ++i) {
+    known->lives[i] = besom_is_marked(marks, known->pairs[i]);
+    known->lives_by_ref[i] = besom_is_marked_ref(marks, known->refs[i]);
+  }
+  known->minor = besom_is_minor(marks);
+}
+
+static void mark_hooks_see_what_lives(void) {
+  Kit kit = make_exact_kit();
+  Known known;
+  besom_handle* handle = besom_handle_new(kit.heap, new_pair(&kit), "kept");
+  besom_registration* hook = besom_add_mark_hook(kit.heap, forget_the_dead, &known, "known");
+  CHECK(hook != NULL);
+  known.pairs[0] = besom_handle_get(handle);
+  known.pairs[1] = new_pair(&kit);
+  known.refs[0] = besom_ref_of(known.pairs[0]);
+  known.refs[1] = besom_ref_of(known.pairs[1]);
+  CHECK(survivors(&kit) == 1);
+  CHECK(known.lives[0] && known.lives_by_ref[0] && !known.minor);
+  CHECK(!known.lives[1] && !known.lives_by_ref[1]);
+  besom_registration_free(hook);
+  besom_handle_free(handle);
+  drop_kit(&kit);
+}
+
+static void give_up(void* user, besom_tracer* tracer) {
+  if (*(bool*)user) besom_abandon(tracer);
+  CHECK(besom_is_abandoned(tracer) == *(bool*)user);
+}
+
+static void an_abandoned_collection_frees_nothing(void) {
+  Kit kit = make_kit();
+  bool gives_up = true;
+  besom_registration* roots = besom_add_roots(kit.heap, give_up, &gives_up, "gives up");
+  Pair* pair = new_pair(&kit);
+  CHECK(besom_collect(kit.heap) == BESOM_ABANDONED);
+  CHECK(besom_check(kit.heap, besom_ref_of(pair), kit.pair, NULL) == BESOM_OK);
+  gives_up = false;
+  CHECK(survivors(&kit) == 0);
+  besom_registration_free(roots);
+  drop_kit(&kit);
+}
+
+void test_roots(void) {
+  handles_keep_their_objects();
+  locals_last_until_the_mark_is_restored();
+  restoring_allows_collections_again();
+  callbacks_and_ranges_name_roots();
+  the_native_stack_is_searched();
+  mark_hooks_see_what_lives();
+  an_abandoned_collection_frees_nothing();
+}

@@ -1,0 +1,217 @@
+/// Weak handles, boxes, ephemerons, tables, guardians.
+
+#include "tests/gc/c_api/kit.h"
+
+static void weak_handles_forget_the_dead(void) {
+  Kit kit = make_kit();
+  besom_handle* handle = besom_handle_new(kit.heap, new_pair(&kit), "strong");
+  besom_weak* weak = besom_weak_new(kit.heap, besom_handle_get(handle), "weak");
+  void* object = NULL;
+  CHECK(survivors(&kit) == 1);
+  CHECK(besom_weak_get(weak) == besom_handle_get(handle) && besom_weak_get(NULL) == NULL);
+  CHECK(besom_weak_check(weak, kit.heap, &object) == BESOM_OK);
+  CHECK(object == besom_handle_get(handle));
+  CHECK(besom_handle_set(handle, new_pair(&kit)) == BESOM_OK);
+  CHECK(survivors(&kit) == 1);
+  CHECK(besom_weak_get(weak) == NULL);
+  CHECK(besom_weak_set(weak, besom_handle_get(handle)) == BESOM_OK);
+  CHECK(survivors(&kit) == 1);
+  CHECK(besom_weak_get(weak) == besom_handle_get(handle));
+  besom_handle_free(handle);
+  besom_weak_free(weak);
+  besom_weak_free(NULL);
+  drop_kit(&kit);
+}
+
+static besom_type standard(Kit* kit, besom_standard which) {
+  besom_type type = 0;
+  CHECK(besom_define_standard(kit->heap, which, &type) == BESOM_OK);
+  return type;
+}
+
+static void boxes_and_ephemerons_break(void) {
+  Kit kit = make_kit();
+  const besom_type box_type = standard(&kit, BESOM_WEAK_BOX);
+  const besom_type ephemeron_type = standard(&kit, BESOM_EPHEMERON);
+  besom_handle* key = besom_handle_new(kit.heap, new_pair(&kit), "key");
+  besom_handle* box = besom_handle_new(
+      kit.heap, besom_weak_box_new(kit.heap, box_type, besom_ref_of(besom_handle_get(key))), "box");
+  besom_handle* ephemeron =
+      besom_handle_new(kit.heap,
+                       besom_ephemeron_new(kit.heap, ephemeron_type,
+                                           besom_ref_of(besom_handle_get(key)), besom_integer(5)),
+                       "ephemeron");
+  CHECK(survivors(&kit) == 3);
+  CHECK(besom_weak_box_target(besom_handle_get(box)) == besom_ref_of(besom_handle_get(key)));
+  CHECK(!besom_entry_is_broken(besom_ephemeron_entry(besom_handle_get(ephemeron))));
+  CHECK(besom_ephemeron_entry(besom_handle_get(ephemeron))->value == besom_integer(5));
+  besom_handle_free(key);
+  CHECK(survivors(&kit) == 2);
+  CHECK(besom_weak_box_target(besom_handle_get(box)) == 0);
+  CHECK(besom_entry_is_broken(besom_ephemeron_entry(besom_handle_get(ephemeron))));
+  CHECK(besom_weak_box_new(kit.heap, kit.pair, 0) == NULL);
+  CHECK(besom_last_error(kit.heap)->code == BESOM_BAD_TYPE);
+  CHECK(besom_ephemeron_new(kit.heap, box_type, 0, 0) == NULL);
+  CHECK(besom_last_error(kit.heap)->code == BESOM_BAD_TYPE);
+  besom_handle_free(box);
+  besom_handle_free(ephemeron);
+  drop_kit(&kit);
+}
+
+static void add_up(void* user, besom_value key, besom_value value) {
+  CHECK(key != 0);
+  *(int*)user += besom_as_integer(value);
+}
+
+static void weak_key_tables_lose_dead_keys(void) {
+  Kit kit = make_kit();
+  const besom_type entries = standard(&kit, BESOM_EPHEMERON_ARRAY);
+  const besom_type table_type = standard(&kit, BESOM_WEAK_KEY_TABLE);
+  besom_handle* table =
+      besom_handle_new(kit.heap, besom_table_new(kit.heap, table_type, entries), "table");
+  besom_handle* keys[20];
+  int i, sum = 0;
+  for (i = 0; i < 20; ++i) {
+    keys[i] = besom_handle_new(kit.heap, new_pair(&kit), "key");
+    CHECK(besom_table_put(kit.heap, besom_handle_get(table),
+                          besom_ref_of(besom_handle_get(keys[i])), besom_integer(i)) == BESOM_OK);
+  }
+#define TABLE besom_handle_get(table)
+  CHECK(besom_table_size(kit.heap, TABLE) == 20);
+  CHECK(besom_table_capacity(kit.heap, TABLE) >= 20);
+  CHECK(besom_table_get(kit.heap, TABLE, besom_ref_of(besom_handle_get(keys[7]))) ==
+        besom_integer(7));
+  CHECK(besom_table_contains(kit.heap, TABLE, besom_ref_of(besom_handle_get(keys[7]))));
+  CHECK(besom_table_remove(kit.heap, TABLE, besom_ref_of(besom_handle_get(keys[7]))));
+  CHECK(!besom_table_remove(kit.heap, TABLE, besom_ref_of(besom_handle_get(keys[7]))));
+  CHECK(!besom_table_contains(kit.heap, TABLE, besom_ref_of(besom_handle_get(keys[7]))));
+  for (i = 10; i < 20; ++i) besom_handle_free(keys[i]);
+  CHECK(besom_collect(kit.heap) == BESOM_OK);
+  CHECK(besom_table_size(kit.heap, TABLE) == 9);
+  besom_table_each(kit.heap, TABLE, add_up, &sum);
+  CHECK(sum == 45 - 7);
+  CHECK(besom_table_put(kit.heap, TABLE, 0, besom_integer(1)) == BESOM_BAD_REF);
+  CHECK(besom_table_put(kit.heap, &kit, besom_integer(1), 0) == BESOM_BAD_REF);
+  CHECK(besom_table_put(kit.heap, besom_handle_get(keys[0]), besom_integer(1), 0) == BESOM_BAD_REF);
+  CHECK(besom_table_get(kit.heap, besom_handle_get(keys[0]), besom_integer(1)) == 0);
+  CHECK(besom_table_size(kit.heap, besom_handle_get(keys[0])) == 0);
+  CHECK(besom_table_new(kit.heap, entries, entries) == NULL);
+  CHECK(besom_table_new(kit.heap, table_type, kit.pair) == NULL);
+  CHECK(besom_last_error(kit.heap)->code == BESOM_BAD_TYPE);
+  for (i = 0; i < 10; ++i) besom_handle_free(keys[i]);
+  besom_handle_free(table);
+  drop_kit(&kit);
+}
+
+static void weak_value_tables_lose_dead_values(void) {
+  Kit kit = make_kit();
+  besom_handle* table =
+      besom_handle_new(kit.heap,
+                       besom_table_new(kit.heap, standard(&kit, BESOM_WEAK_VALUE_TABLE),
+                                       standard(&kit, BESOM_WEAK_VALUE_ARRAY)),
+                       "table");
+  besom_handle* value = besom_handle_new(kit.heap, new_pair(&kit), "value");
+  CHECK(besom_table_put(kit.heap, TABLE, besom_integer(1), besom_ref_of(besom_handle_get(value))) ==
+        BESOM_OK);
+  CHECK(besom_table_put(kit.heap, TABLE, besom_integer(2), besom_ref_of(new_pair(&kit))) ==
+        BESOM_OK);
+  CHECK(besom_collect(kit.heap) == BESOM_OK);
+  CHECK(besom_table_get(kit.heap, TABLE, besom_integer(1)) ==
+        besom_ref_of(besom_handle_get(value)));
+  CHECK(besom_table_get(kit.heap, TABLE, besom_integer(2)) == 0);
+  besom_handle_free(value);
+  besom_handle_free(table);
+  drop_kit(&kit);
+}
+#undef TABLE
+
+static void all_standard_types_can_be_allocated(void) {
+  static const besom_standard arrays[] = {BESOM_REF_ARRAY, BESOM_VALUE_ARRAY, BESOM_WEAK_ARRAY,
+                                          BESOM_EPHEMERON_ARRAY, BESOM_WEAK_VALUE_ARRAY};
+  Kit kit = make_kit();
+  size_t i;
+  for (i = 0; i < sizeof arrays / sizeof *arrays; ++i) {
+    const besom_header* array = besom_allocate(kit.heap, standard(&kit, arrays[i]), 100);
+    CHECK(array != NULL && array->length == 100);
+  }
+  CHECK(survivors(&kit) == 0);
+  drop_kit(&kit);
+}
+
+static void guardians_hand_out_the_dead(void) {
+  Kit kit = make_kit();
+  besom_guardian* guardian = besom_guardian_new(kit.heap, NULL, NULL);
+  besom_handle* handle = besom_handle_new(kit.heap, new_node(&kit), "watched");
+  Node* node = besom_handle_get(handle);
+  void* agent = &kit;
+  node->number = 77;
+  CHECK(besom_guard(guardian, node, NULL, 0) == BESOM_OK);
+  CHECK(besom_guard(guardian, node, new_pair(&kit), 1) == BESOM_OK);
+  CHECK(survivors(&kit) == 2);
+  CHECK(besom_guardian_pending(guardian) == 2 && besom_guardian_ready(guardian) == 0);
+  CHECK(besom_guardian_next(guardian, &agent) == BESOM_OK && agent == NULL);
+  besom_handle_free(handle);
+  CHECK(survivors(&kit) == 2);
+  CHECK(besom_guardian_ready(guardian) == 2);
+  CHECK(besom_guardian_next(guardian, &agent) == BESOM_OK);
+  CHECK(((besom_header*)agent)->type == kit.pair);
+  CHECK(besom_guardian_next(guardian, &agent) == BESOM_OK);
+  CHECK(agent == node && ((Node*)agent)->number == 77);
+  CHECK(survivors(&kit) == 0);
+  handle = besom_handle_new(kit.heap, new_node(&kit), "left");
+  CHECK(besom_guard(guardian, besom_handle_get(handle), NULL, 0) == BESOM_OK);
+  CHECK(besom_guardian_make_all_ready(guardian) == BESOM_OK);
+  CHECK(besom_guardian_ready(guardian) == 1);
+  CHECK(besom_guard(guardian, NULL, NULL, 0) == BESOM_BAD_REF);
+  besom_handle_free(handle);
+  besom_guardian_free(guardian);
+  besom_guardian_free(NULL);
+  drop_kit(&kit);
+}
+
+typedef struct Finalized {
+  uint64_t numbers[3];
+  int count;
+  besom_heap* heap;
+} Finalized;
+static void finalize(void* user, besom_heap* heap, void* agent) {
+  Finalized* finalized = user;
+  const Node* node = agent;
+  finalized->numbers[finalized->count++] = node->number;
+  CHECK(heap == finalized->heap);
+  CHECK(besom_allocate(heap, node->header.type, 0) != NULL);
+  CHECK(besom_run_finalizers(heap, 1, NULL) == BESOM_REENTRANT);
+  CHECK(besom_reset(heap) == BESOM_REENTRANT);
+}
+
+static void finalizers_run_when_the_program_says(void) {
+  Kit kit = make_kit();
+  Finalized finalized = {{0, 0, 0}, 0, NULL};
+  besom_guardian* guardian = besom_guardian_new(kit.heap, finalize, &finalized);
+  uint64_t called = 99;
+  int i;
+  finalized.heap = kit.heap;
+  for (i = 0; i < 3; ++i) {
+    Node* node = new_node(&kit);
+    node->number = (uint64_t)i;
+    CHECK(besom_guard(guardian, node, NULL, i) == BESOM_OK);
+  }
+  CHECK(besom_collect(kit.heap) == BESOM_OK);
+  CHECK(finalized.count == 0);
+  CHECK(besom_run_finalizers(kit.heap, 2, &called) == BESOM_OK && called == 2);
+  CHECK(besom_run_finalizers(kit.heap, 10, &called) == BESOM_OK && called == 1);
+  CHECK(finalized.count == 3);
+  CHECK(finalized.numbers[0] == 2 && finalized.numbers[1] == 1 && finalized.numbers[2] == 0);
+  besom_guardian_free(guardian);
+  drop_kit(&kit);
+}
+
+void test_weak_things(void) {
+  weak_handles_forget_the_dead();
+  boxes_and_ephemerons_break();
+  weak_key_tables_lose_dead_keys();
+  weak_value_tables_lose_dead_values();
+  all_standard_types_can_be_allocated();
+  guardians_hand_out_the_dead();
+  finalizers_run_when_the_program_says();
+}
