@@ -157,9 +157,10 @@ std::array<FreeList::TablePart, 2> FreeList::tables_below(std::uint64_t end) con
 }
 
 void FreeList::verify() const {
-  complete_map();
-  BESOM_CHECK(bump_begin_ <= bump_limit_ && bump_limit_ <= bump_cap_ && bump_cap_ <= bump_end_,
+  BESOM_CHECK(recent_.first() <= bump_begin_ && bump_begin_ <= bump_limit_ &&
+                  bump_limit_ <= bump_cap_ && bump_cap_ <= bump_end_,
               "bump run out of order: begin, end", to_bytes(bump_begin_), to_bytes(bump_end_));
+  complete_map();
   map_.verify(end_);
   small_.verify(map_, end_, fresh_.granule);
   std::uint32_t holes = 0;
