@@ -54,17 +54,17 @@ TEST_CASE("Reachability: a cycle of two", "[gc][reachability]") {
   });
 }
 
-TEST_CASE("Reachability: a ring of 10,000, whichever of it is rooted", "[gc][reachability]") {
+TEST_CASE("Reachability: a ring of 3,000, whichever of it is rooted", "[gc][reachability]") {
   check_lives_and_goes([](Kit& kit) {
     Handle<Node> first = kit.make_node();
     Handle<Node> last(kit.heap, first.get());
-    for (int i = 1; i < 10'000; ++i) {
+    for (int i = 1; i < 3'000; ++i) {
       Node* next = kit.heap.allocate(kit.node);
       last->left = next;
       last.set(next);
     }
     last->left = first.get();
-    return Built<Node>{std::move(last), 10'000};
+    return Built<Node>{std::move(last), 3'000};
   });
 }
 
@@ -83,7 +83,7 @@ TEST_CASE("Reachability: a diamond is counted once", "[gc][reachability]") {
 
 TEST_CASE("Reachability: a full tree", "[gc][reachability]") {
   check_lives_and_goes([](Kit& kit) {
-    constexpr std::uint32_t kNodes = (1 << 14) - 1;
+    constexpr std::uint32_t kNodes = (1 << 12) - 1;
     Handle<RefArray<Node>> all = kit.heap.make(kit.refs, kNodes);
     for (std::uint32_t i = 0; i < kNodes; ++i) (*all)[i] = kit.heap.allocate(kit.node);
     for (std::uint32_t i = 0; 2 * i + 2 < kNodes; ++i) {
