@@ -220,7 +220,9 @@ TEST_CASE("Host memory: a descriptor that cannot be kept is a typed error", "[gc
   const auto descriptor = [] {
     TypeDescriptor made{.name = "a name too long to lie in the string itself", .size = 64};
     for (std::uint32_t offset = 8; offset < 64; offset += 4) {
-      made.fields.push_back({"a field's name too long to lie in the string itself", offset});
+      FieldDescriptor& field = made.fields.emplace_back();
+      field.name = "a field's name too long to lie in the string itself";
+      field.offset = offset;
     }
     return made;
   };
