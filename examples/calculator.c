@@ -51,6 +51,7 @@ typedef struct Definition {
 } Definition;
 
 static besom_heap* heap;
+static besom_registration* roots;
 static besom_type number_type, pair_type, word_type, name_type;
 
 static Object* stack[kStack];
@@ -62,7 +63,7 @@ static Definition* definitions;
 static int line = 1;
 static const char* current = "";  // the word at work, for messages
 
-static void fail(int code, const char* format, ...) {
+__attribute__((format(printf, 2, 3))) static void fail(int code, const char* format, ...) {
   va_list arguments;
   va_start(arguments, format);
   fflush(stdout);
@@ -120,7 +121,8 @@ static void open_heap(void) {
   pair_type = define_type("Pair", sizeof(Pair), pair_fields, 2);
   word_type = define_type("Word", sizeof(Word), NULL, 0);
   name_type = define_type("Name", sizeof(Word), NULL, 0);
-  if (besom_add_roots(heap, visit_roots, NULL, "calculator") == NULL) fail_by_heap(kExhausted);
+  roots = besom_add_roots(heap, visit_roots, NULL, "calculator");
+  if (roots == NULL) fail_by_heap(kExhausted);
 }
 
 // May collect: all that the caller still needs is reachable from the roots above.
@@ -149,14 +151,14 @@ static int is_list(const Object* object) {
 static Pair* pop_list(void) {
   Object* object = pop();
   if (!is_list(object)) fail(kBadInput, "%s: not a list", current);
-  return (Pair*)object;
+  return (Pair*)(void*)object;
 }
 static double pop_number(void) {
   Object* object = pop();
   if (object == NULL || object->header.type != number_type) {
     fail(kBadInput, "%s: not a number", current);
   }
-  return ((Number*)object)->value;
+  return ((Number*)(void*)object)->value;
 }
 static void push_number(double value) {
   Number* number = allocate(number_type);
@@ -180,14 +182,14 @@ static void execute(Object* object) {
     push(object);
     return;
   }
-  definition = ((Word*)object)->definition;
+  definition = ((Word*)(void*)object)->definition;
   current = definition->name;
   if (definition->builtin != NULL) {
     definition->builtin();
   } else if (!definition->is_defined) {
     fail(kBadInput, "%s: unknown word", current);
   } else if (is_list(definition->value)) {
-    call((Pair*)definition->value);
+    call((Pair*)(void*)definition->value);
   } else {
     push(definition->value);
   }
@@ -211,10 +213,10 @@ static void run(Object* object) {
 static void print(const Object* object, int depth) {
   if (!is_list(object)) {
     if (object->header.type == number_type) {
-      printf("%.15g", ((const Number*)object)->value);
+      printf("%.15g", ((const Number*)(const void*)object)->value);
     } else {
       printf("%s%s", object->header.type == name_type ? "'" : "",
-             ((const Word*)object)->definition->name);
+             ((const Word*)(const void*)object)->definition->name);
     }
     return;
   }
@@ -223,8 +225,8 @@ static void print(const Object* object, int depth) {
     return;
   }
   printf("[ ");
-  for (; object != NULL; object = ((const Pair*)object)->rest) {
-    print(((const Pair*)object)->first, depth - 1);
+  for (; object != NULL; object = ((const Pair*)(const void*)object)->rest) {
+    print(((const Pair*)(const void*)object)->first, depth - 1);
     printf(" ");
   }
   printf("]");
@@ -297,7 +299,7 @@ static void define(void) {
   Object* name = pop();
   Definition* definition;
   if (name == NULL || name->header.type != name_type) fail(kBadInput, "%s: not a name", current);
-  definition = ((Word*)name)->definition;
+  definition = ((Word*)(void*)name)->definition;
   if (definition->builtin != NULL) fail(kBadInput, "%s: is built in", definition->name);
   definition->value = pop();
   definition->is_defined = 1;
@@ -447,6 +449,7 @@ int main(int argc, char** argv) {
     run_text(text, length);
     free(text);
   }
+  besom_registration_free(roots);
   besom_heap_destroy(heap);
   return 0;
 }

@@ -2,6 +2,8 @@
 
 /// What stands behind the opaque types of besom.h.
 
+#include <cstdint>
+#include <cstring>
 #include <memory>
 
 #include "besom.h"
@@ -68,6 +70,16 @@ struct besom_registration {
 };
 
 namespace besom::detail {
+
+/// What a C program stored in an enumeration may be any number, and reading such a one as the
+/// enumeration is undefined in C++.
+template <class Enum>
+[[nodiscard]] std::uint32_t number_of(const Enum& value) noexcept {
+  std::uint32_t number = 0;
+  static_assert(sizeof value == sizeof number);
+  std::memcpy(&number, &value, sizeof number);
+  return number;
+}
 
 [[nodiscard]] inline besom_error to_c(const Error& error) noexcept {
   return {.code = static_cast<besom_status>(error.code),

@@ -14,6 +14,7 @@ using besom::HeapStats;
 using besom::Result;
 using besom::detail::give;
 using besom::detail::give_heap_error;
+using besom::detail::number_of;
 using besom::detail::to_c;
 
 namespace {
@@ -122,7 +123,7 @@ BESOM_SAME(released);
   result.safepoints = options.safepoints;
   result.zeal = {options.zeal_every, options.zeal_verify, options.zeal_poison};
   result.mark_stack = options.mark_stack;
-  result.log = static_cast<besom::LogLevel>(options.log);
+  result.log = static_cast<besom::LogLevel>(number_of(options.log));
   result.read_environment = options.read_environment;
   return result;
 }
@@ -155,7 +156,7 @@ besom_status tell(besom_error* out, const Error& error) noexcept {
             .limit = sizeof(besom_options),
             .detail = "struct_bytes: not as besom_options_init() sets it"};
   }
-  if (options.log < BESOM_LOG_TRACE || options.log > BESOM_LOG_OFF) {
+  if (number_of(options.log) > BESOM_LOG_OFF) {
     return {.code = besom::Errc::bad_option, .detail = "log: no level"};
   }
   return besom::check_options(to_cpp(options));
@@ -175,11 +176,11 @@ void listen(void* user, const CollectionStats& stats) {
 }  // namespace
 
 const char* besom_status_name(besom_status code) {
-  return besom::name_of(static_cast<besom::Errc>(code));
+  return besom::name_of(static_cast<besom::Errc>(number_of(code)));
 }
 
 size_t besom_error_message(const besom_error* error, char* buffer, size_t size) {
-  return Error{.code = static_cast<besom::Errc>(error->code),
+  return Error{.code = static_cast<besom::Errc>(number_of(error->code)),
                .system_errno = error->system_errno,
                .bytes = error->bytes,
                .limit = error->limit,
@@ -303,7 +304,7 @@ besom_status besom_remove_external(besom_heap* heap, uint64_t bytes) {
 }
 
 const char* besom_cause_name(besom_cause cause) {
-  return besom::name_of(static_cast<besom::Cause>(cause));
+  return besom::name_of(static_cast<besom::Cause>(number_of(cause)));
 }
 
 void besom_last_collection(const besom_heap* heap, besom_collection* collection) {

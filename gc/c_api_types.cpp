@@ -15,6 +15,7 @@ using besom::SlotKind;
 using besom::Trailing;
 using besom::TypeDescriptor;
 using besom::detail::give;
+using besom::detail::number_of;
 
 namespace {
 
@@ -41,16 +42,13 @@ void trace(const void* object, std::uint32_t size_bytes, besom::Tracer& tracer) 
 /// Null, or what no descriptor in C++ could say.
 const char* fault_of(const besom_descriptor& descriptor) noexcept {
   if (descriptor.name == nullptr) return "name: missing";
-  if (descriptor.trailing < BESOM_TRAILING_NONE ||
-      descriptor.trailing > BESOM_TRAILING_WEAK_VALUES) {
+  if (number_of(descriptor.trailing) > BESOM_TRAILING_WEAK_VALUES) {
     return "trailing: no kind of elements";
   }
   for (std::uint32_t i = 0; i < descriptor.field_count; ++i) {
     const besom_field& field = descriptor.fields[i];
     if (field.name == nullptr) return "field: without a name";
-    if (field.kind < BESOM_SLOT_REF || field.kind > BESOM_SLOT_POINTER) {
-      return "field: no kind of slot";
-    }
+    if (number_of(field.kind) > BESOM_SLOT_POINTER) return "field: no kind of slot";
   }
   return nullptr;
 }
@@ -70,7 +68,7 @@ TypeDescriptor to_cpp(const besom_descriptor& descriptor) {
 }
 
 TypeDescriptor standard_type(besom_standard standard) {
-  switch (standard) {
+  switch (number_of(standard)) {
     case BESOM_REF_ARRAY:
       return besom::RefArray<besom::Header>::type();
     case BESOM_VALUE_ARRAY:
