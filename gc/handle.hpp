@@ -22,43 +22,31 @@ BESOM_API void note_root_failure(Heap& heap) noexcept;
 
 }  // namespace detail
 
-/// An owned root: its object, and all that is reachable from it, lives as long as the handle.
-/// Movable, not copyable. An empty handle roots nothing. Outliving its heap is harmless: it is
-/// stale then. Every use checks that in release builds too.
+namespace detail {
+
+/// What a handle and a weak handle have in common: a slot in one of a heap's tables, owned.
+/// Movable, not copyable. Outliving its heap is harmless: it is stale then. Every use checks that
+/// in release builds too.
 template <class T>
-class Handle {
+class OwnedSlot {
  public:
-  Handle() noexcept = default;
-  /// Roots `object`, which lies in `heap` or is nullptr. `label` is static text that reports show.
-  /// When the host has no memory the handle is empty and heap.error() says so.
-  Handle(Heap& heap, T* object, const char* label = "handle") noexcept
-      : table_(&detail::roots_of(heap)) {
-    const std::uint32_t index = Ref<T>(object).index();
-    slot_ = table_->add(index, label);
-    if (slot_ == nullptr) {
-      detail::note_root_failure(heap);
-      table_ = nullptr;
-      return;
-    }
-    serial_ = slot_->serial;
-    table_->retain();
-    detail::note_rooted(heap, index);
-  }
-  Handle(Handle&& other) noexcept
+  OwnedSlot() noexcept = default;
+  OwnedSlot(OwnedSlot&& other) noexcept
       : table_(std::exchange(other.table_, nullptr)),
         slot_(std::exchange(other.slot_, nullptr)),
         serial_(std::exchange(other.serial_, 0)) {}
-  /// The root held so far is given up now, not when `other` goes.
-  Handle& operator=(Handle&& other) noexcept {
-    Handle taken(std::move(other));
+  /// What was held so far is given up now, not when `other` goes.
+  OwnedSlot& operator=(OwnedSlot&& other) noexcept {
+    OwnedSlot taken(std::move(other));
     std::swap(table_, taken.table_);
     std::swap(slot_, taken.slot_);
     std::swap(serial_, taken.serial_);
     return *this;
   }
-  ~Handle() { reset(); }
+  ~OwnedSlot() { reset(); }
 
-  /// Gives the root up.
+  /// Gives the slot up; harmless when that was done. Aborts during a collection and on another
+  /// thread.
   void reset() noexcept {
     if (table_ == nullptr) return;
     if (!is_stale()) table_->remove(slot_);
@@ -66,7 +54,7 @@ class Handle {
     slot_ = nullptr;
   }
 
-  /// Whether there is a root, of an object that is not null. A stale handle has none.
+  /// Whether there is an object that is not null. A stale handle has none.
   explicit operator bool() const noexcept {
     return table_ != nullptr && !is_stale() && slot_->ref != 0;
   }
@@ -78,37 +66,72 @@ class Handle {
   /// The object, or nullptr. Aborts when stale.
   [[nodiscard]] T* get() const noexcept {
     const std::uint32_t index = ref().index();
-    return index == 0 ? nullptr : reinterpret_cast<T*>(detail::base_of(*table_->heap()) + index);
+    return index == 0 ? nullptr : reinterpret_cast<T*>(base_of(*table_->heap()) + index);
   }
   [[nodiscard]] Ref<T> ref() const noexcept {
     if (table_ == nullptr) return {};
     BESOM_CHECK(!is_stale(), "stale handle: its serial, the slot's", serial_, slot_->serial);
     return Ref<T>(slot_->ref);
   }
-  /// For those who do not trust the handle: the ref, or stale_handle, or wrong_heap when it roots
-  /// in another heap than `heap`.
+  /// For those who do not trust the handle: the ref, or stale_handle, or wrong_heap when it belongs
+  /// to another heap than `heap`.
   [[nodiscard]] Result<Ref<T>> check(const Heap& heap) const noexcept {
     if (table_ == nullptr) return Ref<T>();
     if (is_stale()) return Error{.code = Errc::stale_handle};
     if (table_->heap() != &heap) return Error{.code = Errc::wrong_heap};
     return Ref<T>(slot_->ref);
   }
-  /// Roots another object of the same heap instead. Aborts when stale or empty, and during a
-  /// collection.
-  void set(T* object) noexcept {
+
+ protected:
+  /// Empty when the host has no memory; heap.error() says so.
+  OwnedSlot(Heap& heap, RootTable& table, T* object, const char* label) noexcept : table_(&table) {
+    slot_ = table_->add(Ref<T>(object).index(), label);
+    if (slot_ == nullptr) {
+      note_root_failure(heap);
+      table_ = nullptr;
+      return;
+    }
+    serial_ = slot_->serial;
+    table_->retain();
+  }
+  /// Aborts when stale or empty, during a collection, and on another thread.
+  void replace(T* object) noexcept {
     BESOM_CHECK(table_ != nullptr && !is_stale(), "stale or empty handle set: serial", serial_, 0);
     BESOM_CHECK(!table_->is_locked(), "handle set during a collection: serial", serial_, 0);
     BESOM_CHECK(table_->refusal() == Errc::ok, "handle set by another thread: serial", serial_, 0);
     slot_->ref = Ref<T>(object).index();
-    detail::note_rooted(*table_->heap(), slot_->ref);
   }
-  T* operator->() const noexcept { return get(); }
-  T& operator*() const noexcept { return *get(); }
+  [[nodiscard]] RootTable* table() const noexcept { return table_; }
 
  private:
-  detail::RootTable* table_ = nullptr;
-  detail::HandleSlot* slot_ = nullptr;
+  RootTable* table_ = nullptr;
+  HandleSlot* slot_ = nullptr;
   std::uint64_t serial_ = 0;
+};
+
+}  // namespace detail
+
+/// An owned root: its object, and all that is reachable from it, lives as long as the handle. An
+/// empty handle roots nothing.
+template <class T>
+class Handle : public detail::OwnedSlot<T> {
+ public:
+  Handle() noexcept = default;
+  /// Roots `object`, which lies in `heap` or is nullptr. `label` is static text that reports show.
+  /// When the host has no memory the handle is empty and heap.error() says so.
+  Handle(Heap& heap, T* object, const char* label = "handle") noexcept
+      : detail::OwnedSlot<T>(heap, detail::roots_of(heap), object, label) {
+    if (this->table() != nullptr) detail::note_rooted(heap, Ref<T>(object).index());
+  }
+
+  /// Roots another object of the same heap instead. Aborts when stale or empty, during a
+  /// collection, and on another thread.
+  void set(T* object) noexcept {
+    this->replace(object);
+    detail::note_rooted(*this->table()->heap(), Ref<T>(object).index());
+  }
+  T* operator->() const noexcept { return this->get(); }
+  T& operator*() const noexcept { return *this->get(); }
 };
 
 /// A root that lasts as long as the scope it was made in. Copyable, cheap; using it after its scope

@@ -49,11 +49,11 @@ TEST_CASE("Weak handles that are stale or of another heap say so, or abort",
     CHECK_FALSE(weak);
     CHECK(weak.check(other.heap).error().code == Errc::stale_handle);
     table.row();
-    CHECK_ABORTS(weak.get(), "stale weak handle");
+    CHECK_ABORTS(weak.get(), "stale handle");
     table.row();
-    CHECK_ABORTS(weak.ref(), "stale weak handle");
+    CHECK_ABORTS(weak.ref(), "stale handle");
     table.row();
-    CHECK_ABORTS(weak.set(nullptr), "stale or empty weak handle");
+    CHECK_ABORTS(weak.set(nullptr), "stale or empty handle");
     table.row();
     weak.reset();
     weak.reset();
@@ -63,7 +63,7 @@ TEST_CASE("Weak handles that are stale or of another heap say so, or abort",
   Weak<Node> empty;
   CHECK(empty.get() == nullptr);
   CHECK(empty.check(other.heap));
-  CHECK_ABORTS(empty.set(nullptr), "stale or empty weak handle");
+  CHECK_ABORTS(empty.set(nullptr), "stale or empty handle");
   table.row();
 }
 

@@ -44,7 +44,7 @@ static void reading_what_is_stale_aborts(void) {
   CHECK(besom_locals_restore(kit.heap, &mark) == BESOM_OK);
   CHECK(besom_reset(kit.heap) == BESOM_OK);
   CHECK(aborts(get_handle, handle, "stale handle"));
-  CHECK(aborts(get_weak, weak, "stale weak handle"));
+  CHECK(aborts(get_weak, weak, "stale handle"));
   CHECK(aborts(get_local, &local, "stale local"));
   besom_handle_free(handle);
   besom_weak_free(weak);
