@@ -43,8 +43,8 @@ std::array<Counter, kEventCount> events{{{"operations"},
                                          {"allocations refused", 0, 5'000},
                                          {"blocks freed", 0, 150'000},
                                          {"runs taken", 0, 5'000},
-                                         {"holes taken by stretch", 0, 20'000},
-                                         {"blocks split", 0, 5'000},
+                                         {"holes taken by stretch", 0, 3'000},
+                                         {"blocks split", 0, 2'500},
                                          {"blocks cut", 0, 10'000},
                                          {"blocks joined", 0, 10'000},
                                          {"growths", 0, 1'000},
@@ -154,7 +154,7 @@ class Machine {
 
   void take_stretch() {
     const std::uint64_t from = bytes_.byte() % 4 * std::uint64_t{FreeList::Stretch::kBytes};
-    const std::uint64_t sizes = std::uint64_t{bytes_.word()} << bytes_.byte() % 64;
+    const std::uint64_t sizes = std::uint64_t{bytes_.word()} << bytes_.byte() % 8;
     count(kHolesTaken, real_.take_stretch(from, sizes, bytes_.word()));
   }
 
