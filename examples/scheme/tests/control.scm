@@ -72,7 +72,7 @@
 (define (even*? n) (or (= n 0) (odd*? (- n 1))))
 (define (odd*? n) (and (not (= n 0)) (even*? (- n 1))))
 (test #t (even*? 100000))
-(test 'ok (let loop ((i 0)) (cond ((= i 100000) 'ok) (else (apply loop (list (+ i 1)))))))
+(test 'ok (let loop ((i 0)) (cond ((= i (size 100000)) 'ok) (else (apply loop (list (+ i 1)))))))
 ;; dynamic-wind
 (test '(connect talk1 disconnect connect talk2 disconnect)
       (let ((path '()) (c #f))
