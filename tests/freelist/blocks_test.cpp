@@ -234,7 +234,9 @@ TEST_CASE("take_stretch takes the holes of the sizes asked for, in address order
 }
 
 TEST_CASE("take_stretch leaves holes of 1 KiB and more alone", "[freelist][take]") {
-  FreeList list = from_picture(std::string(64, '.') + "#" + std::string(63, '.') + "#");
+  std::string drawing(64, '.');
+  drawing.append("#").append(63, '.').append("#");
+  FreeList list = from_picture(drawing);
   std::vector<Run> holes(FreeList::Stretch::kMost);
   const std::uint64_t all = ~std::uint64_t{0};
   REQUIRE(list.take_stretch(0, all, all, holes.data()).count == 1);
