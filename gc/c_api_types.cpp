@@ -67,8 +67,8 @@ TypeDescriptor to_cpp(const besom_descriptor& descriptor) {
   return result;
 }
 
-TypeDescriptor standard_type(besom_standard standard) {
-  switch (number_of(standard)) {
+TypeDescriptor standard_type(std::uint32_t standard) {
+  switch (standard) {
     case BESOM_REF_ARRAY:
       return besom::RefArray<besom::Header>::type();
     case BESOM_VALUE_ARRAY:
@@ -134,7 +134,8 @@ besom_status besom_define(besom_heap* heap, const besom_descriptor* descriptor, 
 }
 
 besom_status besom_define_standard(besom_heap* heap, besom_standard standard, besom_type* type) {
-  return define(heap, type, [&] { return standard_type(standard); });
+  const std::uint32_t number = number_of(standard);
+  return define(heap, type, [&] { return standard_type(number); });
 }
 
 besom_status besom_describe(besom_heap* heap, besom_type type, besom_descriptor* descriptor,

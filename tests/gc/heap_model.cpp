@@ -391,7 +391,8 @@ class HeapModel::Impl {
     return slot.is_integer ? reinterpret_cast<std::uintptr_t>(&holder) : tag;
   }
   [[nodiscard]] std::uint64_t* pointed_slot(const Shadow& holder, std::uint32_t slot) const {
-    return object<Pointed>(holder)->fixed + slot;
+    // The trailing ones follow the fixed ones, beyond the end of their array.
+    return reinterpret_cast<std::uint64_t*>(address_of(holder) + offsetof(Pointed, fixed)) + slot;
   }
 
   /// The slot's address; not for kForeign and kPointed.
