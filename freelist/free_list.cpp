@@ -228,7 +228,7 @@ __attribute__((noinline)) bool FreeList::take_back_newest(std::uint32_t granule,
   return false;
 }
 
-void FreeList::check_block(std::uint32_t granule, std::uint32_t size) const noexcept {
+inline void FreeList::check_block(std::uint32_t granule, std::uint32_t size) const noexcept {
   BESOM_CHECK(granule - 1 < end_ - 1 && size - 1 < end_ - granule,
               "free outside the capacity or misaligned: index, size",
               std::rotl(granule, kGranuleShift), std::rotl(size, kGranuleShift));
@@ -243,14 +243,6 @@ void FreeList::check_block(std::uint32_t granule, std::uint32_t size) const noex
   show_rest();
   BESOM_CHECK(block_end(granule) == end, "free with the wrong size: given, block's", to_bytes(size),
               to_bytes(block_end(granule) - granule));
-}
-
-std::uint32_t FreeList::block_end(std::uint32_t granule) const noexcept {
-  const std::uint32_t next = map_.next_start(granule);
-  // From here to the end of the bump run the map shows nothing.
-  const std::uint32_t unseen = recent_.first();
-  const bool is_between = unseen - granule - 1 < next - granule - 1 && unseen < bump_end_;
-  return is_between ? unseen : next;
 }
 
 /// Turns a checked block into free space: with its neighbours one hole, or part of the bump run
@@ -288,28 +280,10 @@ void FreeList::release(std::uint32_t granule, std::uint32_t size) noexcept {
   indexed_granules_ += merged.size;
 }
 
-FreeList::Hole FreeList::indexed_hole_before(std::uint32_t granule) const noexcept {
+inline FreeList::Hole FreeList::indexed_hole_before(std::uint32_t granule) const noexcept {
   const std::uint32_t start = map_.prev_start(granule);
   if (start == detail::BoundaryMap::kNone || !map_.is_hole(start)) return {};
   return {start, granule - start};
-}
-
-FreeList::Hole FreeList::indexed_hole_at(std::uint32_t granule) const noexcept {
-  if (!map_.is_hole(granule)) return {};
-  return {granule, map_.next_start(granule) - granule};
-}
-
-void FreeList::file(const Hole& hole) noexcept {
-  if (is_small(hole.size)) {
-    small_.insert(hole.granule, hole.size);
-  } else {
-    large_.insert(hole.granule, hole.size);
-  }
-}
-
-void FreeList::file_fresh() noexcept {
-  if (fresh_.size != 0) file(fresh_);
-  fresh_ = {};
 }
 
 void FreeList::add_hole(const Hole& hole) noexcept {
@@ -317,19 +291,6 @@ void FreeList::add_hole(const Hole& hole) noexcept {
   map_.set_hole(hole.granule);
   ++indexed_holes_;
   indexed_granules_ += hole.size;
-}
-
-/// The hole is no longer one of its own; its bits in the map are left to the caller.
-void FreeList::absorb(const Hole& hole) noexcept {
-  if (hole.granule == fresh_.granule) {
-    fresh_ = {};
-  } else if (is_small(hole.size)) {
-    small_.erase(map_, hole.granule, hole.size, fresh_.granule);
-  } else {
-    large_.erase(hole.granule, hole.size);
-  }
-  --indexed_holes_;
-  indexed_granules_ -= hole.size;
 }
 
 void FreeList::close_bump() noexcept {

@@ -272,13 +272,36 @@ class BESOM_API FreeList {
   [[nodiscard]] bool bump_fits_better(std::uint32_t size, const Hole& hole) const noexcept;
   [[nodiscard]] std::uint32_t bump_alloc(std::uint32_t size) noexcept;
 
-  void file(const Hole& hole) noexcept;
-  void file_fresh() noexcept;
+  void file(const Hole& hole) noexcept {
+    if (is_small(hole.size)) {
+      small_.insert(hole.granule, hole.size);
+    } else {
+      large_.insert(hole.granule, hole.size);
+    }
+  }
+  void file_fresh() noexcept {
+    if (fresh_.size != 0) file(fresh_);
+    fresh_ = {};
+  }
   void add_hole(const Hole& hole) noexcept;
-  void absorb(const Hole& hole) noexcept;
+  /// The hole is no longer one of its own; its bits in the map are left to the caller.
+  void absorb(const Hole& hole) noexcept {
+    if (hole.granule == fresh_.granule) {
+      fresh_ = {};
+    } else if (is_small(hole.size)) {
+      small_.erase(map_, hole.granule, hole.size, fresh_.granule);
+    } else {
+      large_.erase(hole.granule, hole.size);
+    }
+    --indexed_holes_;
+    indexed_granules_ -= hole.size;
+  }
   void cut_hole(const Hole& hole, std::uint32_t size) noexcept;
-  [[nodiscard]] Hole indexed_hole_before(std::uint32_t granule) const noexcept;
-  [[nodiscard]] Hole indexed_hole_at(std::uint32_t granule) const noexcept;
+  [[nodiscard]] inline Hole indexed_hole_before(std::uint32_t granule) const noexcept;
+  [[nodiscard]] Hole indexed_hole_at(std::uint32_t granule) const noexcept {
+    if (!map_.is_hole(granule)) return {};
+    return {granule, map_.next_start(granule) - granule};
+  }
   void close_bump() noexcept;
   void open_bump(std::uint32_t begin, std::uint32_t end) noexcept;
   void limit_bump() noexcept;
@@ -300,8 +323,14 @@ class BESOM_API FreeList {
       mark_rest();
   }
   void mark_rest() const noexcept;
-  [[nodiscard]] std::uint32_t block_end(std::uint32_t granule) const noexcept;
-  void check_block(std::uint32_t granule, std::uint32_t size) const noexcept;
+  [[nodiscard]] std::uint32_t block_end(std::uint32_t granule) const noexcept {
+    const std::uint32_t next = map_.next_start(granule);
+    // From here to the end of the bump run the map shows nothing.
+    const std::uint32_t unseen = recent_.first();
+    const bool is_between = unseen - granule - 1 < next - granule - 1 && unseen < bump_end_;
+    return is_between ? unseen : next;
+  }
+  inline void check_block(std::uint32_t granule, std::uint32_t size) const noexcept;
   void release(std::uint32_t granule, std::uint32_t size) noexcept;
 
   // The hot fields first; all positions are granule numbers.
