@@ -1,8 +1,8 @@
 /// Raw pointers in nothing but local variables, at the optimization levels that embedders use: the
 /// build compiles this file at each of them.
 
+#include <array>
 #include <csetjmp>
-#include <functional>
 #include <thread>
 
 #include "tests/gc/kit.hpp"
@@ -241,25 +241,24 @@ TEST_CASE("Native stack: a base that is in no caller's frame is refused", "[gc][
   CHECK(kit.survivors() == 0);
 }
 
+/// Registers the stack from a frame that is `depth` times 4 KiB below the caller's, so that a
+/// collection from the caller's is above it.
+__attribute__((noinline)) void scan_from_below(Heap& heap, RootRegistration& stack, int depth) {
+  std::array<char, 4096> room;
+  asm volatile("" : : "r"(room.data()) : "memory");
+  if (depth > 0) {
+    scan_from_below(heap, stack, depth - 1);
+  } else {
+    stack = heap.scan_native_stack(__builtin_frame_address(0));
+  }
+  asm volatile("" : : "r"(room.data()) : "memory");
+}
+
 TEST_CASE("Native stack: collecting after the base's frame has returned aborts", "[gc][stack]") {
   CHECK_ABORTS(([&] {
                  Kit kit(exact_options());
                  RootRegistration stack;
-                 const std::function<void()> registers = [&] {
-                   stack = kit.heap.scan_native_stack(__builtin_frame_address(0));
-                 };
-                 // Deep enough that a collection from here is above it.
-                 const std::function<void(int)> deep = [&](int depth) {
-                   volatile char frame[4096];
-                   frame[0] = 0;
-                   if (depth == 0) {
-                     registers();
-                   } else {
-                     deep(depth - 1);
-                   }
-                   frame[1] = frame[0];
-                 };
-                 deep(20);
+                 scan_from_below(kit.heap, stack, 20);
                  static_cast<void>(kit.heap.collect());
                }()),
                "outside the frames that are scanned");
