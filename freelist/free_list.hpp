@@ -242,9 +242,9 @@ class BESOM_API FreeList {
 #else
   static constexpr bool kZeal = false;
 #endif
-  /// Zeal verifies a list of up to this many granules, 64 KiB, after each change and a larger one
+  /// Zeal verifies a list of up to this many granules, 16 KiB, after each change and a larger one
   /// after so many changes that each pays for about that much.
-  static constexpr std::uint32_t kVerifyGranules = 4096;
+  static constexpr std::uint32_t kVerifyGranules = 1024;
   static constexpr std::uint32_t kBumpGranules = kBumpBytes / kAlign;
 
   struct Hole {
