@@ -9,11 +9,7 @@
 namespace besom::test {
 namespace {
 
-#ifdef BESOM_ZEAL
-constexpr std::uint32_t kScale = 100;
-#else
-constexpr std::uint32_t kScale = kUnderSanitizer ? 10 : 1;
-#endif
+constexpr std::uint32_t kScale = Zeal::kBuiltIn ? 100 : kUnderSanitizer ? 10 : 1;
 
 /// Runs `body` on a thread of its own with a small stack.
 void on_small_stack(std::function<void()> body) {

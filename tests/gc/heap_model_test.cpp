@@ -11,11 +11,7 @@
 namespace besom::test {
 namespace {
 
-#ifdef BESOM_ZEAL
-constexpr std::uint64_t kScale = 20;
-#else
-constexpr std::uint64_t kScale = kUnderSanitizer ? 8 : 1;
-#endif
+constexpr std::uint64_t kScale = Zeal::kBuiltIn ? 20 : kUnderSanitizer ? 8 : 1;
 
 struct Variant {
   const char* name;
@@ -77,7 +73,7 @@ std::vector<Variant> variants() {
              plan.large_percent = 20;
              plan.collect_every = 100'000;
            }),
-      make("generational under zeal", 300'000, 4 * kMiB,
+      make("generational under zeal", 600'000, 4 * kMiB,
            [](ModelPlan& plan) {
              plan.options.generational = true;
              plan.options.zeal = {50, false, false};

@@ -9,11 +9,7 @@
 namespace besom::test {
 namespace {
 
-#ifdef BESOM_ZEAL
-constexpr std::uint32_t kScale = 20;
-#else
-constexpr std::uint32_t kScale = kUnderSanitizer ? 5 : 1;
-#endif
+constexpr std::uint32_t kScale = Zeal::kBuiltIn ? 20 : kUnderSanitizer ? 5 : 1;
 
 struct Outcome {
   std::uint64_t live_objects = 0;

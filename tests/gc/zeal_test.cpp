@@ -32,11 +32,8 @@ bool is_poisoned(const void* address, std::size_t bytes) {
 
 namespace {
 
-#ifdef BESOM_ZEAL
-constexpr std::uint64_t kCollections = 300;
-#else
-constexpr std::uint64_t kCollections = 7000;  // six times: TRUST's 40,000
-#endif
+/// Six times 7000 are TRUST's 40,000.
+constexpr std::uint64_t kCollections = Zeal::kBuiltIn ? 300 : 7000;
 
 }  // namespace
 
