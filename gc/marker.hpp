@@ -133,8 +133,9 @@ class Marker {
   static constexpr std::uint32_t kSliceSlots = 256;
   static constexpr std::uint32_t kMaxSlices = 64;
   static constexpr std::uint32_t kMinStack = 64;
-  static constexpr std::uint32_t kPrefetchQueue = 32;  ///< A power of two.
   static constexpr std::uint32_t kPrefetchBatch = 16;
+  /// Slots of an object of less than a line: what is not its header.
+  static constexpr std::uint32_t kMostPlainSlots = kLineGranules * kGranuleBytes / 4;
 
   template <SlotKind kind>
   void visit(std::uint32_t bits) noexcept;
@@ -148,8 +149,13 @@ class Marker {
   void push(std::uint32_t index) noexcept;
   void note_overflow(std::uint32_t index) noexcept;
   struct Hot;
-  [[nodiscard]] const TypeInfo* plain_type(const Hot& hot, std::uint32_t index) const noexcept;
-  void visit_hot(Hot& hot, std::uint32_t bits, std::uint32_t integer_bit) noexcept;
+  [[nodiscard]] static bool reaches(const Hot& hot, std::uint32_t granule,
+                                    std::uint32_t end) noexcept;
+  [[nodiscard]] static const TypeInfo* plain_type(const Hot& hot, std::uint32_t index) noexcept;
+  template <SlotKind kind>
+  void visit_hot(Hot& hot, std::uint32_t bits) noexcept;
+  template <SlotKind kind>
+  void visit_run(Hot& hot, const char* slot, std::uint32_t count) noexcept;
   void visit_plain(Hot& hot, const char* object, const TypeInfo& type) noexcept;
   void trace(std::uint32_t index) noexcept;
   void trace_by_callback(const TypeInfo& type, const char* object, std::uint64_t extent) noexcept;

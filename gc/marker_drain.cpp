@@ -21,72 +21,94 @@ struct Marker::Hot {
       : base(marker.base_),
         lines(marker.lines_),
         marks(marker.mark_words_),
-        stack(marker.stack_),
+        types(marker.types_->data()),
+        type_count(marker.types_->count()),
+        end(marker.end_),
         top(marker.stack_ + marker.stack_size_),
-        limit(marker.stack_ + marker.stack_capacity_),
-        end(marker.end_) {}
+        roomy(marker.stack_ + std::max(marker.stack_capacity_, kMostPlainSlots) - kMostPlainSlots) {
+  }
 
   const char* base;
   const Line* lines;
   std::uint64_t* marks;
-  std::uint32_t* stack;
-  std::uint32_t* top;
-  const std::uint32_t* limit;
+  const TypeInfo* types;
+  std::uint32_t type_count;
   std::uint32_t end;
+  std::uint32_t* top;
+  /// Below it the stack takes whatever one plain object refers to.
+  const std::uint32_t* roomy;
 };
 
-/// The type of the object at `index` if that is plain and all is well with it: the object's start,
-/// and no other below the type's size, in the same line. Otherwise nullptr; trace() says why.
-inline const TypeInfo* Marker::plain_type(const Hot& hot, std::uint32_t index) const noexcept {
-  const std::uint32_t granule = index >> kGranuleShift;
-  const std::uint32_t place = granule % kLineGranules;
-  Header header;
-  std::memcpy(&header, hot.base + index, sizeof header);
-  if (!types_->contains(header.type)) [[unlikely]]
-    return nullptr;
-  const TypeInfo& type = (*types_)[header.type];
-  const Line& line = hot.lines[granule >> kLineShift];
-  const bool is_sound = ((line.starts >> place) & type.plain_mask) == 1 &&
-                        place + type.plain_granules <= kLineGranules &&
-                        (line.holes & bit(place)) == 0;
-  return is_sound ? &type : nullptr;
+/// Of an object that goes beyond its line, whether the next has no other start in its part of it.
+inline bool Marker::reaches(const Hot& hot, std::uint32_t granule, std::uint32_t end) noexcept {
+  if (end > hot.end) return false;
+  const Line& next = hot.lines[(granule >> kLineShift) + 1];
+  return (next.starts & (bit(end) - 1)) == 0;
 }
 
-inline void Marker::visit_hot(Hot& hot, std::uint32_t bits, std::uint32_t integer_bit) noexcept {
-  if (bits == 0 || (bits & integer_bit) != 0) return;
+/// The type of the object at `index` if that is plain and all is well with it: the object's start,
+/// and no other below the type's size. Otherwise nullptr; trace() says why.
+inline const TypeInfo* Marker::plain_type(const Hot& hot, std::uint32_t index) noexcept {
+  TypeId id;
+  std::memcpy(&id, hot.base + index + offsetof(Header, type), sizeof id);
+  if (--id >= hot.type_count) [[unlikely]]
+    return nullptr;
+  const TypeInfo& type = hot.types[id];
+  const std::uint32_t granule = index >> kGranuleShift;
+  const std::uint32_t place = granule % kLineGranules;
+  const Line& line = hot.lines[granule >> kLineShift];
+  // Each hole has a start: where the object has the only one, no other bit of them is in the mask.
+  const std::uint64_t others = ((line.starts >> place) ^ 1) | (line.holes >> place);
+  if ((others & type.plain_mask) != 0) [[unlikely]]
+    return nullptr;
+  const std::uint32_t end = place + type.plain_granules;
+  if (end > kLineGranules && !reaches(hot, granule, granule + type.plain_granules)) [[unlikely]]
+    return nullptr;
+  return &type;
+}
+
+template <SlotKind kind>
+inline void Marker::visit_hot(Hot& hot, std::uint32_t bits) noexcept {
+  if (bits == 0 || (kind == SlotKind::value && (bits & 1) != 0)) return;
   const std::uint32_t granule = to_granules(bits);
   if (granule >= hot.end) [[unlikely]] {
     ++findings_.bad_refs;
     return;
   }
   std::uint64_t& word = hot.marks[granule >> kLineShift];
-  if ((word & bit(granule)) != 0) return;
-  word |= bit(granule);
-  if (hot.top == hot.limit) [[unlikely]] {
-    note_overflow(bits);
-  } else {
-    *hot.top++ = bits;
-  }
+  const std::uint64_t marked = word | bit(granule);
+  if (marked == word) return;
+  word = marked;
+  *hot.top++ = bits;
 }
 
 /// As visit_slots(), for the slots of a plain object, two at a time: in a tree most are null.
+template <SlotKind kind>
+inline void Marker::visit_run(Hot& hot, const char* slot, std::uint32_t count) noexcept {
+  for (const char* end = slot + (count / 2) * 8; slot != end; slot += 8) {
+    std::uint64_t two;
+    std::memcpy(&two, slot, sizeof two);
+    if (two == 0) continue;
+    visit_hot<kind>(hot, static_cast<std::uint32_t>(two));
+    visit_hot<kind>(hot, static_cast<std::uint32_t>(two >> 32));
+  }
+  if (count % 2 != 0) {
+    std::uint32_t bits;
+    std::memcpy(&bits, slot, sizeof bits);
+    visit_hot<kind>(hot, bits);
+  }
+}
+
 inline void Marker::visit_plain(Hot& hot, const char* object, const TypeInfo& type) noexcept {
-  static_assert(static_cast<int>(SlotKind::ref) == 0 && static_cast<int>(SlotKind::value) == 1,
-                "the kind is the mask of the bit that makes an integer");
+  if (type.ref_pairs != 0) [[likely]] {
+    visit_run<SlotKind::ref>(hot, object + type.refs_offset, 2 * type.ref_pairs);
+    return;
+  }
   for (const SlotRun *run = type.runs, *end = run + type.run_count; run != end; ++run) {
-    const auto integer_bit = static_cast<std::uint32_t>(run->kind);
-    const char* slot = object + run->offset;
-    for (std::uint32_t pairs = run->count / 2; pairs != 0; --pairs, slot += 8) {
-      std::uint64_t two;
-      std::memcpy(&two, slot, sizeof two);
-      if (two == 0) continue;
-      visit_hot(hot, static_cast<std::uint32_t>(two), integer_bit);
-      visit_hot(hot, static_cast<std::uint32_t>(two >> 32), integer_bit);
-    }
-    if (run->count % 2 != 0) {
-      std::uint32_t bits;
-      std::memcpy(&bits, slot, sizeof bits);
-      visit_hot(hot, bits, integer_bit);
+    if (run->kind == SlotKind::ref) {
+      visit_run<SlotKind::ref>(hot, object + run->offset, run->count);
+    } else {
+      visit_run<SlotKind::value>(hot, object + run->offset, run->count);
     }
   }
 }
@@ -95,43 +117,46 @@ void Marker::drain_stack() noexcept {
   Hot hot(*this);
   // The rest of the marker knows the stack and its end by the members.
   const auto apart = [&](auto step) {
-    stack_size_ = static_cast<std::uint32_t>(hot.top - hot.stack);
+    stack_size_ = static_cast<std::uint32_t>(hot.top - stack_);
     step();
-    hot.top = hot.stack + stack_size_;
+    hot.top = stack_ + stack_size_;
     hot.end = end_;
   };
-  std::uint32_t queue[kPrefetchQueue];
-  std::uint32_t queued = 0;   // counts objects ever queued
-  std::uint32_t visited = 0;  // and taken out again
-  std::uint64_t work = 0;
+  // Of two batches one is visited while the memory of the other is on its way. Many at a time,
+  // since the page walks of prefetches overlap only within the processor's window.
+  std::uint32_t batches[2][kPrefetchBatch];
+  std::uint32_t* batch = batches[0];
+  std::uint32_t* batch_end = batch;
+  std::uint32_t* other = batches[1];
+  std::uint32_t* other_end = other;
   while (true) {
-    // Many at a time, since the page walks of prefetches overlap only within the processor's
-    // window.
-    if (queued - visited <= kPrefetchQueue - kPrefetchBatch) {
-      stack_peak_ = std::max(stack_peak_, static_cast<std::uint32_t>(hot.top - hot.stack));
-      while (hot.top != hot.stack && queued - visited < kPrefetchQueue) {
-        const std::uint32_t index = *--hot.top;
-        prefetch(index);
-        queue[queued++ % kPrefetchQueue] = index;
-      }
-    }
-    if (queued != visited) {
-      const std::uint32_t index = queue[visited++ % kPrefetchQueue];
-      if (const TypeInfo* type = plain_type(hot, index)) {
+    for (const std::uint32_t* next = batch; next != batch_end; ++next) {
+      const std::uint32_t index = *next;
+      const TypeInfo* type = plain_type(hot, index);
+      if (type != nullptr && hot.top < hot.roomy) [[likely]] {
         visit_plain(hot, hot.base + index, *type);
-        work += 1 + type->fixed_slots;
+        work_ += type->plain_work;
       } else {
         apart([&] { trace(index); });
       }
-    } else if (slice_count_ != 0) {
-      apart([this] { trace_next_slice(); });
-    } else {
-      break;
     }
+    if (hot.top == stack_ && other == other_end) {
+      if (slice_count_ == 0) break;
+      apart([this] { trace_next_slice(); });
+    }
+    const auto size = static_cast<std::uint32_t>(hot.top - stack_);
+    stack_peak_ = std::max(stack_peak_, size);
+    const std::uint32_t taken = std::min(size, kPrefetchBatch);
+    for (batch_end = batch; batch_end != batch + taken; ++batch_end) {
+      const std::uint32_t index = *--hot.top;
+      prefetch(index);
+      *batch_end = index;
+    }
+    marked_ += taken;
+    std::swap(batch, other);
+    std::swap(batch_end, other_end);
   }
   stack_size_ = 0;
-  marked_ += queued;
-  work_ += work;
 }
 
 }  // namespace besom::detail

@@ -63,6 +63,9 @@ std::uint32_t gather_runs(SlotRun* runs, std::uint32_t count) {
   return gathered;
 }
 
+/// More than any heap has, so that no object of such a type ends below a heap's end.
+constexpr std::uint32_t kNoPlainGranules = std::uint32_t{1} << 31;
+
 }  // namespace
 
 TypeTable::~TypeTable() {
@@ -107,6 +110,13 @@ Result<TypeId> TypeTable::define(TypeDescriptor&& descriptor) {
       kept->trace == nullptr && granules < kLineGranules) {
     type.plain_granules = granules;
     type.plain_mask = bit(granules) - 1;
+    type.plain_work = 1 + field_count;
+    if (run_count == 1 && runs[0].kind == SlotKind::ref && runs[0].count % 2 == 0) {
+      type.ref_pairs = runs[0].count / 2;
+      type.refs_offset = runs[0].offset;
+    }
+  } else {
+    type.plain_granules = kNoPlainGranules;
   }
   type.runs = runs.release();
   type.trace = kept->trace;

@@ -26,9 +26,13 @@ struct TypeInfo {
   std::uint32_t weak_run_count;
   std::uint32_t fixed_slots;  ///< In all runs.
   /// Of a *plain* type, whose slots are fixed refs and values, a bit for each granule of an object,
-  /// which has `plain_granules`, at most 63; 0 for all others.
+  /// which has `plain_granules`, at most 63. All others have no bits and more granules than a heap.
   std::uint64_t plain_mask;
   std::uint32_t plain_granules;
+  std::uint32_t plain_work;  ///< What visiting one counts for.
+  /// Of a plain type whose slots are one run of refs, an even number of them; 0 for all others.
+  std::uint32_t ref_pairs;
+  std::uint32_t refs_offset;
   const SlotRun* runs;  ///< Those that keep their targets, then the weak ones. Of the table.
   TraceCallback trace;
   const TypeDescriptor* descriptor;  ///< Owned by the table.
@@ -55,6 +59,8 @@ class TypeTable {
   /// Precondition: contains(id).
   [[nodiscard]] const TypeInfo& operator[](TypeId id) const noexcept { return types_[id - 1]; }
   [[nodiscard]] std::uint32_t count() const noexcept { return count_; }
+  /// The infos by id - 1. Valid until the next definition.
+  [[nodiscard]] const TypeInfo* data() const noexcept { return types_.data(); }
 
  private:
   ZeroedArray<TypeInfo> types_;
