@@ -35,10 +35,6 @@ RootTable::~RootTable() {
   for (std::uint32_t i = 0; i * kChunkSlots < handle_limit_; ++i) std::free(handle_chunks_[i]);
 }
 
-void RootTable::release() noexcept {
-  if (--owners_ == 0) delete this;
-}
-
 void RootTable::clear() noexcept {
   for (std::uint32_t i = 0; i < handle_limit_; ++i) {
     HandleSlot& slot = handle_chunks_[i / kChunkSlots][i % kChunkSlots];
@@ -109,7 +105,7 @@ bool RootTable::next_local_chunk() noexcept {
   return true;
 }
 
-void RootTable::close_scope(ScopeMark mark, std::uint32_t depth) noexcept {
+void RootTable::close_scope_slow(ScopeMark mark, std::uint32_t depth) noexcept {
   BESOM_CHECK(depth <= open_scopes_, "handle scope ended before by restore_locals(): depth, open",
               depth, open_scopes_);
   BESOM_CHECK(depth == open_scopes_, "handle scope closed before an inner one: depth, open", depth,

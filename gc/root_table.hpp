@@ -66,7 +66,10 @@ class BESOM_API RootTable {
   [[nodiscard]] static RootTable* create(Heap* heap) noexcept;
   void retain() noexcept { ++owners_; }
   /// The last owner's release destroys the table.
-  void release() noexcept;
+  void release() noexcept {
+    if (--owners_ == 0) [[unlikely]]
+      delete this;
+  }
 
   [[nodiscard]] Heap* heap() const noexcept { return heap_; }
   /// The heap is gone, and all roots with it.
@@ -103,7 +106,16 @@ class BESOM_API RootTable {
     return {top_, local_chunk_};
   }
   /// `depth`: open_scopes() right after this scope was opened.
-  void close_scope(ScopeMark mark, std::uint32_t depth) noexcept;
+  void close_scope(ScopeMark mark, std::uint32_t depth) noexcept {
+    // Where there is room in the chunk the table is neither locked nor detached.
+    if (depth != open_scopes_ || mark.chunk != local_chunk_ || mark.top == nullptr ||
+        top_ == chunk_end_) [[unlikely]] {
+      close_scope_slow(mark, depth);
+      return;
+    }
+    --open_scopes_;
+    while (top_ != mark.top) *--top_ = {};
+  }
   /// Pops the local root `serial` at `position`, which was pushed where `open_scopes` were open,
   /// and all after it, and closes the scopes opened since, whose destructors do not run any more.
   /// False when that root is not there any more.
@@ -212,6 +224,7 @@ class BESOM_API RootTable {
   RootTable() = default;
   ~RootTable();
   [[nodiscard]] bool next_local_chunk() noexcept;
+  void close_scope_slow(ScopeMark mark, std::uint32_t depth) noexcept;
   void pop_to(LocalSlot* top, std::uint32_t chunk) noexcept;
 
   Heap* heap_ = nullptr;
