@@ -108,6 +108,13 @@ bool Heap::may_enter() noexcept {
   return true;
 }
 
+inline void* Heap::begin_noted(char* object, const detail::TypeInfo& info, TypeId type,
+                               std::uint32_t length) noexcept {
+  if (info.is_released) [[unlikely]]
+    collector_->note_released(object);
+  return info.is_leaf ? begin_leaf(object, type, length) : begin_object(object, type, length);
+}
+
 void* Heap::allocate(TypeId type, std::uint32_t length) noexcept {
   const detail::TypeTable& types = collector_->types();
   if (!types.contains(type)) [[unlikely]]
@@ -127,9 +134,7 @@ void* Heap::allocate(TypeId type, std::uint32_t length) noexcept {
       object = space_.take_spare(static_cast<std::uint32_t>(granules));
     }
     if (object != nullptr) [[likely]] {
-      if (info.is_released) [[unlikely]]
-        collector_->note_released(object);
-      return begin_object(object, type, length);
+      return begin_noted(object, info, type, length);
     }
   }
   return allocate_slow(type, length);
@@ -151,15 +156,13 @@ __attribute__((noinline)) void* Heap::allocate_slow(TypeId type, std::uint32_t l
   const auto granules = static_cast<std::uint32_t>(rounded >> kGranuleShift);
   if (granules <= Space::kWindowClasses) {
     if (char* spare = space_.take_spare(granules)) {
-      if (types[type].is_released) collector_->note_released(spare);
-      return begin_object(spare, type, length);
+      return begin_noted(spare, types[type], type, length);
     }
   }
   Error error;
   char* object = collector_->allocate(granules, error);
   if (object == nullptr) return fail(error);
-  if (types[type].is_released) collector_->note_released(object);
-  return begin_object(object, type, length);
+  return begin_noted(object, types[type], type, length);
 }
 
 AllocationContract Heap::allocation_contract(std::uint32_t size_bytes) noexcept {

@@ -38,6 +38,13 @@ inline constexpr bool kReleased = [] {
   return false;
 }();
 
+/// Whether it is known that objects of `T` hold no refs.
+template <class T>
+inline constexpr bool kLeaf = [] {
+  if constexpr (requires { T::kLeaf; }) return static_cast<bool>(T::kLeaf);
+  return false;
+}();
+
 [[nodiscard]] FinalizerTable& finalizers_of(Heap& heap) noexcept;
 /// The object at `agent`, which is kept as a new one is.
 [[nodiscard]] void* hand_out(Heap& heap, std::uint32_t agent) noexcept;
@@ -75,7 +82,8 @@ class BESOM_API Heap {
 
   /// Defines the type of `T` by `T::type()`. The descriptor's size has to be sizeof(T), and it has
   /// a release hook exactly if T::kReleased says so. A T with a trailing array may say the size of
-  /// its elements as `kElementBytes`, as the array types here do: its allocation is then inlined.
+  /// its elements as `kElementBytes`, as the array types here do: its allocation is then inlined;
+  /// without any slots, for which marking has no need of the objects' memory, also `kLeaf = true`.
   /// Fails with bad_type or out_of_host_memory.
   template <class T>
   [[nodiscard]] Result<Type<T>> define() {
@@ -94,6 +102,9 @@ class BESOM_API Heap {
                      .limit = T::kElementBytes,
                      .detail = "element size differs from the C++ type's"};
       }
+    }
+    if (detail::kLeaf<T> && !descriptor.is_leaf()) {
+      return Error{.code = Errc::bad_type, .detail = "kLeaf: the type has slots"};
     }
     if ((descriptor.release != nullptr) != detail::kReleased<T>) {
       return Error{.code = Errc::bad_type, .detail = "release: contradicts kReleased"};
@@ -137,7 +148,8 @@ class BESOM_API Heap {
           kGranuleShift;
       if (granules <= detail::Space::kWindowClasses) [[likely]] {
         if (char* object = space_.take_spare(static_cast<std::uint32_t>(granules))) {
-          return static_cast<T*>(begin_object(object, type.id, length));
+          return static_cast<T*>(detail::kLeaf<T> ? begin_leaf(object, type.id, length)
+                                                  : begin_object(object, type.id, length));
         }
       }
     }
@@ -321,12 +333,19 @@ class BESOM_API Heap {
 
   Heap(detail::Space space, const HeapOptions& options) noexcept;
 
+  /// An object without refs.
+  void* begin_leaf(char* object, TypeId type, std::uint32_t length) noexcept {
+    space_.leaves().set(detail::index_of(object) >> kGranuleShift);
+    return begin_object(object, type, length);
+  }
   void* begin_object(char* object, TypeId type, std::uint32_t length) noexcept {
     const Header header{type, length};
     std::memcpy(object, &header, sizeof header);
     newest_ = detail::index_of(object);
     return object;
   }
+  void* begin_noted(char* object, const detail::TypeInfo& info, TypeId type,
+                    std::uint32_t length) noexcept;
   [[nodiscard]] void* allocate_slow(TypeId type, std::uint32_t length) noexcept;
   [[nodiscard]] RootRegistration add_source(const detail::RootSource& source);
   [[nodiscard]] bool may_enter() noexcept;

@@ -41,10 +41,12 @@ Result<Marker> Marker::create(std::uint64_t heap_max, std::uint32_t stack_entrie
   return marker;
 }
 
-void Marker::begin(const Space& space, const TypeTable& types, bool keep_marks) noexcept {
+void Marker::begin(Space& space, const TypeTable& types, bool keep_marks) noexcept {
   base_ = space.base();
   map_ = &space.free_list().map();
   lines_ = map_->lines();
+  leaf_bits_ = &space.leaves();
+  leaves_ = leaf_bits_->words();
   types_ = &types;
   addresses_ = Addresses(space);
   mark_words_ = marks_.words();
@@ -93,7 +95,11 @@ inline void Marker::mark_index(std::uint32_t index) noexcept {
   const std::uint64_t mask = bit(granule);
   if ((word & mask) != 0) return;
   word |= mask;
-  push(index);
+  if (leaves_ != nullptr && (leaves_[granule >> kLineShift] & mask) != 0) {
+    ++marked_;
+  } else {
+    push(index);
+  }
 }
 
 /// The base itself is no null but a pointer to no object.

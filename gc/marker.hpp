@@ -74,7 +74,7 @@ class Marker {
 
   /// Clears the marks, or keeps them: then what was reached before is not visited again, and what
   /// it refers to is marked by mark_from_cards(). Windows have to be retired.
-  void begin(const Space& space, const TypeTable& types, bool keep_marks) noexcept;
+  void begin(Space& space, const TypeTable& types, bool keep_marks) noexcept;
   /// Marks the target of a root; `bits` is a ref or a value.
   void mark_root(std::uint32_t bits) noexcept;
   /// Marks what a word leads to that a callback or an ambiguous root names.
@@ -191,6 +191,8 @@ class Marker {
   // Valid from begin() to the end of the collection.
   char* base_ = nullptr;
   const Line* lines_ = nullptr;
+  LeafBits* leaf_bits_ = nullptr;
+  const std::uint64_t* leaves_ = nullptr;  ///< Their words; nullptr: there are none.
   const BoundaryMap* map_ = nullptr;
   const TypeTable* types_ = nullptr;
   Addresses addresses_;

@@ -21,6 +21,7 @@ struct Marker::Hot {
       : base(marker.base_),
         lines(marker.lines_),
         marks(marker.mark_words_),
+        leaves(marker.leaves_),
         types(marker.types_->data()),
         type_count(marker.types_->count()),
         end(marker.end_),
@@ -31,6 +32,7 @@ struct Marker::Hot {
   const char* base;
   const Line* lines;
   std::uint64_t* marks;
+  const std::uint64_t* leaves;
   const TypeInfo* types;
   std::uint32_t type_count;
   std::uint32_t end;
@@ -79,6 +81,10 @@ inline void Marker::visit_hot(Hot& hot, std::uint32_t bits) noexcept {
   const std::uint64_t marked = word | bit(granule);
   if (marked == word) return;
   word = marked;
+  if (hot.leaves != nullptr && (hot.leaves[granule >> kLineShift] & bit(granule)) != 0) {
+    ++marked_;
+    return;
+  }
   *hot.top++ = bits;
 }
 

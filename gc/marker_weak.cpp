@@ -81,6 +81,8 @@ bool Marker::wait(std::uint32_t key, Link waiter, std::uint32_t& next) noexcept 
     noted_.insert(granule);
   }
   store(base_ + key, waiter.header());
+  // Where the chain begins, marking has to look.
+  leaf_bits_->clear(granule);
   return true;
 }
 

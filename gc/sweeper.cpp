@@ -40,6 +40,7 @@ SweepResult sweep(Space& space, const MarkBits& marks, std::uint32_t end, bool p
     const std::uint64_t marked = marks.words()[number];
     std::uint64_t dead = blocks & ~marked;
     std::uint64_t kept = line.starts & ~dead;
+    space.leaves().erase(number, dead);
     result.live_objects += static_cast<unsigned>(std::popcount(blocks & marked));
     result.freed_objects += static_cast<unsigned>(std::popcount(dead));
     while (true) {

@@ -55,6 +55,10 @@ class Verifier {
     Header header;
     std::memcpy(&header, space_.base() + run.index, sizeof header);
     const TypeInfo* type = checked_type(types_, header, run.size_bytes);
+    // What was allocated without refs has been given some.
+    if (type != nullptr && !type->is_leaf && space_.leaves().test(to_granules(run.index))) {
+      type = nullptr;
+    }
     if (type == nullptr && marks_ != nullptr) return;
     if (type == nullptr) {
       report_.defects.push_back({.kind = Defect::Kind::bad_header,

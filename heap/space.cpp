@@ -24,6 +24,11 @@ Result<Space> Space::create(const HeapOptions& options, const LogSink& log) {
   if (!space.spares_.create()) {
     return Error{.code = Errc::out_of_host_memory, .detail = "spares"};
   }
+  if (!space.leaves_.create(options.heap_max)) {
+    return Error{.code = Errc::out_of_host_memory,
+                 .bytes = options.heap_max >> 7,
+                 .detail = "table of leaves"};
+  }
   if (options.generational && !space.young_lines_.grow(lines + 1)) {
     return Error{.code = Errc::out_of_host_memory,
                  .bytes = options.heap_max >> 13,
@@ -258,6 +263,9 @@ std::uint64_t Space::discard_all() noexcept {
   for (const FreeList::TablePart& part : free_list_.tables_below(untouched_)) {
     discard_zeros(part.data, part.bytes, arena_.system());
   }
+  if (leaves_.words() != nullptr) {
+    discard_zeros(leaves_.words(), untouched_ >> (kGranuleShift + 3), arena_.system());
+  }
   if (cards().recording()) {
     const auto count =
         static_cast<std::uint32_t>((untouched_ + Cards::kBytes - 1) >> Cards::kShift);
@@ -290,6 +298,7 @@ void Space::reset() noexcept {
   std::fill(std::begin(windows_), std::end(windows_), Window{});
   retire_spares();
   next_stretch_ = 0;
+  leaves_.clear_below(to_granules(free_list_.used_end()));
   free_list_.reset();
   if (BESOM_HAS_ASAN) unpoison(base(), arena_.committed());
 }

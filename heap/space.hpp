@@ -8,6 +8,7 @@
 #include "heap/arena.hpp"
 #include "heap/barrier.hpp"
 #include "heap/error.hpp"
+#include "heap/leaf_bits.hpp"
 #include "heap/options.hpp"
 #include "heap/spares.hpp"
 #include "heap/type_table.hpp"
@@ -61,7 +62,11 @@ class Space {
   [[nodiscard]] const FreeList& free_list() const noexcept { return free_list_; }
   [[nodiscard]] const Arena& arena() const noexcept { return arena_; }
   [[nodiscard]] std::uint64_t capacity() const noexcept { return free_list_.current_capacity(); }
-  [[nodiscard]] std::size_t table_bytes() const noexcept { return free_list_.table_bytes(); }
+  [[nodiscard]] std::size_t table_bytes() const noexcept {
+    return free_list_.table_bytes() + leaves_.size_bytes();
+  }
+  [[nodiscard]] LeafBits& leaves() noexcept { return leaves_; }
+  [[nodiscard]] const LeafBits& leaves() const noexcept { return leaves_; }
 
   /// Bytes in objects, dead or alive, and in windows.
   [[nodiscard]] std::uint64_t used_bytes() const noexcept {
@@ -146,6 +151,7 @@ class Space {
 
   Window windows_[kWindowClasses + 1];
   Spares spares_;
+  LeafBits leaves_;
   Arena arena_;
   FreeList free_list_;
   BitTree young_lines_;  ///< Without room where the heap is not generational.

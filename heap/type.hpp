@@ -123,6 +123,11 @@ struct TypeDescriptor {
   ReleaseHook release = nullptr;
   void* release_user = nullptr;
 
+  /// Whether it has no slots at all.
+  [[nodiscard]] bool is_leaf() const noexcept {
+    return fields.empty() && trace == nullptr &&
+           (trailing == Trailing::none || trailing == Trailing::bytes);
+  }
   /// Whether any of its slots is weak.
   [[nodiscard]] bool is_weak() const noexcept {
     if (trailing >= Trailing::weak) return true;
@@ -245,6 +250,7 @@ struct WeakValueArray : detail::Array<Entry> {
 
 /// An array of bytes, which the collector does not look into.
 struct ByteArray : detail::Array<unsigned char> {
+  static constexpr bool kLeaf = true;
   static TypeDescriptor type() { return {.name = "ByteArray", .trailing = Trailing::bytes}; }
 };
 

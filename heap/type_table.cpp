@@ -100,6 +100,7 @@ Result<TypeId> TypeTable::define(TypeDescriptor&& descriptor) {
   type.weak_run_count = run_count - type.run_count;
   type.is_weak = kept->is_weak();
   type.has_tail = type.is_weak || type.element_bytes >= sizeof(std::uint32_t);
+  type.is_leaf = kept->is_leaf();
   type.is_released = kept->release != nullptr;
   type.fixed_slots = field_count;
   const bool has_pointers = std::any_of(runs.get(), runs.get() + run_count, [](const SlotRun& run) {

@@ -21,6 +21,7 @@ struct TypeInfo {
   Trailing trailing;
   bool has_tail;     ///< Tracing is not done with the runs: there are trailing or weak slots.
   bool is_weak;      ///< It has weak slots, fixed or trailing.
+  bool is_leaf;      ///< It has no refs.
   bool is_released;  ///< The descriptor has a release hook.
   std::uint32_t run_count;
   std::uint32_t weak_run_count;
