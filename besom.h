@@ -58,7 +58,8 @@ typedef enum besom_status {
   BESOM_REENTRANT,           ///< Called from inside a collection.
   BESOM_UNBALANCED,          ///< More was given back than had been taken.
   BESOM_NO_COLLECT,          ///< Collections are forbidden.
-  BESOM_ABANDONED            ///< A callback gave the collection up; nothing was freed.
+  BESOM_ABANDONED,           ///< A callback gave the collection up; nothing was freed.
+  BESOM_WRITE_FAILED         ///< A sink, or the system for a file, did not take what was written.
 } besom_status;
 
 /// What failed, with the figures that a message needs. Unused figures are 0.
@@ -93,8 +94,8 @@ typedef enum besom_log_level {
 /// Receives a line without newline, good during the call.
 typedef void (*besom_log_write)(void* user, besom_log_level level, const char* line);
 
-/// The system calls that the heap makes. Each behaves like the call of its name: NULL or -1 for
-/// failure, with errno set.
+/// The system calls that the heap makes for memory. Each behaves like the call of its name: NULL or
+/// -1 for failure, with errno set.
 typedef struct besom_system {
   void* (*reserve)(void* hint, size_t bytes);  ///< Inaccessible address space, at `hint` or NULL.
   void* (*map)(size_t bytes);                  ///< Zeroed memory.
