@@ -251,7 +251,7 @@ void Collector::mark(CollectionStats& stats) noexcept {
   marker_.mark_root(heap_.newest_);
   heap_.roots_->each(
       visitor, [&](std::uint32_t bits, const char*) { marker_.mark_root(bits); },
-      [](const char*) {});
+      [](HeldRoot::Kind, const char*) {});
   if (visitor.is_abandoned()) marker_.abandon();
   heap_.finalizers_->mark_ready(marker_);
   heap_.finalizers_->await(marker_, stats.minor);
