@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <iostream>
 #include <string_view>
+#include <utility>
 
 #include "pauses.hpp"
 
@@ -237,6 +238,7 @@ struct Program::State {
   CLI::App app;
   std::string settings;  ///< The heap's, from the command line, in the words of parse_options().
   std::string stats;     ///< "", "table" or "json".
+  std::string snapshot;  ///< Name of the file that is still to be written, if any.
   std::uint64_t seed = 1;
   std::uint64_t work = 0;
   const char* work_unit = "";
@@ -275,6 +277,10 @@ struct Program::State {
     app.add_flag("--stats{table}", stats,
                  "All statistics at the end; --stats=json: as JSON, alone on standard output")
         ->check(CLI::IsMember({"table", "json"}))
+        ->group("Common");
+    app.add_option(
+           "--snapshot", snapshot,
+           "Write the heap to this file at its fullest or at the end, for Chrome's DevTools")
         ->group("Common");
     app.add_option("--seed", seed, "For the random numbers")
         ->capture_default_str()
@@ -319,6 +325,11 @@ void Program::did(std::uint64_t count, const char* unit) noexcept {
   state_->work_unit = unit;
 }
 
+void Program::snapshot(Heap& heap) {
+  const std::string file = std::exchange(state_->snapshot, {});
+  if (!file.empty()) static_cast<void>(require(heap.save_snapshot(file.c_str())));
+}
+
 int Program::run(int argc, char** argv, const std::function<void(Heap&)>& work) try {
   State& state = *state_;
   try {
@@ -348,6 +359,7 @@ int Program::run(int argc, char** argv, const std::function<void(Heap&)>& work) 
   const auto begun = std::chrono::steady_clock::now();
   try {
     work(*heap);
+    snapshot(*heap);
   } catch (const Stop& stopped) {
     outcome = stopped;
   }
