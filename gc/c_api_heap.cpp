@@ -77,6 +77,7 @@ BESOM_SAME(freed_bytes);
 BESOM_SAME(freed_objects);
 BESOM_SAME(roots_ns);
 BESOM_SAME(mark_ns);
+BESOM_SAME(weak_ns);
 BESOM_SAME(sweep_ns);
 BESOM_SAME(pause_ns);
 BESOM_SAME(holes);

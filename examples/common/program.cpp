@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "pauses.hpp"
+#include "trace.hpp"
 
 namespace example {
 
@@ -83,6 +84,7 @@ std::string json_string(std::string_view text) {
 /// What the collections of a run add up to, gathered by a listener.
 struct Collections {
   Pauses pauses;
+  Trace trace;
   std::uint64_t live_bytes_most = 0;
   std::uint64_t roots_ns = 0;
   std::uint64_t mark_ns = 0;
@@ -92,6 +94,7 @@ struct Collections {
   std::uint64_t mark_rescans = 0;
 
   void add(const CollectionStats& stats) noexcept {
+    trace.add(stats);
     pauses.add(stats.pause_ns);
     live_bytes_most = std::max(live_bytes_most, stats.live_bytes);
     roots_ns += stats.roots_ns;
@@ -239,6 +242,7 @@ struct Program::State {
   std::string settings;  ///< The heap's, from the command line, in the words of parse_options().
   std::string stats;     ///< "", "table" or "json".
   std::string snapshot;  ///< Name of the file that is still to be written, if any.
+  std::string trace;     ///< Likewise, for all of the run.
   std::uint64_t seed = 1;
   std::uint64_t work = 0;
   const char* work_unit = "";
@@ -281,6 +285,9 @@ struct Program::State {
     app.add_option(
            "--snapshot", snapshot,
            "Write the heap to this file at its fullest or at the end, for Chrome's DevTools")
+        ->group("Common");
+    app.add_option("--trace", trace,
+                   "Write what each collection did, and when, to this file, for Perfetto")
         ->group("Common");
     app.add_option("--seed", seed, "For the random numbers")
         ->capture_default_str()
@@ -351,6 +358,7 @@ int Program::run(int argc, char** argv, const std::function<void(Heap&)>& work) 
 
   const std::unique_ptr<Heap> heap = require(Heap::create(state.options));
   Collections collections;
+  if (!state.trace.empty()) collections.trace.open(state.trace, state.name);
   static_cast<void>(heap->set_listener(
       [](void* user, const CollectionStats& stats) { static_cast<Collections*>(user)->add(stats); },
       &collections));
@@ -365,6 +373,9 @@ int Program::run(int argc, char** argv, const std::function<void(Heap&)>& work) 
   }
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begun;
 
+  if (!collections.trace.finish() && outcome.exit_code == kFine) {
+    outcome = {kFailed, state.trace + ": not all of the trace could be written"};
+  }
   const bool verifies = !state.is_quiet || state.options.zeal.verify || !state.stats.empty();
   const VerifyReport report = verifies ? heap->verify() : VerifyReport{};
   if (outcome.exit_code == kFine && (!report.ok() || collections.bad_refs != 0)) {
