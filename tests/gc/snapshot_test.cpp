@@ -131,6 +131,22 @@ TEST_CASE("Snapshot: it shows what a walk meets, in its order, and the same each
   CHECK(later.roots_in("(locals)") == Texts{"newest object" + to(newest)});
 }
 
+TEST_CASE("Snapshot: objects are counted right where a stretch of 16 KiB begins",
+          "[gc][snapshot]") {
+  Kit kit(exact_options());
+  int looks = 0;
+  for (int i = 0; i < 5000; ++i) {
+    const Node* newest = kit.heap.allocate(kit.node);
+    if ((index_of(newest) + 64) % (16 * kKiB) > 1024 + 128) continue;
+    if (index_of(newest) % 1024 > 32 && index_of(newest) % 1024 < 992) continue;
+    ++looks;
+    const SnapshotReader snapshot = read_snapshot(kit.heap);
+    CHECK(snapshot.objects() == static_cast<std::uint64_t>(i) + 1);
+    CHECK(snapshot.roots_in("(locals)") == Texts{"newest object" + to(newest)});
+  }
+  CHECK(looks > 20);
+}
+
 TEST_CASE("Snapshot: roots stand in groups under their labels", "[gc][snapshot]") {
   WeakKit kit(exact_options());
   const std::string parser = "parser";  // the same label at two addresses
