@@ -58,7 +58,8 @@ typedef enum besom_status {
   BESOM_REENTRANT,           ///< Called from inside a collection.
   BESOM_UNBALANCED,          ///< More was given back than had been taken.
   BESOM_NO_COLLECT,          ///< Collections are forbidden.
-  BESOM_ABANDONED            ///< A callback gave the collection up; nothing was freed.
+  BESOM_ABANDONED,           ///< A callback gave the collection up; nothing was freed.
+  BESOM_WRITE_FAILED         ///< A sink, or the system for a file, did not take what was written.
 } besom_status;
 
 /// What failed, with the figures that a message needs. Unused figures are 0.
@@ -93,8 +94,8 @@ typedef enum besom_log_level {
 /// Receives a line without newline, good during the call.
 typedef void (*besom_log_write)(void* user, besom_log_level level, const char* line);
 
-/// The system calls that the heap makes. Each behaves like the call of its name: NULL or -1 for
-/// failure, with errno set.
+/// The system calls that the heap makes for memory. Each behaves like the call of its name: NULL or
+/// -1 for failure, with errno set.
 typedef struct besom_system {
   void* (*reserve)(void* hint, size_t bytes);  ///< Inaccessible address space, at `hint` or NULL.
   void* (*map)(size_t bytes);                  ///< Zeroed memory.
@@ -616,6 +617,53 @@ typedef void (*besom_defect_visitor)(void* user, const besom_defect* defect);
 BESOM_API besom_status besom_verify(besom_heap* heap, besom_defect_visitor visitor, void* user,
                                     uint64_t* defects);
 
+/// Receives a snapshot's text in order, in pieces of up to 64 KiB. False: it takes no more.
+typedef bool (*besom_snapshot_write)(void* user, const char* bytes, size_t count);
+/// What an object counts as in the viewer, which groups those of kind object by their names, and
+/// all others by kind.
+typedef enum besom_node_kind {
+  BESOM_NODE_ARRAY = 1,
+  BESOM_NODE_STRING = 2,
+  BESOM_NODE_OBJECT = 3,
+  BESOM_NODE_CODE = 4,
+  BESOM_NODE_CLOSURE = 5,
+  BESOM_NODE_NUMBER = 7,
+  BESOM_NODE_NATIVE = 8,
+  BESOM_NODE_SYMBOL = 12,
+  BESOM_NODE_BIGINT = 13
+} besom_node_kind;
+typedef struct besom_node_label {
+  uint32_t kind;    ///< A besom_node_kind; BESOM_NODE_OBJECT to begin with.
+  uint32_t length;  ///< Bytes of `text`; 0, to begin with: the object's type names it.
+  char text[120];   ///< UTF-8.
+} besom_node_label;
+/// Labels objects one by one where the names of types say too little: called several times for
+/// each object, and has to say the same each time. Trusted code.
+typedef struct besom_labeller {
+  void (*label)(void* user, const besom_object* object, besom_node_label* label);
+  void* user;
+} besom_labeller;
+typedef struct besom_snapshot {
+  uint64_t objects;
+  uint64_t edges;
+  uint64_t bytes;        ///< Of text.
+  uint64_t bad_refs;     ///< Slots and roots that hold no object's index: left out.
+  uint64_t bad_headers;  ///< Objects shown without a type and what they refer to.
+} besom_snapshot;
+/// Writes all objects, what they refer to and what roots hold, as a heap snapshot that Chrome's
+/// DevTools load. besom_collect() first to see the live ones alone. `labeller` and `snapshot` may
+/// be NULL. Fails with write_failed when `write` does, and with abandoned when a callback visits or
+/// says something else from one walk to the next. O(heap).
+BESOM_API besom_status besom_write_snapshot(besom_heap* heap, besom_snapshot_write write,
+                                            void* user, const besom_labeller* labeller,
+                                            besom_snapshot* snapshot);
+/// The same into the file `name`, which ends in ".heapsnapshot" for the viewer. It is written
+/// beside and then takes the place of a file of that name, which stays as it was when anything
+/// fails: write_failed then, with errno, also where `name` is there and no regular file.
+BESOM_API besom_status besom_save_snapshot(besom_heap* heap, const char* name,
+                                           const besom_labeller* labeller,
+                                           besom_snapshot* snapshot);
+
 // ---- statistics --------------------------------------------------------------------------------
 
 typedef enum besom_cause {
@@ -635,7 +683,7 @@ typedef struct besom_collection {
   bool abandoned;   ///< Nothing was freed; live_bytes counts all there is.
   bool minor;       ///< Marked the young alone.
   uint64_t live_bytes, live_objects, freed_bytes, freed_objects;
-  uint64_t roots_ns, mark_ns, sweep_ns, pause_ns;
+  uint64_t roots_ns, mark_ns, weak_ns, sweep_ns, pause_ns;
   uint64_t holes, largest_hole, committed, reserved, returned;
   uint64_t external;      ///< Bytes held outside, at its end.
   uint64_t bad_refs;      ///< Slots that held no object's index; not followed.

@@ -91,6 +91,7 @@ int main(int argc, char** argv) {
       program.did(nodes, "nodes");
     }
 
+    program.snapshot(heap);
     const std::uint64_t nodes = count(long_lived.get());
     std::cout << "long-lived tree of depth " << depth << ": " << nodes << " nodes\n";
     expect(nodes == nodes_of_depth(depth), "the long-lived tree outlives every collection");

@@ -267,6 +267,7 @@ int main(int argc, char** argv) {
       report(round);
       program.did(steps, "mutations");
     }
+    program.snapshot(heap);
     mutator.drop_roots();
     expect(report(rounds + 1) == 0, "without roots nothing lives");
   });

@@ -200,5 +200,6 @@ int main(int argc, char** argv) {
     expect(!heap.collect(), "a collection cannot fail");
     // An entry and a value each, the table, and the list's ends.
     expect(heap.last_collection().live_objects == 2 * held + 2, "what was evicted is gone");
+    program.snapshot(heap);
   });
 }

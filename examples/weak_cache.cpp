@@ -166,6 +166,7 @@ int main(int argc, char** argv) {
     expect(cache.notes() == cache.size(), "and so have the notes about it");
     expect(cache.get(0) == kept.get(), "what the program keeps is still found");
 
+    program.snapshot(heap);
     cache.forget_recent();
     expect(!heap.collect(), "a collection cannot fail");
     std::cout << "after the recent ones were dropped " << cache.size() << " entry\n";

@@ -29,6 +29,7 @@ struct Counts {
   std::uint64_t bad_refs = 0;
   std::uint64_t bad_headers = 0;
   std::uint64_t defects = 0;
+  std::uint64_t snapshots = 0;
   std::uint64_t checked_refs = 0;
   std::uint64_t agents = 0;
   std::uint64_t released = 0;
@@ -174,6 +175,7 @@ class Victim {
     ask();
     // Checks the tables, too: aborts on a contradiction.
     if (random_.chance(15)) counts_.defects += heap_->verify().defects.size();
+    if (random_.chance(5)) write_snapshot();
     if (random_.below(1000) == 0) {
       restore();
       fill();
@@ -217,6 +219,16 @@ class Victim {
   [[nodiscard]] char* base() const { return detail::base_of(*heap_); }
 
  private:
+  void write_snapshot() {
+    const SnapshotSink nowhere{[](void*, const char*, std::size_t) { return true; }, nullptr};
+    const Result<SnapshotStats> stats = heap_->write_snapshot(nowhere);
+    require(static_cast<bool>(stats), "snapshot", static_cast<std::uint64_t>(stats.error().code),
+            counts_);
+    require(stats->objects == heap_->last_collection().live_objects, "objects in a snapshot",
+            stats->objects, counts_);
+    ++counts_.snapshots;
+  }
+
   /// What is handed out is an object by the tables, whatever its bytes say.
   void take_agents() {
     for (std::uint32_t i = random_.below(20); i > 0; --i) {
@@ -415,6 +427,7 @@ void run(std::uint64_t rounds, std::uint64_t seed) {
   std::printf("  bad refs counted    %12" PRIu64 "\n", counts.bad_refs);
   std::printf("  bad headers counted %12" PRIu64 "\n", counts.bad_headers);
   std::printf("  defects reported    %12" PRIu64 "\n", counts.defects);
+  std::printf("  snapshots           %12" PRIu64 "\n", counts.snapshots);
   std::printf("  checked accesses    %12" PRIu64 "\n", counts.checked_refs);
   std::printf("  agents handed out   %12" PRIu64 "\n", counts.agents);
   std::printf("  hooks run           %12" PRIu64 "\n", counts.released);

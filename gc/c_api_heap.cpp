@@ -38,6 +38,7 @@ BESOM_SAME_CODE(BESOM_REENTRANT, reentrant);
 BESOM_SAME_CODE(BESOM_UNBALANCED, unbalanced);
 BESOM_SAME_CODE(BESOM_NO_COLLECT, no_collect);
 BESOM_SAME_CODE(BESOM_ABANDONED, abandoned);
+BESOM_SAME_CODE(BESOM_WRITE_FAILED, write_failed);
 
 static_assert(BESOM_LOG_TRACE == static_cast<int>(besom::LogLevel::trace));
 static_assert(BESOM_LOG_WARN == static_cast<int>(besom::LogLevel::warn));
@@ -76,6 +77,7 @@ BESOM_SAME(freed_bytes);
 BESOM_SAME(freed_objects);
 BESOM_SAME(roots_ns);
 BESOM_SAME(mark_ns);
+BESOM_SAME(weak_ns);
 BESOM_SAME(sweep_ns);
 BESOM_SAME(pause_ns);
 BESOM_SAME(holes);
@@ -225,8 +227,14 @@ besom_status besom_heap_create(const besom_options* options, besom_heap** heap,
   if (made->log_write != nullptr) wanted.sink = {.write = write_line, .user = made.get()};
   made->system = options->system;
   if (const besom_system* system = options->system) {
-    made->calls = {system->reserve, system->map,         system->unmap, system->commit,
-                   system->discard, system->advise_huge, system->name};
+    made->calls = besom::operating_system();
+    made->calls.reserve = system->reserve;
+    made->calls.map = system->map;
+    made->calls.unmap = system->unmap;
+    made->calls.commit = system->commit;
+    made->calls.discard = system->discard;
+    made->calls.advise_huge = system->advise_huge;
+    made->calls.name = system->name;
     wanted.system = &made->calls;
   }
   Result<std::unique_ptr<besom::Heap>> created = besom::Heap::create(wanted);

@@ -1,9 +1,17 @@
 /// The C interface: walks over the heap.
 
+#include <algorithm>
+#include <bit>
+#include <cstddef>
+#include <cstring>
+
 #include "gc/c_api.hpp"
 
 using besom::Error;
 using besom::Result;
+using besom::SnapshotKind;
+using besom::SnapshotLabel;
+using besom::SnapshotStats;
 using besom::detail::give;
 
 namespace {
@@ -22,8 +30,52 @@ static_assert(BESOM_DEFECT_BAD_HEADER == static_cast<int>(besom::Defect::Kind::b
 static_assert(BESOM_DEFECT_BAD_ROOT == static_cast<int>(besom::Defect::Kind::bad_root));
 static_assert(BESOM_DEFECT_MISSED_STORE == static_cast<int>(besom::Defect::Kind::missed_store));
 
-const char* name_of(const besom::TypeDescriptor* type) noexcept {
-  return type != nullptr ? type->name.c_str() : "(damaged header)";
+static_assert(BESOM_NODE_ARRAY == static_cast<int>(SnapshotKind::array));
+static_assert(BESOM_NODE_STRING == static_cast<int>(SnapshotKind::string));
+static_assert(BESOM_NODE_OBJECT == static_cast<int>(SnapshotKind::object));
+static_assert(BESOM_NODE_CODE == static_cast<int>(SnapshotKind::code));
+static_assert(BESOM_NODE_CLOSURE == static_cast<int>(SnapshotKind::closure));
+static_assert(BESOM_NODE_NUMBER == static_cast<int>(SnapshotKind::number));
+static_assert(BESOM_NODE_NATIVE == static_cast<int>(SnapshotKind::native));
+static_assert(BESOM_NODE_SYMBOL == static_cast<int>(SnapshotKind::symbol));
+static_assert(BESOM_NODE_BIGINT == static_cast<int>(SnapshotKind::bigint));
+static_assert(sizeof(besom_node_label::text) == SnapshotLabel::kMaxBytes);
+static_assert(sizeof(besom_snapshot) == sizeof(SnapshotStats));
+static_assert(offsetof(besom_snapshot, edges) == offsetof(SnapshotStats, edges));
+static_assert(offsetof(besom_snapshot, bytes) == offsetof(SnapshotStats, bytes));
+static_assert(offsetof(besom_snapshot, bad_refs) == offsetof(SnapshotStats, bad_refs));
+
+besom_object to_c(const besom::ObjectView& view) noexcept {
+  return {.object = view.header,
+          .type = view.type_id,
+          .type_name = besom::name_of(view.type),
+          .size_bytes = view.size_bytes};
+}
+
+/// Hands objects on to a labeller in C; `user` is a besom_labeller.
+void label_in_c(void* user, const besom::ObjectView& view, SnapshotLabel& label) {
+  const auto* labeller = static_cast<const besom_labeller*>(user);
+  const besom_object object = to_c(view);
+  besom_node_label said;
+  said.kind = BESOM_NODE_OBJECT;
+  said.length = 0;
+  labeller->label(labeller->user, &object, &said);
+  label.kind = SnapshotKind{said.kind};
+  label.length = std::min(said.length, SnapshotLabel::kMaxBytes);
+  std::memcpy(label.text, said.text, label.length);
+}
+
+/// What the heap calls to label objects; nothing without a labeller.
+besom::SnapshotLabeller to_cpp(besom_labeller& labeller) noexcept {
+  if (labeller.label == nullptr) return {};
+  return {label_in_c, &labeller};
+}
+
+besom_status give_stats(besom_heap* heap, const Result<SnapshotStats>& stats,
+                        besom_snapshot* snapshot) noexcept {
+  if (!stats) return give(heap, stats.error());
+  if (snapshot != nullptr) *snapshot = std::bit_cast<besom_snapshot>(*stats);
+  return BESOM_OK;
 }
 
 const char* name_of(const besom::PathStep& step, const besom::RootPath& path) noexcept {
@@ -40,10 +92,7 @@ besom_status besom_each_object(besom_heap* heap, besom_object_visitor visitor, v
   } call{visitor, user};
   const auto visit = [](void* data, const besom::ObjectView& view) {
     const auto* c = static_cast<const Call*>(data);
-    const besom_object object{.object = view.header,
-                              .type = view.type_id,
-                              .type_name = name_of(view.type),
-                              .size_bytes = view.size_bytes};
+    const besom_object object = to_c(view);
     c->visitor(c->user, &object);
   };
   return give(heap, heap->heap->each_object(visit, &call));
@@ -79,7 +128,7 @@ besom_status besom_path_to_root(besom_heap* heap, const void* object, besom_step
   if (!path) return give(heap, path.error());
   for (const besom::PathStep& step : path->steps()) {
     const besom_step out{.object = heap->heap->get(step.object),
-                         .type_name = name_of(step.type),
+                         .type_name = besom::name_of(step.type),
                          .via = static_cast<besom_via>(step.via),
                          .name = name_of(step, *path),
                          .element = step.element};
@@ -99,6 +148,26 @@ besom_status besom_held_roots(besom_heap* heap, besom_held_root_visitor visitor,
     visitor(user, &out);
   }
   return BESOM_OK;
+}
+
+besom_status besom_write_snapshot(besom_heap* heap, besom_snapshot_write write, void* user,
+                                  const besom_labeller* labeller, besom_snapshot* snapshot) {
+  struct Call {
+    besom_snapshot_write write;
+    void* user;
+  } call{write, user};
+  const auto append = [](void* data, const char* bytes, std::size_t count) {
+    const auto* c = static_cast<const Call*>(data);
+    return c->write(c->user, bytes, count);
+  };
+  besom_labeller own = labeller != nullptr ? *labeller : besom_labeller{};
+  return give_stats(heap, heap->heap->write_snapshot({append, &call}, to_cpp(own)), snapshot);
+}
+
+besom_status besom_save_snapshot(besom_heap* heap, const char* name, const besom_labeller* labeller,
+                                 besom_snapshot* snapshot) {
+  besom_labeller own = labeller != nullptr ? *labeller : besom_labeller{};
+  return give_stats(heap, heap->heap->save_snapshot(name, to_cpp(own)), snapshot);
 }
 
 besom_status besom_verify(besom_heap* heap, besom_defect_visitor visitor, void* user,

@@ -31,9 +31,7 @@ struct CensusRow {
   std::uint64_t objects;
   std::uint64_t bytes;  ///< Headers included, rounded up to granules.
 
-  [[nodiscard]] const char* name() const noexcept {
-    return descriptor != nullptr ? descriptor->name.c_str() : "(damaged header)";
-  }
+  [[nodiscard]] const char* name() const noexcept { return name_of(descriptor); }
 };
 
 /// How many objects of each type there are, and how large.

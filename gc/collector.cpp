@@ -170,9 +170,11 @@ bool Collector::collect(Cause cause) noexcept {
   heap_.space_.retire_windows();
   mark(stats);
   if (!stats.abandoned) {
+    const std::uint64_t marked_at = now_ns();
     heap_.roots_->run_hooks(MarkView(heap_.space_, marker_.marks(), stats.minor));
     busy.enter(Phase::sweeping);
     settle(stats);
+    stats.weak_ns = now_ns() - marked_at;
     if (stats.minor && (zeal.verify || zeal.collect_every != 0)) {
       abort_with(find_missed_stores(heap_.space_, types_, marker_.marks()), "in");
     }
@@ -251,7 +253,7 @@ void Collector::mark(CollectionStats& stats) noexcept {
   marker_.mark_root(heap_.newest_);
   heap_.roots_->each(
       visitor, [&](std::uint32_t bits, const char*) { marker_.mark_root(bits); },
-      [](const char*) {});
+      [](HeldRoot::Kind, const char*) {});
   if (visitor.is_abandoned()) marker_.abandon();
   heap_.finalizers_->mark_ready(marker_);
   heap_.finalizers_->await(marker_, stats.minor);

@@ -97,20 +97,23 @@ class BESOM_API FinalizerTable {
   /// Registrations whose object is not marked become ready. Returns how many.
   std::uint64_t take_dead(const Marker& marker, bool is_minor) noexcept;
 
-  /// Visits what is registered, handed out or about to be: `visit(bits, what)`.
+  /// Visits what is registered, handed out or about to be: `visit(bits, what, is_kept)`. An object
+  /// that is guarded is not kept by that, nor its agent where that is the object itself; another
+  /// agent is while the object lives.
   template <class Visit>
   void each(Visit visit) const {
     for (std::uint32_t i = 0; i < count_; ++i) {
-      visit(registrations_[i].object, "guarded object");
-      visit(registrations_[i].agent, "agent");
+      const Registration& registration = registrations_[i];
+      visit(registration.object, "guarded object", false);
+      visit(registration.agent, "agent", registration.agent != registration.object);
     }
     for (const GuardianQueue* guardian = guardians_; guardian != nullptr;
          guardian = guardian->next) {
       for (std::uint64_t i = 0; i < guardian->ready; ++i) {
-        visit(guardian->agents[i].agent, "ready agent");
+        visit(guardian->agents[i].agent, "ready agent", true);
       }
     }
-    if (running_ != 0) visit(running_, "running finalizer");
+    if (running_ != 0) visit(running_, "running finalizer", true);
   }
 
  private:

@@ -2,6 +2,7 @@
 
 #include "gc/collector.hpp"
 #include "gc/heap.hpp"
+#include "heap/replaced_file.hpp"
 
 namespace besom {
 
@@ -41,6 +42,39 @@ Result<RootPath> Heap::path_to_root(Ref<void> ref) {
 Result<HeldRoots> Heap::held_roots() {
   if (!may_enter()) return error_;
   return detail::find_held_roots(*roots_);
+}
+
+Result<SnapshotStats> Heap::write_snapshot(const SnapshotSink& sink,
+                                           const SnapshotLabeller& labeller) {
+  if (!may_enter()) return error_;
+  return collector_->read([&](const Space& space, const TypeTable& types) {
+    return detail::write_snapshot({.space = space,
+                                   .types = types,
+                                   .roots = *roots_,
+                                   .weak_handles = *weak_handles_,
+                                   .finalizers = *finalizers_,
+                                   .newest = newest_},
+                                  sink, labeller);
+  });
+}
+
+Result<SnapshotStats> Heap::save_snapshot(const char* name, const SnapshotLabeller& labeller) {
+  if (!may_enter()) return error_;
+  struct Target {
+    detail::ReplacedFile file;
+    Error error;
+  } target{detail::ReplacedFile(space_.arena().system()), {}};
+  if (const Error error = target.file.open(name)) return error;
+  const auto append = [](void* user, const char* bytes, std::size_t count) {
+    auto* to = static_cast<Target*>(user);
+    to->error = to->file.write(bytes, count);
+    return !to->error;
+  };
+  const Result<SnapshotStats> written = write_snapshot({append, &target}, labeller);
+  if (target.error) return target.error;
+  if (!written) return written;
+  if (const Error error = target.file.commit()) return error;
+  return written;
 }
 
 }  // namespace besom

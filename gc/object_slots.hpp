@@ -11,6 +11,13 @@
 
 namespace besom::detail {
 
+/// Whether what a slot or root holds should be the index of an object, being neither null nor an
+/// integer. To a pointer the base is no null.
+[[nodiscard]] constexpr bool names_object(std::uint32_t bits, SlotKind kind) noexcept {
+  if (bits == 0) return kind == SlotKind::pointer;
+  return (kind != SlotKind::value && kind != SlotKind::weak) || (bits & 1) == 0;
+}
+
 /// What one slot of an object holds, and what the place is called.
 struct ObjectSlot {
   std::uint32_t bits;  ///< Of a pointer: the index of its target.
@@ -30,7 +37,7 @@ struct ObjectSlot {
   /// Whether the slot leads to an object and keeps it alive; an ephemeron's value, while its key
   /// is.
   [[nodiscard]] bool is_strong_edge() const noexcept {
-    return bits != 0 && kind != SlotKind::weak && (kind != SlotKind::value || (bits & 1) == 0);
+    return kind != SlotKind::weak && names_object(bits, kind);
   }
 };
 

@@ -66,7 +66,7 @@ class PathSearch {
 
  private:
   static constexpr std::uint32_t kRoot = 1;  ///< No object's index: the parent of what roots hold.
-  static constexpr const char* kNewest = "newest object";
+  static constexpr const char* kNewest = detail::kNewestLabel;
 
   [[nodiscard]] std::uint32_t& parent_of(std::uint32_t index) noexcept {
     return parents_[detail::to_granules(index)];
@@ -75,8 +75,8 @@ class PathSearch {
 
   /// From the newest object last: what else keeps the target alive is better to know.
   void search() {
-    roots_.each_labelled(addresses_,
-                         [&](std::uint32_t bits, const char*, SlotKind) { meet(bits, kRoot); });
+    roots_.each_labelled(addresses_, [&](std::uint32_t bits, const char*, SlotKind,
+                                         HeldRoot::Kind) { meet(bits, kRoot); });
     visit_what_was_met();
     meet(newest_, kRoot);
     visit_what_was_met();
@@ -173,9 +173,11 @@ class PathSearch {
 
   [[nodiscard]] const char* label_of(std::uint32_t index) {
     const char* found = nullptr;
-    roots_.each_labelled(addresses_, [&](std::uint32_t bits, const char* label, SlotKind) {
-      if (found == nullptr && bits == index) found = label != nullptr ? label : "";
-    });
+    roots_.each_labelled(addresses_,
+                         [&](std::uint32_t bits, const char* label, SlotKind, HeldRoot::Kind) {
+                           if (found == nullptr && bits == index)
+                             found = label != nullptr ? label : "";
+                         });
     return found != nullptr ? found : kNewest;
   }
 

@@ -48,7 +48,15 @@ struct RootSource {
   const void* words_end = nullptr;
   NativeStack stack = {};  ///< Without an end where the source is no stack.
   MarkHook hook = nullptr;
+
+  [[nodiscard]] HeldRoot::Kind kind() const noexcept {
+    if (hook != nullptr) return HeldRoot::Kind::mark_hook;
+    return callback != nullptr ? HeldRoot::Kind::callback : HeldRoot::Kind::range;
+  }
 };
+
+/// The label of the new object that is a root by itself, in reports.
+inline constexpr const char* kNewestLabel = "newest object";
 
 /// An address that no other living thread has: cheaper to compare than a thread id.
 [[nodiscard]] BESOM_API const void* this_thread() noexcept;
@@ -148,32 +156,29 @@ class BESOM_API RootTable {
   }
 
   /// Visits every root; `visit(bits, label)` for handles, locals and ranges of slots. Callbacks get
-  /// `tracer`, and so do ambiguous words, after `enter(label)`.
+  /// `tracer`, and so do ambiguous words. `enter(kind, label)` comes before each registration and,
+  /// without a label, before handles and locals.
   template <class Visit, class Enter>
   void each(Tracer& tracer, Visit visit, Enter enter) const {
+    enter(HeldRoot::Kind::handle, nullptr);
     for (std::uint32_t i = 0; i < handle_limit_; ++i) {
       const HandleSlot& slot = handle_chunks_[i / kChunkSlots][i % kChunkSlots];
       if (slot.ref != 0) visit(slot.ref, slot.label);
     }
+    enter(HeldRoot::Kind::local, nullptr);
     each_local([&](const LocalSlot& slot) {
       if (slot.ref != 0) visit(slot.ref, "local");
     });
     for (std::size_t i = 0; i < source_count_; ++i) {
       const RootSource& source = sources_[i];
       if (source.serial == 0) continue;
+      enter(source.kind(), source.label);
       if (source.callback != nullptr) {
-        enter(source.label);
         source.callback(source.user, tracer);
         continue;
       }
-      if (source.words != nullptr) {
-        enter(source.label);
-        visit_words(source.words, source.words_end, tracer);
-      }
-      if (source.stack.end != nullptr) {
-        enter(source.label);
-        visit_stack(source.stack, tracer);
-      }
+      if (source.words != nullptr) visit_words(source.words, source.words_end, tracer);
+      if (source.stack.end != nullptr) visit_stack(source.stack, tracer);
       // A hook has no slots.
       for (std::uint64_t k = 0; k < source.count; ++k) visit(source.slots[k], source.label);
     }
@@ -191,24 +196,28 @@ class BESOM_API RootTable {
     for (std::size_t i = 0; i < source_count_; ++i) {
       const RootSource& source = sources_[i];
       if (source.serial == 0) continue;
-      visit(source.hook != nullptr       ? HeldRoot::Kind::mark_hook
-            : source.callback != nullptr ? HeldRoot::Kind::callback
-                                         : HeldRoot::Kind::range,
-            source.label);
+      visit(source.kind(), source.label);
     }
   }
   /// Calls the mark hooks in the order of their places.
   void run_hooks(const MarkView& marks) const;
-  /// `visit(bits, label, kind)` for those as well that callbacks and ambiguous words name.
+  /// `visit(bits, label, kind, held)` for those as well that callbacks and ambiguous words name.
   template <class Visit>
   void each_labelled(const Addresses& addresses, Visit visit) const {
+    HeldRoot::Kind held = HeldRoot::Kind::handle;
     const char* label = nullptr;
-    CallbackVisitor visitor(
-        addresses, [&](std::uint32_t bits, SlotKind kind, bool) { visit(bits, label, kind); });
+    CallbackVisitor visitor(addresses, [&](std::uint32_t bits, SlotKind kind, bool) {
+      visit(bits, label, kind, held);
+    });
     each(
         visitor,
-        [&](std::uint32_t bits, const char* own_label) { visit(bits, own_label, SlotKind::value); },
-        [&](const char* entered) { label = entered; });
+        [&](std::uint32_t bits, const char* own_label) {
+          visit(bits, own_label, SlotKind::value, held);
+        },
+        [&](HeldRoot::Kind entered, const char* entered_label) {
+          held = entered;
+          label = entered_label;
+        });
   }
 
  private:

@@ -33,6 +33,7 @@ struct CollectionStats {
   std::uint64_t freed_objects = 0;
   std::uint64_t roots_ns = 0;
   std::uint64_t mark_ns = 0;
+  std::uint64_t weak_ns = 0;  ///< Mark hooks, weak things, finalizers and release hooks.
   std::uint64_t sweep_ns = 0;
   std::uint64_t pause_ns = 0;  ///< The whole of it, verification under zeal excepted.
   std::uint64_t holes = 0;     ///< After it.

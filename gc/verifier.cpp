@@ -96,10 +96,7 @@ class Verifier {
 
  private:
   [[nodiscard]] bool is_sound(std::uint32_t bits, SlotKind kind) const {
-    // To a pointer the base is no null.
-    if (bits == 0 && kind != SlotKind::pointer) return true;
-    const bool may_be_integer = kind == SlotKind::value || kind == SlotKind::weak;
-    if (may_be_integer && (bits & 1) != 0) return true;
+    if (!names_object(bits, kind)) return true;
     const bool is_object = space_.free_list().is_block(bits);
     // Marking reports what is no object itself.
     if (marks_ != nullptr) return !is_object || marks_->test(to_granules(bits));
@@ -127,12 +124,12 @@ VerifyReport verify_heap(const Space& space, const TypeTable& types, const RootT
   Verifier verifier(space, types);
   each_object(space, [&](Run run) { verifier.check_object(run); });
   const Addresses addresses(space);
-  const auto check = [&](std::uint32_t bits, const char* label, SlotKind kind) {
+  const auto check = [&](std::uint32_t bits, const char* label, SlotKind kind, HeldRoot::Kind) {
     verifier.check_root(bits, label, kind);
   };
   roots.each_labelled(addresses, check);
   weak_handles.each_labelled(addresses, check);
-  finalizers.each([&](std::uint32_t bits, const char* label) {
+  finalizers.each([&](std::uint32_t bits, const char* label, bool) {
     verifier.check_root(bits, label, SlotKind::value);
   });
   return verifier.take_report();

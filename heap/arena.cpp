@@ -1,10 +1,16 @@
 #include "heap/arena.hpp"
 
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
+#include <cstdlib>
 #include <utility>
 
 #include "heap/barrier.hpp"
@@ -19,6 +25,33 @@ namespace besom {
 namespace {
 
 void* checked(void* address) { return address == MAP_FAILED ? nullptr : address; }
+
+/// A write that passes the limit would end the process by SIGXFSZ.
+std::int64_t write_within_limit(int file, const void* data, std::size_t bytes,
+                                std::uint64_t offset) {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
+    if (offset >= limit.rlim_cur) {
+      errno = EFBIG;
+      return -1;
+    }
+    bytes = std::min<std::size_t>(bytes, limit.rlim_cur - offset);
+  }
+  for (;;) {
+    const ssize_t written = pwrite(file, data, bytes, static_cast<off_t>(offset));
+    if (written >= 0 || errno != EINTR) return written;
+  }
+}
+
+/// rename() would put the file in the place of a device, too.
+int replace_regular_file(const char* target, const char* file) {
+  struct stat found {};
+  if (lstat(target, &found) == 0 && !S_ISREG(found.st_mode)) {
+    errno = EEXIST;
+    return -1;
+  }
+  return rename(file, target);
+}
 
 constexpr System kOperatingSystem{
     .reserve =
@@ -43,6 +76,12 @@ constexpr System kOperatingSystem{
         [](void* address, std::size_t bytes, const char* name) {
           return prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, address, bytes, name);
         },
+    .create_file = [](char* name) { return mkostemp(name, O_CLOEXEC); },
+    .write_file = write_within_limit,
+    .sync_file = [](int file) { return fsync(file); },
+    .close_file = [](int file) { return close(file); },
+    .replace_file = replace_regular_file,
+    .remove_file = [](const char* name) { return unlink(name); },
 };
 
 /// The least address from `address` on that is `prefix` bytes below a multiple of 4 GiB.

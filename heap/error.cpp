@@ -40,6 +40,8 @@ const char* name_of(Errc code) noexcept {
       return "no_collect";
     case Errc::abandoned:
       return "abandoned";
+    case Errc::write_failed:
+      return "write_failed";
   }
   return "unknown";
 }

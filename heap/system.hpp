@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 #include "freelist/export.hpp"
 
@@ -22,6 +23,21 @@ struct System {
   int (*advise_huge)(void* address, std::size_t bytes);
   /// Shows `name` in the process's memory map. Failure is not an error.
   int (*name)(void* address, std::size_t bytes, const char* name);
+
+  /// Makes a file that did not exist and nobody else may read; the `XXXXXX` at the end of `name`
+  /// becomes what no file is called. Returns its descriptor.
+  int (*create_file)(char* name);
+  /// Writes at `offset`. May write less than `bytes`, but not nothing. Beyond RLIMIT_FSIZE it fails
+  /// with EFBIG and sends no signal.
+  std::int64_t (*write_file)(int file, const void* data, std::size_t bytes, std::uint64_t offset);
+  /// Returns when the file's bytes are on the medium.
+  int (*sync_file)(int file);
+  /// The descriptor is gone even where this fails.
+  int (*close_file)(int file);
+  /// Puts `file` in the place of `target` at once. Fails with EEXIST where `target` is there and no
+  /// regular file, such as a device or a link.
+  int (*replace_file)(const char* target, const char* file);
+  int (*remove_file)(const char* name);
 };
 
 /// The operating system.

@@ -159,6 +159,13 @@ struct TypeDescriptor {
   }
 };
 
+/// What reports call an object whose header names no type, or claims more than its extent.
+inline constexpr const char* kDamagedHeader = "(damaged header)";
+/// A type's name for a report; `type` is nullptr where the header is damaged.
+[[nodiscard]] inline const char* name_of(const TypeDescriptor* type) noexcept {
+  return type != nullptr ? type->name.c_str() : kDamagedHeader;
+}
+
 /// The elements of an object of the embedder's own type `T` with a trailing array: what follows its
 /// fixed part of sizeof(T) bytes.
 template <class Element, class T>

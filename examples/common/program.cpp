@@ -9,8 +9,10 @@
 #include <cstdlib>
 #include <iostream>
 #include <string_view>
+#include <utility>
 
 #include "pauses.hpp"
+#include "trace.hpp"
 
 namespace example {
 
@@ -82,6 +84,7 @@ std::string json_string(std::string_view text) {
 /// What the collections of a run add up to, gathered by a listener.
 struct Collections {
   Pauses pauses;
+  Trace trace;
   std::uint64_t live_bytes_most = 0;
   std::uint64_t roots_ns = 0;
   std::uint64_t mark_ns = 0;
@@ -91,6 +94,7 @@ struct Collections {
   std::uint64_t mark_rescans = 0;
 
   void add(const CollectionStats& stats) noexcept {
+    trace.add(stats);
     pauses.add(stats.pause_ns);
     live_bytes_most = std::max(live_bytes_most, stats.live_bytes);
     roots_ns += stats.roots_ns;
@@ -237,6 +241,8 @@ struct Program::State {
   CLI::App app;
   std::string settings;  ///< The heap's, from the command line, in the words of parse_options().
   std::string stats;     ///< "", "table" or "json".
+  std::string snapshot;  ///< Name of the file that is still to be written, if any.
+  std::string trace;     ///< Likewise, for all of the run.
   std::uint64_t seed = 1;
   std::uint64_t work = 0;
   const char* work_unit = "";
@@ -275,6 +281,13 @@ struct Program::State {
     app.add_flag("--stats{table}", stats,
                  "All statistics at the end; --stats=json: as JSON, alone on standard output")
         ->check(CLI::IsMember({"table", "json"}))
+        ->group("Common");
+    app.add_option(
+           "--snapshot", snapshot,
+           "Write the heap to this file at its fullest or at the end, for Chrome's DevTools")
+        ->group("Common");
+    app.add_option("--trace", trace,
+                   "Write what each collection did, and when, to this file, for Perfetto")
         ->group("Common");
     app.add_option("--seed", seed, "For the random numbers")
         ->capture_default_str()
@@ -319,6 +332,11 @@ void Program::did(std::uint64_t count, const char* unit) noexcept {
   state_->work_unit = unit;
 }
 
+void Program::snapshot(Heap& heap) {
+  const std::string file = std::exchange(state_->snapshot, {});
+  if (!file.empty()) static_cast<void>(require(heap.save_snapshot(file.c_str())));
+}
+
 int Program::run(int argc, char** argv, const std::function<void(Heap&)>& work) try {
   State& state = *state_;
   try {
@@ -340,6 +358,7 @@ int Program::run(int argc, char** argv, const std::function<void(Heap&)>& work) 
 
   const std::unique_ptr<Heap> heap = require(Heap::create(state.options));
   Collections collections;
+  if (!state.trace.empty()) collections.trace.open(state.trace, state.name);
   static_cast<void>(heap->set_listener(
       [](void* user, const CollectionStats& stats) { static_cast<Collections*>(user)->add(stats); },
       &collections));
@@ -348,11 +367,15 @@ int Program::run(int argc, char** argv, const std::function<void(Heap&)>& work) 
   const auto begun = std::chrono::steady_clock::now();
   try {
     work(*heap);
+    snapshot(*heap);
   } catch (const Stop& stopped) {
     outcome = stopped;
   }
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begun;
 
+  if (!collections.trace.finish() && outcome.exit_code == kFine) {
+    outcome = {kFailed, state.trace + ": not all of the trace could be written"};
+  }
   const bool verifies = !state.is_quiet || state.options.zeal.verify || !state.stats.empty();
   const VerifyReport report = verifies ? heap->verify() : VerifyReport{};
   if (outcome.exit_code == kFine && (!report.ok() || collections.bad_refs != 0)) {

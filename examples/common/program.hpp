@@ -72,6 +72,10 @@ class Program {
   /// alone: for an example whose output is somebody else's.
   void be_quiet() noexcept;
 
+  /// Writes what `--snapshot` asks for, where the example's data is at its fullest. Otherwise that
+  /// happens at the end, when its roots are gone.
+  void snapshot(besom::Heap& heap);
+
   /// All of it; returns the exit code for main().
   [[nodiscard]] int run(int argc, char** argv, const std::function<void(besom::Heap&)>& work);
 

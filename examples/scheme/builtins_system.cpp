@@ -7,6 +7,7 @@
 #include "builtins.hpp"
 #include "numbers.hpp"
 #include "ports.hpp"
+#include "snapshot.hpp"
 
 extern char** environ;
 
@@ -39,6 +40,13 @@ BUILTIN(heap_verify) {
   const besom::VerifyReport report = in.heap().verify();
   if (!report.ok()) in.fail("heap-verify: " + report.defects[0].message());
   return kTrue;
+}
+
+BUILTIN(heap_snapshot) {
+  if (!in.is(args[0], kString)) in.wrong_type("heap-snapshot", "string", args[0]);
+  const besom::Result<besom::SnapshotStats> stats = save_snapshot(in, in.utf8(args[0]));
+  if (!stats) in.fail("heap-snapshot: " + stats.error().message(), {args[0]}, kFileCondition);
+  return kUnspecified;
 }
 
 // Weak boxes: (weak-box-value box [default]).
@@ -129,6 +137,7 @@ constexpr Builtin kBuiltins[] = {
     {"reference-barrier", reference_barrier, 1, 1},
     {"make-guardian", make_guardian, 0, 0},
     {"heap-verify", heap_verify, 0, 0},
+    {"heap-snapshot", heap_snapshot, 1, 1},
     {"emergency-exit", exit_now, 0, 1},
     {"command-line", command_line, 0, 0},
     {"get-environment-variable", get_variable, 1, 1},

@@ -20,6 +20,7 @@
 #include "ports.hpp"
 #include "printer.hpp"
 #include "reader.hpp"
+#include "snapshot.hpp"
 
 namespace scheme {
 namespace {
@@ -157,8 +158,19 @@ bool run_command(Interp& in, std::string_view line, Outcome& outcome) {
                 static_cast<unsigned long long>(stats.used),
                 static_cast<unsigned long long>(stats.capacity),
                 static_cast<unsigned long long>(stats.allocated));
+  } else if (word == ",snapshot" && word.size() < line.size()) {
+    const std::string file(
+        line.substr(std::min(line.find_first_not_of(' ', word.size()), line.size())));
+    const besom::Result<besom::SnapshotStats> stats = save_snapshot(in, file);
+    if (stats) {
+      std::printf("%llu objects in %llu bytes of %s\n",
+                  static_cast<unsigned long long>(stats->objects),
+                  static_cast<unsigned long long>(stats->bytes), file.c_str());
+    } else {
+      std::printf("%s\n", stats.error().message().c_str());
+    }
   } else {
-    std::printf("commands: ,gc ,stats ,q\n");
+    std::printf("commands: ,gc ,stats ,snapshot FILE ,q\n");
   }
   return true;
 }

@@ -105,8 +105,8 @@ constexpr Library kLibraries[] = {
      "make-ephemeron ephemeron? ephemeron-broken? ephemeron-key ephemeron-datum "
      "reference-barrier"},
     {"(besom)",
-     "gc gc-stats heap-verify make-weak-box weak-box? weak-box-value make-weak-key-hash-table "
-     "make-guardian heap-exhausted? condition/report-string"},
+     "gc gc-stats heap-snapshot heap-verify make-weak-box weak-box? weak-box-value "
+     "make-weak-key-hash-table make-guardian heap-exhausted? condition/report-string"},
 };
 
 }  // namespace

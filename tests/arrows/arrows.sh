@@ -53,9 +53,9 @@ grep_in "$(include_of '\.\.?/')" "${library[@]}" |
 
 mapfile -t outside_arena < <(printf '%s\n' "${library[@]}" besom.hpp | grep -vx 'heap/arena\.cpp')
 {
-  grep_in "$(include_of 'sys/(mman|prctl|syscall|resource)\.h')" "${outside_arena[@]}"
+  grep_in "$(include_of '(sys/(mman|prctl|syscall|resource|stat)|fcntl|unistd)\.h')" "${outside_arena[@]}"
   # A call, be it qualified by `::` or not, but no member and no function of ours by that name.
-  grep_in '(^|[^A-Za-z0-9_.>:]|[^A-Za-z0-9_]::)(mmap|mremap|mprotect|madvise|munmap|prctl|syscall)[[:space:]]*\(' \
+  grep_in '(^|[^A-Za-z0-9_.>:]|[^A-Za-z0-9_]::)(mmap|mremap|mprotect|madvise|munmap|prctl|syscall|mkostemp|pwrite|fsync|rename|unlink)[[:space:]]*\(' \
     "${outside_arena[@]}" | { grep -vE '^[^:]+:[0-9]+:[[:space:]]*//' || [ $? -eq 1 ]; }
 } | forbid 'system calls stand in heap/arena.cpp alone'
 

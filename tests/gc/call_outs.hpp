@@ -52,6 +52,15 @@ inline std::vector<Op> refused_ops() {
       {"census", [](Kit& kit) { return kit.heap.census().error().code; }},
       {"path to a root", [](Kit& kit) { return kit.heap.path_to_root({}).error().code; }},
       {"held roots", [](Kit& kit) { return kit.heap.held_roots().error().code; }},
+      {"write a snapshot",
+       [](Kit& kit) {
+         return kit.heap
+             .write_snapshot({[](void*, const char*, std::size_t) { return true; }, nullptr})
+             .error()
+             .code;
+       }},
+      {"save a snapshot",
+       [](Kit& kit) { return kit.heap.save_snapshot("never.heapsnapshot").error().code; }},
       {"set a listener", [](Kit& kit) { return kit.heap.set_listener(nullptr, nullptr).code; }},
       {"reset", [](Kit& kit) { return kit.heap.reset().code; }},
       {"define", [](Kit& kit) { return kit.heap.define<Node>().error().code; }},

@@ -330,6 +330,12 @@ TEST_CASE("Host memory: what reads the heap is refused memory with a typed error
       [&] { return kit.heap.census().error().code; },
       [&] { return kit.heap.path_to_root(target).error().code; },
       [&] { return kit.heap.held_roots().error().code; },
+      [&] {
+        return kit.heap
+            .write_snapshot({[](void*, const char*, std::size_t) { return true; }, nullptr})
+            .error()
+            .code;
+      },
   };
   for (const auto& read : readers) {
     const std::uint64_t before = HostMemory::allocations();

@@ -290,6 +290,18 @@ TEST_CASE("Recover: longjmp out of a callback that verify called", "[gc][recover
   scene.check_sound();
 }
 
+TEST_CASE("Recover: longjmp out of a callback that a snapshot called", "[gc][recovery][snapshot]") {
+  if (kUnderSanitizer) return;  // It leaks, and that would be reported.
+  Scene scene(exact_options());
+  const SnapshotSink nowhere{[](void*, const char*, std::size_t) { return true; }, nullptr};
+  REQUIRE(jumps(tracing, [&] { static_cast<void>(scene.heap.write_snapshot(nowhere)); }));
+  CHECK(scene.heap.write_snapshot(nowhere).error().code == Errc::reentrant);
+  CHECK_FALSE(scene.heap.recover());
+  CHECK(scene.heap.write_snapshot(nowhere));
+  scene.check_nothing_freed();
+  scene.check_sound();
+}
+
 TEST_CASE("Recover: does nothing where there is nothing to recover from", "[gc][recovery]") {
   Scene scene(exact_options());
   const HeapStats before = scene.heap.stats();

@@ -1,7 +1,9 @@
 /// The figures of a collection and of the heap.
 
 #include <algorithm>
+#include <chrono>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "tests/gc/kit.hpp"
@@ -95,11 +97,22 @@ TEST_CASE("Stats: pauses add up", "[gc][stats]") {
     const CollectionStats& last = kit.heap.last_collection();
     sum += last.pause_ns;
     worst = std::max(worst, last.pause_ns);
-    CHECK(last.pause_ns >= last.roots_ns + last.mark_ns + last.sweep_ns);
+    CHECK(last.pause_ns >= last.roots_ns + last.mark_ns + last.weak_ns + last.sweep_ns);
   }
   CHECK(kit.heap.stats().pause_ns == sum);
   CHECK(kit.heap.stats().pause_max_ns == worst);
   CHECK(kit.heap.stats().collections == 20);
+}
+
+TEST_CASE("Stats: what comes between mark and sweep has a time of its own", "[gc][stats]") {
+  Kit kit(exact_options());
+  static constexpr std::chrono::milliseconds kLong(3);
+  const MarkHookRegistration hook = kit.heap.add_mark_hook(
+      [](void*, const MarkView&) { std::this_thread::sleep_for(kLong); }, nullptr, "hook");
+  REQUIRE_FALSE(kit.heap.collect());
+  const CollectionStats& last = kit.heap.last_collection();
+  CHECK(last.weak_ns >= 3'000'000);
+  CHECK(last.pause_ns >= last.roots_ns + last.mark_ns + last.weak_ns + last.sweep_ns);
 }
 
 TEST_CASE("Stats: each cause has a name", "[gc][stats]") {

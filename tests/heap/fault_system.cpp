@@ -37,7 +37,7 @@ bool strikes(SystemCall call) {
   if (!state.persistent) state.countdown = 0;
   ++state.injected;
   ++state.injected_in_all;
-  errno = ENOMEM;
+  errno = call < SystemCall::create_file ? ENOMEM : ENOSPC;
   return true;
 }
 
@@ -98,13 +98,41 @@ constexpr System kTable{
         [](void* address, std::size_t bytes, const char* text) {
           return strikes(SystemCall::name) ? -1 : operating_system().name(address, bytes, text);
         },
+    .create_file =
+        [](char* text) {
+          return strikes(SystemCall::create_file) ? -1 : operating_system().create_file(text);
+        },
+    .write_file = [](int file, const void* data, std::size_t bytes,
+                     std::uint64_t offset) -> std::int64_t {
+      if (strikes(SystemCall::write_file)) return -1;
+      return operating_system().write_file(file, data, bytes, offset);
+    },
+    .sync_file =
+        [](int file) {
+          return strikes(SystemCall::sync_file) ? -1 : operating_system().sync_file(file);
+        },
+    .close_file =
+        [](int file) {
+          const int result = operating_system().close_file(file);
+          return strikes(SystemCall::close_file) ? -1 : result;
+        },
+    .replace_file =
+        [](const char* target, const char* file) {
+          return strikes(SystemCall::replace_file) ? -1
+                                                   : operating_system().replace_file(target, file);
+        },
+    .remove_file =
+        [](const char* text) {
+          return strikes(SystemCall::remove_file) ? -1 : operating_system().remove_file(text);
+        },
 };
 
 }  // namespace
 
 const char* name_of(SystemCall call) noexcept {
-  constexpr const char* kNames[kSystemCalls] = {"reserve", "map",         "unmap", "commit",
-                                                "discard", "advise_huge", "name"};
+  constexpr const char* kNames[kSystemCalls] = {
+      "reserve",     "map",        "unmap",     "commit",     "discard",      "advise_huge", "name",
+      "create_file", "write_file", "sync_file", "close_file", "replace_file", "remove_file"};
   return kNames[static_cast<int>(call)];
 }
 

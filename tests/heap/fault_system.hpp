@@ -8,8 +8,22 @@
 namespace besom::test {
 
 /// One of the calls of the System seam.
-enum class SystemCall : std::uint8_t { reserve, map, unmap, commit, discard, advise_huge, name };
-inline constexpr int kSystemCalls = 7;
+enum class SystemCall : std::uint8_t {
+  reserve,
+  map,
+  unmap,
+  commit,
+  discard,
+  advise_huge,
+  name,
+  create_file,
+  write_file,
+  sync_file,
+  close_file,
+  replace_file,
+  remove_file
+};
+inline constexpr int kSystemCalls = 13;
 [[nodiscard]] const char* name_of(SystemCall call) noexcept;
 
 /// The operating system with faults injected, and an account of what is mapped. A System is a table
@@ -19,7 +33,8 @@ class FaultSystem {
   [[nodiscard]] static const System& table() noexcept;
   /// Zeroes the counters of calls and lifts the fault.
   static void reset() noexcept;
-  /// Lets the `k`th call from now on fail with ENOMEM, counted from 1, or that and all later ones.
+  /// Lets the `k`th call from now on fail, counted from 1, or that and all later ones: with ENOMEM
+  /// one for memory, with ENOSPC one for files.
   static void fail(SystemCall call, std::uint64_t k, bool persistent) noexcept;
   static void lift() noexcept;
 

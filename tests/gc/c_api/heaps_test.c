@@ -14,7 +14,7 @@ static void errors_have_names_and_messages(void) {
   CHECK(besom_error_message(&error, text, 11) == strlen(line));
   CHECK(strcmp(text, "heap_limit") == 0);
   CHECK(strcmp(besom_status_name(BESOM_OK), "ok") == 0);
-  CHECK(strcmp(besom_status_name(BESOM_ABANDONED), "abandoned") == 0);
+  CHECK(strcmp(besom_status_name(BESOM_WRITE_FAILED), "write_failed") == 0);
   CHECK(strcmp(besom_status_name((besom_status)99), "unknown") == 0);
   CHECK(strcmp(besom_cause_name(BESOM_CAUSE_ZEAL), "zeal") == 0);
   CHECK(strcmp(besom_version(), BESOM_VERSION) == 0);

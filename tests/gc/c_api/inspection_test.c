@@ -1,5 +1,8 @@
 /// Walks over the heap.
 
+#include <errno.h>
+#include <unistd.h>
+
 #include "tests/gc/c_api/kit.h"
 
 typedef struct Sums {
@@ -126,9 +129,91 @@ static void verification_names_what_is_wrong(void) {
   drop_kit(&kit);
 }
 
+typedef struct Text {
+  size_t length;
+  char text[8000];
+  besom_heap* heap;
+  bool refuses;
+} Text;
+
+static bool append(void* user, const char* bytes, size_t count) {
+  Text* to = user;
+  CHECK(besom_collect(to->heap) == BESOM_REENTRANT);
+  if (to->refuses || to->length + count >= sizeof to->text) return false;
+  memcpy(to->text + to->length, bytes, count);
+  to->length += count;
+  to->text[to->length] = 0;
+  return true;
+}
+
+static void label_bytes(void* user, const besom_object* object, besom_node_label* label) {
+  const besom_header* header = object->object;
+  ++*(int*)user;
+  CHECK(label->kind == BESOM_NODE_OBJECT && label->length == 0);
+  if (strcmp(object->type_name, "ByteArray") != 0) return;
+  label->kind = BESOM_NODE_STRING;
+  label->length = header->length;
+  memcpy(label->text, header + 1, header->length);
+}
+
+static void snapshots_show_objects_and_labels(void) {
+  Kit kit = make_exact_kit();
+  Text sink = {0};
+  int labelled = 0;
+  char node[100];
+  besom_labeller labeller = {0};
+  besom_snapshot snapshot = {0};
+  besom_handle* handle = besom_handle_new(kit.heap, new_pair(&kit), "globals");
+  Pair* pair = besom_handle_get(handle);
+  void* bytes = besom_allocate(kit.heap, kit.bytes, 5);
+  memcpy((char*)bytes + sizeof(besom_header), "hello", 5);
+  pair->second = bytes;
+  labeller.label = label_bytes;
+  labeller.user = &labelled;
+  sink.heap = kit.heap;
+  CHECK(besom_write_snapshot(kit.heap, append, &sink, &labeller, &snapshot) == BESOM_OK);
+  CHECK(snapshot.objects == 2 && snapshot.edges == 6 + 2 + 1 && labelled == 4);
+  CHECK(snapshot.bytes == sink.length && snapshot.bad_refs == 0 && snapshot.bad_headers == 0);
+  CHECK(strstr(sink.text, "\"node_count\":9,\"edge_count\":9,") != NULL);
+  CHECK(strstr(sink.text, "\"hello\"]}") != NULL && strstr(sink.text, "\"globals\"") != NULL);
+  snprintf(node, sizeof node, "%u,16,0,0,0", (unsigned)besom_ref_of(bytes));
+  CHECK(strstr(sink.text, node) != NULL);
+  CHECK(besom_write_snapshot(kit.heap, append, &sink, NULL, NULL) == BESOM_OK);
+  sink.refuses = true;
+  CHECK(besom_write_snapshot(kit.heap, append, &sink, NULL, NULL) == BESOM_WRITE_FAILED);
+  CHECK(besom_last_error(kit.heap)->code == BESOM_WRITE_FAILED);
+  besom_handle_free(handle);
+  drop_kit(&kit);
+}
+
+static void snapshots_are_saved(void) {
+  Kit kit = make_kit();
+  besom_snapshot snapshot = {0};
+  char name[] = "/tmp/besom-c-XXXXXX";
+  char text[100] = "";
+  FILE* file;
+  const int descriptor = mkstemp(name);
+  besom_handle* handle = besom_handle_new(kit.heap, new_node(&kit), "node");
+  CHECK(descriptor >= 0);
+  CHECK(besom_save_snapshot(kit.heap, name, NULL, &snapshot) == BESOM_OK);
+  CHECK(snapshot.objects > 0);
+  file = fopen(name, "r");
+  CHECK(file != NULL && fgets(text, sizeof text, file) != NULL);
+  CHECK(strncmp(text, "{\"snapshot\"", 11) == 0);
+  fclose(file);
+  CHECK(besom_save_snapshot(kit.heap, "/no/such/folder/file", NULL, NULL) == BESOM_WRITE_FAILED);
+  CHECK(besom_last_error(kit.heap)->system_errno == ENOENT);
+  close(descriptor);
+  unlink(name);
+  besom_handle_free(handle);
+  drop_kit(&kit);
+}
+
 void test_inspection(void) {
   objects_holes_and_types_are_counted();
   paths_name_roots_and_fields();
   held_roots_are_listed_by_label();
+  snapshots_show_objects_and_labels();
+  snapshots_are_saved();
   verification_names_what_is_wrong();
 }

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "heap/error.hpp"
+#include "heap/system.hpp"
+
+namespace besom::detail {
+
+/// A file that is written beside the one of its name, and takes its place when all of it is on the
+/// medium: until then, and whatever fails, the old file is there as it was. Removes what it wrote
+/// unless that took its place; a process that is killed leaves it behind as `NAME.XXXXXX`.
+///
+/// All errors are write_failed, with errno. Takes no host memory. Not thread-safe.
+class ReplacedFile {
+ public:
+  explicit ReplacedFile(const System& system) noexcept : system_(system) {}
+  ReplacedFile(const ReplacedFile&) = delete;
+  ReplacedFile& operator=(const ReplacedFile&) = delete;
+  ~ReplacedFile();
+
+  /// `name` has to stay until commit(). It names a regular file or none.
+  [[nodiscard]] Error open(const char* name) noexcept;
+  /// Appends. After an error only the destructor is left to call.
+  [[nodiscard]] Error write(const char* data, std::size_t bytes) noexcept;
+  /// Puts the file in its place. Once.
+  [[nodiscard]] Error commit() noexcept;
+
+ private:
+  [[nodiscard]] Error close() noexcept;
+
+  static constexpr std::size_t kMaxName = 4096;  ///< Linux's PATH_MAX, the zero included.
+
+  const System& system_;
+  const char* name_ = nullptr;
+  char written_name_[kMaxName];
+  int file_ = -1;
+  std::uint64_t written_ = 0;
+  bool exists_ = false;  ///< There is a file of `written_name_`.
+};
+
+}  // namespace besom::detail

@@ -1,0 +1,93 @@
+/// A file that takes the place of another when it is whole. Each fault:
+/// tests/gc/snapshot_file_test.
+
+#include "heap/replaced_file.hpp"
+
+#include <cerrno>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+
+#include "tests/heap/show.hpp"
+#include "tests/support/catch.hpp"
+
+namespace besom::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Folder {
+  Folder() {
+    std::string name = (fs::temp_directory_path() / "besom-file-XXXXXX").string();
+    REQUIRE(mkdtemp(name.data()) != nullptr);
+    path = name;
+    file = (path / "file").string();
+  }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+  ~Folder() { fs::remove_all(path); }
+
+  [[nodiscard]] std::string text() const {
+    std::ostringstream text;
+    text << std::ifstream(file, std::ios::binary).rdbuf();
+    return text.str();
+  }
+  [[nodiscard]] std::ptrdiff_t files() const {
+    return std::distance(fs::directory_iterator(path), fs::directory_iterator());
+  }
+
+  fs::path path;
+  std::string file;
+};
+
+}  // namespace
+
+TEST_CASE("ReplacedFile: the old file is there until the new one is whole", "[heap][file]") {
+  const Folder folder;
+  std::ofstream(folder.file) << "old";
+  {
+    detail::ReplacedFile file(operating_system());
+    REQUIRE_FALSE(file.open(folder.file.c_str()));
+    REQUIRE_FALSE(file.write("new and ", 8));
+    REQUIRE_FALSE(file.write("longer", 6));
+    CHECK(folder.text() == "old");
+    CHECK(folder.files() == 2);
+    REQUIRE_FALSE(file.commit());
+    CHECK(folder.text() == "new and longer");
+  }
+  CHECK(folder.text() == "new and longer");
+  CHECK(folder.files() == 1);
+}
+
+TEST_CASE("ReplacedFile: what is not committed leaves nothing", "[heap][file]") {
+  const Folder folder;
+  {
+    detail::ReplacedFile file(operating_system());
+    REQUIRE_FALSE(file.open(folder.file.c_str()));
+    REQUIRE_FALSE(file.write("half", 4));
+    CHECK(folder.files() == 1);
+  }
+  CHECK(folder.files() == 0);
+  { const detail::ReplacedFile never_opened(operating_system()); }
+  CHECK(folder.files() == 0);
+}
+
+TEST_CASE("ReplacedFile: an empty file is one, too", "[heap][file]") {
+  const Folder folder;
+  detail::ReplacedFile file(operating_system());
+  REQUIRE_FALSE(file.open(folder.file.c_str()));
+  REQUIRE_FALSE(file.commit());
+  CHECK(folder.files() == 1);
+  CHECK(folder.text().empty());
+}
+
+TEST_CASE("ReplacedFile: a folder that is not there is an error with errno", "[heap][file]") {
+  const Folder folder;
+  detail::ReplacedFile file(operating_system());
+  const Error error = file.open((folder.file + "/none").c_str());
+  CHECK(error.code == Errc::write_failed);
+  CHECK(error.system_errno == ENOENT);
+}
+
+}  // namespace besom::test
