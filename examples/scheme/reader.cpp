@@ -120,15 +120,19 @@ std::u32string Reader::rest_of_word(bool& has_bars) {
   return word;
 }
 
+/// False when the word is none. A complex number is none here either, and so reads as a symbol: a
+/// program that mentions one fails where it is evaluated.
+bool Reader::number_token(const std::string& word) {
+  const ParsedNumber parsed = parse_number(word);
+  if (parsed.problem == ParsedNumber::kTooLarge) fail("integer literal needs more than 64 bits");
+  if (parsed.number) datum_ = value_of(in_, *parsed.number);
+  return parsed.number.has_value();
+}
+
 Reader::Token Reader::word_token(std::u32string word, bool has_bars) {
   if (!has_bars) {
     if (word == U".") return Token::dot;
-    const ParsedNumber parsed = parse_number(to_utf8(word));
-    if (parsed.is_too_large) fail("integer literal needs more than 64 bits");
-    if (parsed.number) {
-      datum_ = value_of(in_, *parsed.number);
-      return Token::datum;
-    }
+    if (number_token(to_utf8(word))) return Token::datum;
   }
   datum_ = in_.intern(word);
   return Token::datum;
@@ -190,10 +194,7 @@ Reader::Token Reader::hash_token() {
       return Token::datum;
     }
   }
-  const ParsedNumber parsed = parse_number(to_utf8(word));
-  if (parsed.is_too_large) fail("integer literal needs more than 64 bits");
-  if (!parsed.number) fail("unknown syntax: " + to_utf8(word));
-  datum_ = value_of(in_, *parsed.number);
+  if (!number_token(to_utf8(word))) fail("unknown syntax: " + to_utf8(word));
   return Token::datum;
 }
 

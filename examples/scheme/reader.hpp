@@ -71,6 +71,7 @@ class Reader {
   bool skip_space();
   Token next_token();
   Token hash_token();
+  bool number_token(const std::string& word);
   Token word_token(std::u32string word, bool has_bars);
   std::u32string rest_of_word(bool& has_bars);
   void quoted_part(std::u32string& text, char32_t quote);

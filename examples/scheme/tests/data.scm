@@ -66,6 +66,13 @@
 (test '(#f #f #f #f #f #f) (map string->number '("" "+" "-" "." "1e" "1.2.3")))
 (test '(150 1.0 -1.5 0.5) (list '#e1.5e2 '#i1 '-1.5 '1/2))
 (test 3 '6/2)
+(test '(250.0 -0.5 3000.0 70.0) (map string->number '("2.5S2" "-5f-1" "3d3" "7L1")))
+;; Of complex numbers there are those that are real.
+(test '(4 -0.25 6.5 #f #f #f #f) (map string->number '("4+0i" "-.25-0i" "6.5@0" "4+2i" "-i" "+inf.0-nan.0i" "1@2")))
+(test '(#f #f #f #f #f) (map string->number '("i" "4+i+" "4i" "+4+4" "@")))
+(test '(5 2.5) (list (make-rectangular 5 0) (make-polar 2.5 0)))
+(test-error (make-rectangular 5 1))
+(test-error (make-polar 1 'a))
 ;; Fixnums are small, integers have 64 bits, and nothing wraps.
 (test 536870912 (+ 536870911 1))
 (test -536870913 (- -536870912 1))

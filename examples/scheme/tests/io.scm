@@ -10,6 +10,9 @@
 (test "(1 2.5 a\nb a sym)" (displayed '(1 2.5 "a\nb" #\a sym)))
 (test '("#\\space" "#\\newline" "#\\delete" "#\\λ" "#\\null") (map written (list #\space #\newline #\x7f #\λ #\null)))
 (test '("|a b|" "||" "|1|" "|a(b|" "+" "..." "|.|") (map written (list '|a b| '|| '|1| '|a(b| '+ '... '|.|)))
+;; What would be read as something else: numbers of all kinds, also those that there are none of.
+(test '("|-7e2|" "|1/3|" "|-i|" "|2@1|" "|99999999999999999999|" "|-inf.0x|" "|[|" "-ix" "+.x" "1+")
+      (map written (map string->symbol '("-7e2" "1/3" "-i" "2@1" "99999999999999999999" "-inf.0x" "[" "-ix" "+.x" "1+"))))
 (test '("#t" "#f" "()" "#u8(1 2)" "#(1 #(2))" "(1 . 2)" "(1 2 . 3)") (map written (list #t #f '() #u8(1 2) #(1 #(2)) '(1 . 2) '(1 2 . 3))))
 (test "('a `(b ,c ,@d))" (written '('a `(b ,c ,@d))))
 (test "#0=(a b . #0#)" (written '#0=(a b . #0#)))
