@@ -169,6 +169,13 @@
 (test "λ" (let ((s (make-string 1 #\a))) (string-set! s 0 #\λ) s))
 (test '(#t #f #t #t #t) (list (string=? "a" "a" "a") (string=? "a" "b") (string<? "a" "ab" "b") (string-ci=? "ABC" "abc") (string>=? "b" "a")))
 (test '("ABC" "abc" "ΧΑΟΣ") (list (string-upcase "abc") (string-downcase "ABC") (string-upcase "χαος")))
+;; One character may become several, and a sigma that ends a word has a form of its own.
+(test '("STRASSE" "straße" "strasse" "strasse") (list (string-upcase "Straße") (string-downcase "STRAßE") (string-foldcase "Straße") (string-foldcase "STRAẞE")))
+(test '("FFI" "ᾺΙ" "ΑΙ" "ՄՆ" "ἊΙ") (map string-upcase '("\xfb03;" "ᾲ" "ᾳ" "\xfb13;" "ᾊ")))
+(test "i\x307;x" (string-downcase "\x130;X"))
+(test '("οδός σ" "ς1σ2") (list (string-downcase "ΟΔΌΣ Σ") (string-append "ς1" (string-downcase "Σ2"))))
+(test '(#t #t #f) (list (string-ci=? "Maße" "MASSE") (string-ci=? "ΣΟΦΟΣ" "σοφος") (string-ci=? "mase" "maße")))
+(test 'found (let ((t (make-hash-table string-ci=?))) (hash-table-set! t "Fuß" 'found) (hash-table-ref/default t "FUSS" 'lost)))
 (test '("bc" "abc" "b") (list (substring "abc" 1 3) (string-copy "abc") (string-copy "abc" 1 2)))
 (test-error (substring "abc" 2 1))
 (test '("" "abc") (list (string-append) (string-append "a" "" "bc")))
