@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <unordered_set>
 
+#include "compile.hpp"
 #include "environment.hpp"
 #include "lists.hpp"
 #include "syntax.hpp"
@@ -360,6 +361,7 @@ Node* Expander::expand_body(Value forms, Scope* scope, const Pos& pos) {
 Node* Expander::define_global(Value id, Scope* scope, Node* value, const Pos& pos) {
   Node* result = node(Node::define_global, pos);
   result->value = define_cell(in_, scope->env, symbol_of(id));
+  definition_came(in_, scope->env, symbol_of(id));
   result->a = value;
   return result;
 }
@@ -378,6 +380,9 @@ Node* Expander::toplevel(Value form, Scope* scope, const Pos& outer) {
     check_list(form, pos, 1);
     const auto all = [&](Value forms) {
       check_list(forms, pos, 0);
+      for (Value rest = forms; rest != kNil; rest = in_.cdr(rest)) {
+        expect_definitions(in_, in_.car(rest), scope->env);
+      }
       std::vector<Node*> nodes;
       for (; forms != kNil; forms = in_.cdr(forms)) {
         nodes.push_back(toplevel(in_.car(forms), scope, pos_of(forms, pos)));

@@ -139,6 +139,11 @@ BUILTIN(compile_next_form) {
   if (!in.is(args[0], kPort)) in.wrong_type("load", "port", args[0]);
   return compile_next(in, args[0], args[1]);
 }
+BUILTIN(look_ahead_in) {
+  if (!in.is(args[0], kPort)) in.wrong_type("load", "port", args[0]);
+  look_ahead(in, args[0], args[1]);
+  return kUnspecified;
+}
 BUILTIN(feature_list) { return features(in); }
 BUILTIN(runtime_void) { return kUnspecified; }
 
@@ -188,6 +193,7 @@ constexpr Builtin kBuiltins[] = {
     {"null-environment", core_environment, 0, 1},
     {"environment?", is_environment, 1, 1},
     {"%compile-next", compile_next_form, 2, 2},
+    {"%look-ahead", look_ahead_in, 2, 2},
     {"features", feature_list, 0, 0},
     {"void", runtime_void, 0, -1},
     {"%nothing", runtime_void, 0, 0},  // What no program has as a value.

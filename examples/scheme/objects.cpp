@@ -78,9 +78,9 @@ TypeDescriptor descriptor_of(TypeNumber type) {
     case kHashTable:
       return describe("hash-table", sizeof(HashTable), {FIELD(HashTable, entries)});
     case kEnvironment:
-      return describe(
-          "environment", sizeof(Environment),
-          {FIELD(Environment, table), FIELD(Environment, parent), FIELD(Environment, exports)});
+      return describe("environment", sizeof(Environment),
+                      {FIELD(Environment, table), FIELD(Environment, parent),
+                       FIELD(Environment, exports), FIELD(Environment, ahead)});
     case kCell:
       return describe("cell", sizeof(Cell), {FIELD(Cell, value), FIELD(Cell, name)});
     case kCode:

@@ -243,6 +243,7 @@ struct Environment {
   Slot table;    ///< HashTable: symbol to Cell, Macro or Form.
   Slot parent;   ///< Environment or #f.
   Slot exports;  ///< Of a library: list of (external . internal), or #f.
+  Slot ahead;    ///< HashTable: names whose definition is still to come; or #f.
 };
 
 /// A global variable. `header.length` is the number of the environment that defined it.

@@ -171,6 +171,16 @@ char32_t read_char(Interp& in, Port* port) {
   return c;
 }
 
+bool rewind(Port* port) noexcept {
+  const bool is_memory = (port->flags & kMemoryPort) != 0;
+  if (!is_memory && lseek(port->descriptor, 0, SEEK_SET) != 0) return false;
+  port->next = 0;
+  if (!is_memory) port->end = 0;
+  port->flags &= ~std::uint32_t{kAtEndPort | kFoldCasePort};
+  port->line = port->column = 1;
+  return true;
+}
+
 bool is_ready(Port* port) {
   if (port->next < port->end || (port->flags & (kMemoryPort | kAtEndPort)) != 0) return true;
   pollfd poll_of{port->descriptor, POLLIN, 0};

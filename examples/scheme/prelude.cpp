@@ -267,6 +267,7 @@ constexpr Entry kPrelude[] = {
     {"load", R"((lambda (name . environment)
        (let ((port (open-input-file name))
              (environment (if (pair? environment) (car environment) (interaction-environment))))
+         (%look-ahead port environment)
          (let loop ()
            (let ((thunk (%compile-next port environment)))
              (if (eof-object? thunk)

@@ -38,6 +38,23 @@
   (cond-expand (besom (begin (define value 'besom))) (else (begin (define value 'other)))))
 (import (test conditional))
 (test 'besom value)
+;; What a program defines is its own from the beginning, also where something built in has the name.
+(define (call-those-below) (list (fold 1 2) (reduce 3) (any) (filter? every) (box) (assert 5)))
+(define first-iota iota)
+(test (quote (0 1)) (first-iota 2))
+(define (fold a b) (cons a b))
+(begin
+  (define-values (reduce . rest) (values square 1))
+  (define (any) 'mine))
+(define-record-type filter (every) filter? (x box))
+(define box (lambda () 'a-box))
+(define (assert x) (list 'asserted x))
+(define (iota n) (list n))
+(test '((1 . 2) 9 mine #f a-box (asserted 5)) (call-those-below))
+(test (quote ((3) (0 1 2))) (list (iota 3) (first-iota 3)))
+(test '(later 1)
+      (eval '(begin (define (f) (abs 1)) (define (abs n) (list (quote later) n)) (f))
+            (let ((e (environment '(scheme base)))) (eval '(define x 1) e) e)))
 ;; What a program defines anew stays its own.
 (define (list . args) (vector args))
 (test '#((1 2)) (list 1 2))
