@@ -173,7 +173,9 @@ Reader::Token Reader::hash_token() {
   }
   bool has_bars = false;
   std::u32string word = U"#" + rest_of_word(has_bars);
-  if (word == U"#u8" && peek() == U'(') {
+  // As in R5RS, case does not matter here.
+  const std::u32string folded = foldcase(in_, word);
+  if (folded == U"#u8" && peek() == U'(') {
     next();
     return Token::open_bytes;
   }
@@ -189,7 +191,7 @@ Reader::Token Reader::hash_token() {
       {U"#t", kTrue},      {U"#true", kTrue}, {U"#f", kFalse},
       {U"#false", kFalse}, {U"#!eof", kEof},  {U"#!default", kDefault}};
   for (const auto& [name, value] : constants) {
-    if (word == name) {
+    if (folded == name) {
       datum_ = value;
       return Token::datum;
     }
@@ -241,6 +243,12 @@ char32_t Reader::hex_escape() {
   return static_cast<char32_t>(code);
 }
 
+/// A line in a string ends with a newline, whichever way the text marks it. After a return.
+char32_t Reader::rest_of_line_end() {
+  if (peek() == U'\n') next();
+  return U'\n';
+}
+
 /// Up to the closing quote, which is `"` or `|`.
 void Reader::quoted_part(std::u32string& text, char32_t quote) {
   for (;;) {
@@ -251,7 +259,7 @@ void Reader::quoted_part(std::u32string& text, char32_t quote) {
                          : "unexpected end of input in a symbol");
     }
     if (c == quote) return;
-    if (c == U'\r' && peek() == U'\n') c = next();
+    if (c == U'\r') c = rest_of_line_end();
     if (c != U'\\') {
       text += c;
       continue;
@@ -285,7 +293,7 @@ void Reader::quoted_part(std::u32string& text, char32_t quote) {
       default: {
         // A line may be broken: backslash, space, newline, space.
         while (c == U' ' || c == U'\t') c = next();
-        if (c == U'\r' && peek() == U'\n') c = next();
+        if (c == U'\r') c = rest_of_line_end();
         if (c == kNoChar) is_incomplete_ = true;
         if (c != U'\n') fail("unknown escape in a string");
         while (peek() == U' ' || peek() == U'\t') next();

@@ -76,6 +76,7 @@ class Reader {
   std::u32string rest_of_word(bool& has_bars);
   void quoted_part(std::u32string& text, char32_t quote);
   char32_t hex_escape();
+  char32_t rest_of_line_end();
   Value char_token();
   bool deliver(Value& value);
   void append(Open& list, Value value);

@@ -49,6 +49,10 @@
                     "12345678901234567890" "#|" "\"\\q\"" "#5#" "\"\\xd800;\"" "|abc" "'" "(')" "#;")))
 (test (size 30000) (length (read-from (string-append "(" (apply string-append (make-list (size 30000) "x ")) ")"))))
 
+(test '(#t #f #t #f #u8(1)) (read-from "(#T #F #TRUE #False #U8(1))"))
+;; However lines end in the text, in a string they end with a newline.
+(test '("a\nb\nc\n\nd" "ab" "ab") (map read-from '("\"a\nb\r\nc\r\rd\"" "\"a\\ \r  b\"" "\"a\\\r\n\tb\"")))
+
 ;; Ports
 (test '(#t #f #t #f) (let ((p (open-input-string "x"))) (list (input-port? p) (output-port? p) (textual-port? p) (binary-port? p))))
 (test '(#t #f) (let* ((p (open-input-string "x")) (before (input-port-open? p))) (close-port p) (list before (input-port-open? p))))
