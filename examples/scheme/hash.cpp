@@ -135,6 +135,7 @@ Value make_hash_table(Interp& in, HashKind kind, std::uint32_t expected, bool ha
   auto* table = in.make<HashTable>(kHashTable);
   table->header.length = kind | (has_weak_keys ? kWeakKeys : 0);
   table->entries.init(entries.get());
+  table->procedures.init(kFalse);
   return in.ref(table);
 }
 

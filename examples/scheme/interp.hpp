@@ -21,7 +21,17 @@ class Interp;
 using BuiltinFunction = Value (*)(Interp& in, Value* args, std::uint32_t count);
 
 /// Procedures that the VM itself carries out, since they change what is called or returned to.
-enum class Control : std::uint8_t { none, apply, apply_values, call_cc, throw_to, eval };
+/// With `prelude_if_unbound` the prelude's "%own-NAME" is called in their place when they return
+/// kUnbound.
+enum class Control : std::uint8_t {
+  none,
+  apply,
+  apply_values,
+  call_cc,
+  throw_to,
+  eval,
+  prelude_if_unbound
+};
 
 struct Builtin {
   const char* name;

@@ -76,7 +76,8 @@ TypeDescriptor descriptor_of(TypeNumber type) {
     case kPort:
       return describe("port", sizeof(Port), {FIELD(Port, buffer), FIELD(Port, name)});
     case kHashTable:
-      return describe("hash-table", sizeof(HashTable), {FIELD(HashTable, entries)});
+      return describe("hash-table", sizeof(HashTable),
+                      {FIELD(HashTable, entries), FIELD(HashTable, procedures)});
     case kEnvironment:
       return describe("environment", sizeof(Environment),
                       {FIELD(Environment, table), FIELD(Environment, parent),

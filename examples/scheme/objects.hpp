@@ -229,10 +229,12 @@ enum HashKind : std::uint32_t { kEqHash, kEqvHash, kEqualHash, kStringHash, kStr
 constexpr std::uint32_t kWeakKeys = 16;
 
 /// `header.length` is its HashKind, with or without kWeakKeys. Open addressing: slots 2i and 2i+1
-/// of `entries` are a key and its value.
+/// of `entries` are a key and its value. With the program's own `procedures` the key is a hash, and
+/// the value the list of (key . value) that have it.
 struct HashTable {
   Header header;
-  Slot entries;  ///< Vector, or weak entries.
+  Slot entries;     ///< Vector, or weak entries.
+  Slot procedures;  ///< (equivalence . hash), or #f.
   std::uint32_t count;
   std::uint32_t used;  ///< Entries in use or deleted.
 };
