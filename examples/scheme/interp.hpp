@@ -203,8 +203,13 @@ class Interp {
   /// Scheme's guardians rest on the heap's, numbered.
   [[nodiscard]] Value make_guardian();
   [[nodiscard]] Value call_guardian(Value guardian, const Value* args, std::uint32_t count);
-  /// Open output ports, which an exit has to flush.
-  std::vector<Value> open_outputs;
+  /// Open output ports of files. What was written is to get out in any case: an exit flushes those
+  /// in `open`; one that nothing refers to any more comes out of `forgotten`, and is closed.
+  struct Outputs {
+    std::vector<besom::Weak<Port>> open;
+    besom::Guardian forgotten;
+  };
+  Outputs outputs;
 
  private:
   friend class Pins;
