@@ -213,8 +213,9 @@ enum PortFlag : std::uint32_t {
   kFoldCasePort = 256,  ///< After #!fold-case.
 };
 
-/// Bytes go through `buffer`; textual ports are UTF-8.
+/// Bytes go through `buffer`; textual ports are UTF-8. The type's release hook closes a file.
 struct Port {
+  static constexpr bool kReleased = true;
   Header header;
   Slot buffer;  ///< Bytevector.
   Slot name;    ///< String or #f.

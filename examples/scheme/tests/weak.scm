@@ -50,9 +50,9 @@
 (names (* 10 (size 1000)))
 (test #t (eq? early (string->symbol "early bird")))
 
-;; Files that are forgotten are closed: more than a process may have open.
-(define (open-many n) (if (> n 0) (begin (open-input-file (car (command-line))) (if (= 0 (modulo n 100)) (gc)) (open-many (- n 1)))))
-(if (not small?) (open-many 3000))
+;; Files that are forgotten are closed: more than this process may have open.
+(define (open-many n) (if (> n 0) (begin (open-input-file (car (command-line))) (open-many (- n 1)))))
+(open-many 500)
 ;; What was written to one of them is in its file.
 (define file (string-append "/tmp/besom-scheme-weak-" (number->string (current-jiffy))))
 (define (write-and-forget n)
@@ -68,7 +68,7 @@
 (delete-file (string-append file "-other"))
 ;; Also where no collection comes before the limit is met.
 (define (open-many-outputs n) (if (> n 0) (begin (open-output-file "/dev/null") (open-many-outputs (- n 1)))))
-(if (not small?) (open-many-outputs 3000))
+(open-many-outputs 500)
 (test #t (heap-verify))
 
 (finish)
