@@ -79,9 +79,7 @@ BUILTIN(compare_strings) {
       result = in_order(order, in.text(args[i - 1]), in.text(args[i]));
       continue;
     }
-    std::u32string a(in.text(args[i - 1])), b(in.text(args[i]));
-    for (char32_t& c : a) c = foldcase(in, c);
-    for (char32_t& c : b) c = foldcase(in, c);
+    const std::u32string a = foldcase(in, in.text(args[i - 1])), b = foldcase(in, in.text(args[i]));
     result = in_order(order, a, b);
   }
   return boolean(result);

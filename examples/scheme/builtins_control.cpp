@@ -3,6 +3,7 @@
 #include <iterator>
 
 #include "builtins.hpp"
+#include "bytecode.hpp"
 #include "compile.hpp"
 #include "environment.hpp"
 #include "lists.hpp"
@@ -126,6 +127,33 @@ BUILTIN(set_parameter) {
   return kUnspecified;
 }
 
+/// Whether a procedure takes so many arguments.
+BUILTIN(accepts) {
+  const std::uint32_t given = index_of(in, args[1], "%accepts?", 255);
+  if (in.is(args[0], kPrimitive)) {
+    const Builtin& builtin = in.builtins()[in.at<Header>(args[0])->length];
+    return boolean(given >= static_cast<std::uint32_t>(builtin.least) &&
+                   (builtin.most < 0 || given <= static_cast<std::uint32_t>(builtin.most)));
+  }
+  if (!in.is(args[0], kClosure)) return kTrue;
+  for (const Insn* insn = in.at<Code>(in.at<Closure>(args[0])->code.get())->insns();; ++insn) {
+    switch (Op{insn->op}) {
+      case Op::enter:
+        return boolean(given == insn->x);
+      case Op::enter_rest:
+        return boolean(given >= insn->x);
+      case Op::case_exact:
+        if (given == insn->x) return kTrue;
+        break;
+      case Op::case_least:
+        if (given >= insn->x) return kTrue;
+        break;
+      default:
+        return kFalse;
+    }
+  }
+}
+
 // Environments.
 BUILTIN(environment) {
   const Rooted env(in, make_environment(in, kFalse));
@@ -138,6 +166,11 @@ BUILTIN(is_environment) { return boolean(in.is(args[0], kEnvironment)); }
 BUILTIN(compile_next_form) {
   if (!in.is(args[0], kPort)) in.wrong_type("load", "port", args[0]);
   return compile_next(in, args[0], args[1]);
+}
+BUILTIN(look_ahead_in) {
+  if (!in.is(args[0], kPort)) in.wrong_type("load", "port", args[0]);
+  look_ahead(in, args[0], args[1]);
+  return kUnspecified;
 }
 BUILTIN(feature_list) { return features(in); }
 BUILTIN(runtime_void) { return kUnspecified; }
@@ -187,7 +220,9 @@ constexpr Builtin kBuiltins[] = {
     {"scheme-report-environment", core_environment, 0, 1},
     {"null-environment", core_environment, 0, 1},
     {"environment?", is_environment, 1, 1},
+    {"%accepts?", accepts, 2, 2},
     {"%compile-next", compile_next_form, 2, 2},
+    {"%look-ahead", look_ahead_in, 2, 2},
     {"features", feature_list, 0, 0},
     {"void", runtime_void, 0, -1},
     {"%nothing", runtime_void, 0, 0},  // What no program has as a value.

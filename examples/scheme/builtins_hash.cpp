@@ -16,7 +16,8 @@ void check_key(Interp& in, const HashTable* table, Value key, const char* who) {
   if (kind_of(table) >= kStringHash && !in.is(key, kString)) in.wrong_type(who, "string", key);
 }
 
-/// The equivalences that tables know, by the procedures that have them.
+/// The equivalences that tables know, by the procedures that have them; kNoKind for others.
+constexpr HashKind kNoKind{99};
 HashKind kind_for(Interp& in, Value equivalence) {
   struct Known {
     std::string_view name;
@@ -32,42 +33,77 @@ HashKind kind_for(Interp& in, Value equivalence) {
       if (known.name == name) return known.kind;
     }
   }
-  in.fail("make-hash-table: only eq?, eqv?, equal?, string=? and string-ci=? are known, not",
-          {equivalence});
+  return kNoKind;
 }
 
+/// `(%make-table [size | equivalence [hash]])`. A hash procedure that is built in is as good as the
+/// table's own.
 BUILTIN(make_table) {
-  return make_hash_table(in, count == 0 || is_fixnum(args[0]) ? kEqualHash : kind_for(in, args[0]));
+  if (count == 0 || is_fixnum(args[0])) return make_hash_table(in, kEqualHash);
+  const HashKind kind = kind_for(in, args[0]);
+  const bool has_own_hash = count > 1 && !is_fixnum(args[1]) && !in.is(args[1], kPrimitive);
+  if (kind != kNoKind && !has_own_hash) return make_hash_table(in, kind);
+  const Rooted table(in, make_hash_table(in, kEqvHash));
+  const Value hash = count > 1 && !is_fixnum(args[1]) ? args[1] : core_value(in, "hash");
+  in.at<HashTable>(table.get())->procedures.set(in.cons(args[0], hash));
+  return table.get();
 }
 BUILTIN(make_weak_table) {
-  return make_hash_table(in, count == 0 ? kEqvHash : kind_for(in, args[0]), 0, true);
+  const HashKind kind = count == 0 ? kEqvHash : kind_for(in, args[0]);
+  if (kind == kNoKind) {
+    in.fail("make-weak-key-hash-table: the equivalence has to be a built-in one, got", {args[0]});
+  }
+  return make_hash_table(in, kind, 0, true);
 }
+BUILTIN(procedures_of) { return table_of(in, args[0], "hash table")->procedures.get(); }
 BUILTIN(is_table) { return boolean(in.is(args[0], kHashTable)); }
-BUILTIN(ref_default) {
-  const auto* table = table_of(in, args[0], "hash-table-ref/default");
-  check_key(in, table, args[1], "hash-table-ref/default");
+// What a table does whose procedures are built in, or whose lists of entries are meant.
+Value ref_in(Interp& in, Value* args, const HashTable* table, const char* who) {
+  check_key(in, table, args[1], who);
   const Slot* slot = hash_find(in, args[0], args[1]);
   return slot == nullptr ? args[2] : slot->get();
 }
-BUILTIN(set) {
-  check_key(in, table_of(in, args[0], "hash-table-set!"), args[1], "hash-table-set!");
+Value set_in(Interp& in, Value* args, const HashTable* table, const char* who) {
+  check_key(in, table, args[1], who);
   hash_put(in, args[0], args[1], args[2]);
   return kUnspecified;
 }
-BUILTIN(remove) {
-  check_key(in, table_of(in, args[0], "hash-table-delete!"), args[1], "hash-table-delete!");
+Value remove_in(Interp& in, Value* args, const HashTable* table, const char* who) {
+  check_key(in, table, args[1], who);
   static_cast<void>(hash_remove(in, args[0], args[1]));
   return kUnspecified;
 }
-BUILTIN(exists) {
-  check_key(in, table_of(in, args[0], "hash-table-exists?"), args[1], "hash-table-exists?");
+Value exists_in(Interp& in, Value* args, const HashTable* table, const char* who) {
+  check_key(in, table, args[1], who);
   return boolean(hash_find(in, args[0], args[1]) != nullptr);
+}
+using TableOperation = Value (*)(Interp&, Value*, const HashTable*, const char*);
+enum TableProcedure { kRef, kSet, kDelete, kExists };
+constexpr const char* kTableProcedures[] = {"hash-table-ref/default", "hash-table-set!",
+                                            "hash-table-delete!", "hash-table-exists?"};
+/// kUnbound where the program's own procedures have to be called.
+template <TableOperation operation, TableProcedure name, bool meets_lists>
+BUILTIN(in_table) {
+  const auto* table = table_of(in, args[0], kTableProcedures[name]);
+  if (!meets_lists && is_true(table->procedures.get())) return kUnbound;
+  return operation(in, args, table, kTableProcedures[name]);
+}
+
+/// Calls `visit(key, value)` for all entries; the table may not change meanwhile.
+template <class Visit>
+void each_entry(Interp& in, const HashTable* table, const Visit& visit) {
+  const bool has_lists = is_true(table->procedures.get());
+  hash_each(in.at<Vector>(table->entries.get()), [&](Value key, Value value) {
+    if (!has_lists) return visit(key, value);
+    for (; in.is_pair(value); value = in.cdr(value)) {
+      visit(in.car(in.car(value)), in.cdr(in.car(value)));
+    }
+  });
 }
 BUILTIN(size) {
   // Counted: keys of weak tables go without a word.
   std::int64_t size = 0;
-  hash_each(in.at<Vector>(table_of(in, args[0], "hash-table-size")->entries.get()),
-            [&](Value, Value) { ++size; });
+  each_entry(in, table_of(in, args[0], "hash-table-size"), [&](Value, Value) { ++size; });
   return in.integer(size);
 }
 BUILTIN(clear) {
@@ -78,11 +114,10 @@ BUILTIN(clear) {
 
 template <class Item>
 Value collect(Interp& in, Value table, const char* who, const Item& item) {
-  // The table may not change meanwhile, but the list is made of new objects.
-  const Rooted entries(in, table_of(in, table, who)->entries.get());
+  const auto* object = table_of(in, table, who);
+  const Rooted rooted(in, table);
   ListBuilder list(in);
-  hash_each(in.at<Vector>(entries.get()),
-            [&](Value key, Value value) { list.add(item(key, value)); });
+  each_entry(in, object, [&](Value key, Value value) { list.add(item(key, value)); });
   return list.finish();
 }
 BUILTIN(keys) {
@@ -98,19 +133,30 @@ BUILTIN(to_alist) {
 BUILTIN(copy) {
   const auto* table = table_of(in, args[0], "hash-table-copy");
   const Rooted result(in, make_hash_table(in, kind_of(table), table->count));
-  const Rooted entries(in, table->entries.get());
-  hash_each(in.at<Vector>(entries.get()),
-            [&](Value key, Value value) { hash_put(in, result.get(), key, value); });
+  const bool has_lists = is_true(table->procedures.get());
+  in.at<HashTable>(result.get())->procedures.set(table->procedures.get());
+  hash_each(in.at<Vector>(table->entries.get()), [&](Value key, Value value) {
+    if (!has_lists) return hash_put(in, result.get(), key, value);
+    ListBuilder list(in);
+    for (; in.is_pair(value); value = in.cdr(value)) {
+      list.add(in.cons(in.car(in.car(value)), in.cdr(in.car(value))));
+    }
+    hash_put(in, result.get(), key, list.finish());
+  });
   return result.get();
 }
 BUILTIN(equivalence) {
   constexpr const char* kNames[] = {"eq?", "eqv?", "equal?", "string=?", "string-ci=?"};
-  return core_value(in, kNames[kind_of(table_of(in, args[0], "hash-table"))]);
+  const auto* table = table_of(in, args[0], "hash-table-equivalence-function");
+  const Value own = table->procedures.get();
+  return is_true(own) ? in.car(own) : core_value(in, kNames[kind_of(table)]);
 }
 BUILTIN(hash_function) {
   constexpr const char* kNames[] = {"hash-by-identity", "hash", "hash", "string-hash",
                                     "string-ci-hash"};
-  return core_value(in, kNames[kind_of(table_of(in, args[0], "hash-table"))]);
+  const auto* table = table_of(in, args[0], "hash-table-hash-function");
+  const Value own = table->procedures.get();
+  return is_true(own) ? in.cdr(own) : core_value(in, kNames[kind_of(table)]);
 }
 template <HashKind kind>
 BUILTIN(hash) {
@@ -128,11 +174,14 @@ constexpr Builtin kBuiltins[] = {
     {"make-equal-hashtable", make_table, 0, 1},
     {"make-weak-key-hash-table", make_weak_table, 0, 1},
     {"hash-table?", is_table, 1, 1},
-    {"hash-table-ref/default", ref_default, 3, 3},
-    {"hash-table-set!", set, 3, 3},
-    {"hash-table-delete!", remove, 2, 2},
-    {"hash-table-exists?", exists, 2, 2},
-    {"hash-table-contains?", exists, 2, 2},
+    {"%table-procedures", procedures_of, 1, 1},
+    {"hash-table-ref/default", in_table<ref_in, kRef, false>, 3, 3, Control::prelude_if_unbound},
+    {"hash-table-set!", in_table<set_in, kSet, false>, 3, 3, Control::prelude_if_unbound},
+    {"hash-table-delete!", in_table<remove_in, kDelete, false>, 2, 2, Control::prelude_if_unbound},
+    {"hash-table-exists?", in_table<exists_in, kExists, false>, 2, 2, Control::prelude_if_unbound},
+    {"%table-ref", in_table<ref_in, kRef, true>, 3, 3},
+    {"%table-set!", in_table<set_in, kSet, true>, 3, 3},
+    {"%table-delete!", in_table<remove_in, kDelete, true>, 2, 2},
     {"hash-table-size", size, 1, 1},
     {"hash-table-count", size, 1, 1},
     {"hash-table-clear!", clear, 1, 1},

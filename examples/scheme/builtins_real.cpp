@@ -35,7 +35,7 @@ BUILTIN(arc_tangent) {
 }
 BUILTIN(square_root) {
   const Number number = number_of(in, args[0], "sqrt");
-  if (number.as_double() < 0) in.fail("sqrt: no complex numbers: of", {args[0]});
+  if (number.as_double() < 0) in.fail("sqrt: there are no complex numbers: of", {args[0]});
   const double root = std::sqrt(number.as_double());
   // Exact where the argument is the square of an integer.
   if (number.is_exact) {
@@ -105,6 +105,24 @@ BUILTIN(angle) {
   return number.is_exact ? fixnum(0) : in.flonum(0);
 }
 
+/// Both take what is real after all.
+BUILTIN(make_rectangular) {
+  static_cast<void>(number_of(in, args[0], "make-rectangular"));
+  if (args[1] != fixnum(0)) {
+    static_cast<void>(number_of(in, args[1], "make-rectangular"));
+    in.fail("make-rectangular: there are no complex numbers: imaginary part", {args[1]});
+  }
+  return args[0];
+}
+BUILTIN(make_polar) {
+  static_cast<void>(number_of(in, args[0], "make-polar"));
+  if (args[1] != fixnum(0)) {
+    static_cast<void>(number_of(in, args[1], "make-polar"));
+    in.fail("make-polar: there are no complex numbers: angle", {args[1]});
+  }
+  return args[0];
+}
+
 constexpr Builtin kBuiltins[] = {
     {"exp", real_function_with<exp_double, 0, 1>, 1, 1},
     {"log", log_of, 1, 2},
@@ -122,6 +140,8 @@ constexpr Builtin kBuiltins[] = {
     {"real-part", real_part, 1, 1},
     {"imag-part", imag_part, 1, 1},
     {"angle", angle, 1, 1},
+    {"make-rectangular", make_rectangular, 2, 2},
+    {"make-polar", make_polar, 2, 2},
 };
 
 }  // namespace

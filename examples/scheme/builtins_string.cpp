@@ -130,11 +130,9 @@ BUILTIN(vector_to_string) {
   }
   return in.string(text);
 }
-template <char32_t (*map)(const Interp&, char32_t)>
+template <std::u32string (*map)(const Interp&, std::u32string_view)>
 BUILTIN(map_string) {
-  std::u32string text(in.text(in.ref(string_of(in, args[0], "string case mapping"))));
-  for (char32_t& c : text) c = map(in, c);
-  return in.string(text);
+  return in.string(map(in, in.text(in.ref(string_of(in, args[0], "string case mapping")))));
 }
 BUILTIN(string_to_utf8) {
   const std::uint32_t size = string_of(in, args[0], "string->utf8")->size();

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "value.hpp"
@@ -25,6 +26,11 @@ class Interp;
 [[nodiscard]] bool is_printable(const Interp& in, char32_t c) noexcept;
 /// Of a decimal digit of any script, 0 to 9; of all else -1.
 [[nodiscard]] int digit_value(char32_t c) noexcept;
+
+// Of strings: Unicode's full mappings.
+[[nodiscard]] std::u32string upcase(const Interp& in, std::u32string_view text);
+[[nodiscard]] std::u32string downcase(const Interp& in, std::u32string_view text);
+[[nodiscard]] std::u32string foldcase(const Interp& in, std::u32string_view text);
 
 /// The locale that the mappings come from; released by close_chars().
 void open_chars(Interp& in);

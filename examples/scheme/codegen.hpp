@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <unordered_map>
 #include <vector>
 
@@ -27,6 +28,13 @@ struct Function {
   std::uint32_t frame = 0;  ///< Slots that were ever in use.
 };
 
+[[nodiscard]] inline std::uint32_t position_of(const Node* node) {
+  return node->line << 10 | std::min<std::uint32_t>(node->column, 1023);
+}
+[[nodiscard]] inline bool is_op(const Insn& insn, Op op) {
+  return insn.op == static_cast<std::uint8_t>(op);
+}
+
 /// Generates code. Variables and temporaries have slots, taken and given back like a stack; the
 /// value of an expression goes to a slot that the caller names, which is written last of all.
 class Generator {
@@ -40,8 +48,6 @@ class Generator {
  private:
   enum Context { kTail, kValue, kEffect };
   // codegen.cpp
-  Value compile_lambda(Node* lambda, Function& function);
-  void compile_clause(Node* lambda, Function& function);
   void gen(Node* node, Context context, std::uint32_t to);
   void gen_value(Node* node, std::uint32_t to) { gen(node, kValue, to); }
   void gen_effect(Node* node);
@@ -51,11 +57,7 @@ class Generator {
   void gen_choice(Node* node, Context context, std::uint32_t to);
   void gen_any(Node* node, Context context, std::uint32_t to);
   void gen_call(Node* node, Context context, std::uint32_t to);
-  void gen_lambda(Node* node, std::uint32_t to, Var* self);
   void gen_let(Node* node, Context context, std::uint32_t to);
-  void gen_fix(Node* node, Context context, std::uint32_t to);
-  void gen_loop(Node* node, Context context, std::uint32_t to);
-  void gen_jump_to_loop(Node* node);
   void gen_receive(Node* node, Context context, std::uint32_t to);
   void finish_value(Context context, std::uint32_t to);
   std::uint32_t operand(Node* node);
@@ -64,6 +66,14 @@ class Generator {
   void bind_slot(Var* var, std::uint32_t slot);
   std::uint32_t free_number(Function& function, Var* var);
   Insn capture_of(Var* var);
+
+  // codegen_procedures.cpp
+  Value compile_lambda(Node* lambda, Function& function);
+  void compile_clause(Node* lambda, Function& function);
+  void gen_lambda(Node* node, std::uint32_t to, Var* self);
+  void gen_fix(Node* node, Context context, std::uint32_t to);
+  void gen_loop(Node* node, Context context, std::uint32_t to);
+  void gen_jump_to_loop(Node* node);
 
   // inline_calls.cpp
   bool gen_inline(Node* node, Context context, std::uint32_t to);

@@ -17,6 +17,12 @@ class SourceMap;
 /// frames.
 [[nodiscard]] Value compile_internal(Interp& in, std::string_view name, std::string_view text);
 
+/// Before a port's first form is compiled: learns what the program defines, by reading all of it.
+/// Does nothing with a port that cannot go back to its beginning.
+void look_ahead(Interp& in, Value port, Value env);
+/// The same for a form of the program.
+void expect_definitions(Interp& in, Value form, Value env);
+
 /// Reads the next form of a port and compiles it; kEof at the end.
 [[nodiscard]] Value compile_next(Interp& in, Value port, Value env);
 

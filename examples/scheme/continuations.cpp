@@ -65,6 +65,7 @@ Value Interp::capture_below(const Value* frame) {
       return registers.rest;
     }
   }
+  leave_returned();
   auto* kont = make<Continuation>(kContinuation, count);
   kont->next.init(registers.rest);
   kont->next_end = rest_end_;
@@ -101,34 +102,38 @@ void Interp::throw_to(Value continuation) noexcept {
   rest_pc_ = kont->pc;
 }
 
+/// The rest begins with a frame again, or is #f. One that was returned from wholly must not be kept
+/// by what is captured later: in a loop that captures, each would keep the one before.
+void Interp::leave_returned() noexcept {
+  while (is_object(registers.rest) && rest_end_ == 0) {
+    const auto* kont = at<Continuation>(registers.rest);
+    registers.rest = kont->next.get();
+    rest_end_ = kont->next_end;
+    rest_fp_ = kont->next_fp;
+    rest_pc_ = kont->next_pc;
+  }
+}
+
 /// Takes the innermost frame of the rest back onto the empty stack; false when there is none.
 bool Interp::underflow(Value*& fp, const Insn*& pc) noexcept {
-  while (is_object(registers.rest)) {
-    auto* kont = at<Continuation>(registers.rest);
-    if (rest_end_ == 0) {
-      registers.rest = kont->next.get();
-      rest_end_ = kont->next_end;
-      rest_fp_ = kont->next_fp;
-      rest_pc_ = kont->next_pc;
-      continue;
-    }
-    const std::uint32_t start = rest_fp_ - 2;
-    const std::uint32_t count = rest_end_ - start;
-    extend_to(bottom_ + count);
-    for (std::uint32_t i = 0; i < count; ++i) bottom_[i] = kont->slots()[start + i].get();
-    pc = reinterpret_cast<const Insn*>(base_ + rest_pc_);
-    fp = bottom_ + 2;
-    extend_to(fp + frame_slots(fp));
-    rest_end_ = start;
-    if (start != 0) {
-      const Insn* below = decode(bottom_[0]);
-      rest_pc_ = index_of(below);
-      rest_fp_ = start - frame_offset(below);
-    }
-    bottom_[0] = encode(at<Code>(registers.stub)->insns() + 1);
-    return true;
+  leave_returned();
+  if (!is_object(registers.rest)) return false;
+  auto* kont = at<Continuation>(registers.rest);
+  const std::uint32_t start = rest_fp_ - 2;
+  const std::uint32_t count = rest_end_ - start;
+  extend_to(bottom_ + count);
+  for (std::uint32_t i = 0; i < count; ++i) bottom_[i] = kont->slots()[start + i].get();
+  pc = reinterpret_cast<const Insn*>(base_ + rest_pc_);
+  fp = bottom_ + 2;
+  extend_to(fp + frame_slots(fp));
+  rest_end_ = start;
+  if (start != 0) {
+    const Insn* below = decode(bottom_[0]);
+    rest_pc_ = index_of(below);
+    rest_fp_ = start - frame_offset(below);
   }
-  return false;
+  bottom_[0] = encode(at<Code>(registers.stub)->insns() + 1);
+  return true;
 }
 
 /// `(apply f a ... list)` becomes `(f a ... item ...)`.

@@ -39,6 +39,12 @@ FormResult run_form(Interp& in, Value port) {
 Outcome run_port(Interp& in, Value port, bool echo) {
   const Rooted rooted(in, port);
   Rooted last(in, kUnspecified);
+  try {
+    look_ahead(in, port, in.registers.user);
+  } catch (const Uncaught& uncaught) {
+    in.reset();
+    return {false, code_of(uncaught.kind, true), uncaught.message};
+  }
   for (;;) {
     FormResult result = run_form(in, port);
     if (result.outcome.is_over || result.outcome.code != kFine) return result.outcome;

@@ -22,6 +22,7 @@ Value make_environment(Interp& in, Value parent) {
   env->table.init(table.get());
   env->parent.init(parent);
   env->exports.init(kFalse);
+  env->ahead.init(kFalse);
   return in.ref(env);
 }
 
@@ -33,11 +34,13 @@ Value find_binding(Interp& in, Value env, Value symbol) {
   return kFalse;
 }
 
-Value lookup(Interp& in, Value env, Value symbol) {
-  const Value found = find_binding(in, env, symbol);
+namespace {
+
+/// A procedure of the prelude is compiled when code first asks for it.
+void complete(Interp& in, Value found) {
   if (!in.is(found, kCell) || in.at<Cell>(found)->header.length != 0 ||
       in.at<Cell>(found)->value.get() != kUnbound) {
-    return found;
+    return;
   }
   const std::string name = in.utf8(in.at<Cell>(found)->name.get());
   const std::string_view text = prelude_text(name);
@@ -48,7 +51,42 @@ Value lookup(Interp& in, Value env, Value symbol) {
     const Value procedure = compile_internal(in, name, text);
     in.at<Cell>(found)->value.set(procedure);
   }
-  return found;
+}
+
+bool is_own(Interp& in, Value env, Value binding) {
+  return in.is(binding, kCell) &&
+         in.at<Cell>(binding)->header.length == in.at<Environment>(env)->header.length;
+}
+
+}  // namespace
+
+Value lookup(Interp& in, Value env, Value symbol) {
+  const Value found = find_binding(in, env, symbol);
+  complete(in, found);
+  const Value ahead = in.at<Environment>(env)->ahead.get();
+  if (!is_object(found) || !is_object(ahead) || is_own(in, env, found) || in.is(found, kMacro) ||
+      hash_find(in, ahead, symbol) == nullptr) {
+    return found;
+  }
+  // Until then the program's variable is what the name means otherwise.
+  const Rooted rooted(in, found);
+  const Value cell = define_cell(in, env, symbol);
+  if (in.is(found, kCell)) in.at<Cell>(cell)->value.set(in.at<Cell>(found)->value.get());
+  return cell;
+}
+
+void expect_definition(Interp& in, Value env, Value symbol) {
+  const Rooted rooted_env(in, env), rooted_symbol(in, symbol);
+  if (!is_object(in.at<Environment>(env)->ahead.get())) {
+    const Value table = make_hash_table(in, kEqHash);
+    in.at<Environment>(env)->ahead.set(table);
+  }
+  hash_put(in, in.at<Environment>(env)->ahead.get(), symbol, kTrue);
+}
+
+void definition_came(Interp& in, Value env, Value symbol) {
+  const Value ahead = in.at<Environment>(env)->ahead.get();
+  if (is_object(ahead)) static_cast<void>(hash_remove(in, ahead, symbol));
 }
 
 void bind(Interp& in, Value env, Value symbol, Value binding) {
@@ -59,10 +97,7 @@ void bind(Interp& in, Value env, Value symbol, Value binding) {
 Value define_cell(Interp& in, Value env, Value symbol) {
   const Slot* binding = hash_find(in, in.at<Environment>(env)->table.get(), symbol);
   const std::uint32_t number = in.at<Environment>(env)->header.length;
-  if (binding != nullptr && in.is(binding->get(), kCell) &&
-      in.at<Cell>(binding->get())->header.length == number) {
-    return binding->get();
-  }
+  if (binding != nullptr && is_own(in, env, binding->get())) return binding->get();
   const Rooted rooted_symbol(in, symbol), rooted_env(in, env);
   auto* cell = in.make<Cell>(kCell);
   cell->header.length = number;

@@ -16,6 +16,10 @@ class Interp;
 /// asked for.
 [[nodiscard]] Value lookup(Interp& in, Value env, Value symbol);
 void bind(Interp& in, Value env, Value symbol, Value binding);
+/// The program will define the name at top level: what it compiles until then refers to its own
+/// variable already, and not to what is built in or imported.
+void expect_definition(Interp& in, Value env, Value symbol);
+void definition_came(Interp& in, Value env, Value symbol);
 /// The variable of that name that belongs to the environment itself, made if need be. A name that
 /// was imported is defined anew.
 [[nodiscard]] Value define_cell(Interp& in, Value env, Value symbol);

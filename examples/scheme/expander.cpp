@@ -1,9 +1,7 @@
 /// Expressions: names, calls, lambda.
 
-#include "compile.hpp"
 #include "environment.hpp"
 #include "lists.hpp"
-#include "ports.hpp"
 #include "syntax.hpp"
 
 namespace scheme {
@@ -318,36 +316,6 @@ Node* Expander::expand_lambda(Value params, Value body, Scope* scope, Value name
 Node* Expander::expand_program(Value form) {
   Node* body = toplevel(form, root_, {file_, 0, 0});
   return lambda({}, false, body, kFalse, {file_, body->line, body->column});
-}
-
-Value compile(Interp& in, Value form, Value env, const SourceMap* map, Value file) {
-  Pins pins(in);
-  Expander expander(in, env, map, file);
-  return generate(in, expander.expand_program(form), file, false);
-}
-
-Value compile_for_eval(Interp& in, Value form, Value env) {
-  if (!in.is(env, kEnvironment)) in.wrong_type("eval", "environment", env);
-  return compile(in, form, env, nullptr, kFalse);
-}
-
-Value compile_internal(Interp& in, std::string_view name, std::string_view text) {
-  Pins pins(in);
-  const Value port = memory_port(in, kInputPort | kTextualPort, text);
-  const Value form = Reader(in, port).read();
-  Expander expander(in, in.registers.core, nullptr, kFalse);
-  Node* program = expander.expand_program(form);
-  program->a->value = in.symbol(name);
-  // The program evaluates a lambda expression: its body is what is wanted.
-  return generate(in, program->a, kFalse, true);
-}
-
-Value compile_next(Interp& in, Value port, Value env) {
-  Pins pins(in);
-  SourceMap map;
-  const Value form = Reader(in, port, &map).read();
-  if (form == kEof) return kEof;
-  return compile(in, form, env, &map, in.at<Port>(port)->name.get());
 }
 
 }  // namespace scheme

@@ -25,16 +25,9 @@ bool are_same(Interp& in, HashKind kind, Value x, Value y) {
     case kEqualHash:
       return is_equal(in, x, y);
     case kStringHash:
-    case kStringCiHash: {
-      const std::u32string_view a = in.text(x), b = in.text(y);
-      if (a.size() != b.size()) return false;
-      for (std::size_t i = 0; i < a.size(); ++i) {
-        if (a[i] != b[i] && (kind == kStringHash || foldcase(in, a[i]) != foldcase(in, b[i]))) {
-          return false;
-        }
-      }
-      return true;
-    }
+      return in.text(x) == in.text(y);
+    case kStringCiHash:
+      return foldcase(in, in.text(x)) == foldcase(in, in.text(y));
   }
   return false;
 }
@@ -130,11 +123,8 @@ std::uint32_t hash_of(Interp& in, Value key, HashKind kind) {
       return equal_hash(in, key, 4);
     case kStringHash:
       return scheme::hash_of(in.text(key));
-    case kStringCiHash: {
-      std::u32string folded(in.text(key));
-      for (char32_t& c : folded) c = foldcase(in, c);
-      return scheme::hash_of(folded);
-    }
+    case kStringCiHash:
+      return scheme::hash_of(foldcase(in, in.text(key)));
   }
   return 0;
 }
@@ -145,6 +135,7 @@ Value make_hash_table(Interp& in, HashKind kind, std::uint32_t expected, bool ha
   auto* table = in.make<HashTable>(kHashTable);
   table->header.length = kind | (has_weak_keys ? kWeakKeys : 0);
   table->entries.init(entries.get());
+  table->procedures.init(kFalse);
   return in.ref(table);
 }
 

@@ -95,7 +95,6 @@ void Interp::visit_roots(besom::Tracer& tracer) {
   for (std::size_t i = 0; i < sizeof registers / sizeof(Value); ++i) tracer.visit(first[i]);
   for (const Value value : temporaries_) tracer.visit(value);
   for (const Value value : pins_) tracer.visit(value);
-  for (const Value value : open_outputs) tracer.visit(value);
   Value* const top = top_ != nullptr ? top_ : fp_ + frame_slots(fp_);
   for (const Value* slot = stack_.get(); slot < top; ++slot) tracer.visit(*slot);
   // What stands above is dead, and must not be taken for a ref when the stack grows over it again.

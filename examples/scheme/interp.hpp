@@ -21,7 +21,17 @@ class Interp;
 using BuiltinFunction = Value (*)(Interp& in, Value* args, std::uint32_t count);
 
 /// Procedures that the VM itself carries out, since they change what is called or returned to.
-enum class Control : std::uint8_t { none, apply, apply_values, call_cc, throw_to, eval };
+/// With `prelude_if_unbound` the prelude's "%own-NAME" is called in their place when they return
+/// kUnbound.
+enum class Control : std::uint8_t {
+  none,
+  apply,
+  apply_values,
+  call_cc,
+  throw_to,
+  eval,
+  prelude_if_unbound
+};
 
 struct Builtin {
   const char* name;
@@ -193,8 +203,13 @@ class Interp {
   /// Scheme's guardians rest on the heap's, numbered.
   [[nodiscard]] Value make_guardian();
   [[nodiscard]] Value call_guardian(Value guardian, const Value* args, std::uint32_t count);
-  /// Open output ports, which an exit has to flush.
-  std::vector<Value> open_outputs;
+  /// Open output ports of files. What was written is to get out in any case: an exit flushes those
+  /// in `open`; one that nothing refers to any more comes out of `forgotten`, and is closed.
+  struct Outputs {
+    std::vector<besom::Weak<Port>> open;
+    besom::Guardian forgotten;
+  };
+  Outputs outputs;
 
  private:
   friend class Pins;
@@ -224,6 +239,7 @@ class Interp {
   [[nodiscard]] Value capture_below(const Value* frame);
   void move_to_bottom(Value*& fp, std::uint32_t argc) noexcept;
   [[nodiscard]] bool underflow(Value*& fp, const Insn*& pc) noexcept;
+  void leave_returned() noexcept;
   void throw_to(Value continuation) noexcept;
   /// The registers as they are for the caller of the frame at `fp`, whose procedure cannot be
   /// entered or is carried out by C++ code.

@@ -46,7 +46,10 @@ Digits parse_digits(std::string_view text, unsigned radix) {
   return result;
 }
 
-std::optional<double> parse_decimal(std::string_view text) {
+/// In lower case; the exponent may begin with R5RS's s, f, d or l too.
+std::optional<double> parse_decimal(std::string text) {
+  const std::size_t marker = text.find_first_of("sfdl");
+  if (marker != std::string::npos) text[marker] = 'e';
   // from_chars knows no leading plus, and takes words that are no Scheme.
   std::string_view rest = text;
   const bool is_negative = !rest.empty() && rest[0] == '-';
@@ -66,12 +69,71 @@ std::optional<double> parse_decimal(std::string_view text) {
 
 ParsedNumber as_exact(double value) {
   if (std::floor(value) != value || std::fabs(value) >= 9223372036854775808.0) {
-    return {{}, std::isfinite(value)};
+    return {{}, std::isfinite(value) ? ParsedNumber::kTooLarge : ParsedNumber::kNoNumber};
   }
-  return {Number{true, static_cast<std::int64_t>(value), 0}, false};
+  return {Number{true, static_cast<std::int64_t>(value), 0}};
 }
 
-ParsedNumber inexact(double value) { return {Number{false, 0, value}, false}; }
+ParsedNumber inexact(double value) { return {Number{false, 0, value}}; }
+
+/// `text` is in lower case and has no prefix; `exactness` is 'e', 'i' or 0.
+ParsedNumber parse_real(const std::string& text, unsigned radix, char exactness) {
+  const Digits digits = parse_digits(text, radix);
+  if (digits.are_digits) {
+    if (exactness == 'i')
+      return inexact(digits.fit ? static_cast<double>(digits.value) : digits.real);
+    if (!digits.fit) return {{}, ParsedNumber::kTooLarge};
+    return {Number{true, digits.value, 0}};
+  }
+  std::optional<double> value;
+  if (text == "+inf.0") value = HUGE_VAL;
+  if (text == "-inf.0") value = -HUGE_VAL;
+  if (text == "+nan.0" || text == "-nan.0") value = std::nan("");
+  const std::size_t slash = text.find('/');
+  if (slash != std::string::npos) {
+    // There are no ratios: what is not whole is inexact, as division makes it.
+    const Digits over = parse_digits(text.substr(0, slash), radix);
+    const std::string below = text.substr(slash + 1);
+    const Digits under = parse_digits(below, radix);
+    if (!over.are_digits || !under.are_digits || digit_of(below[0]) >= radix) return {};
+    if (under.fit && under.value == 0) return {};
+    value = (over.fit ? static_cast<double>(over.value) : over.real) /
+            (under.fit ? static_cast<double>(under.value) : under.real);
+    if (exactness == 0 && over.fit && under.fit && over.value % under.value == 0) exactness = 'e';
+  } else if (!value && radix == 10) {
+    value = parse_decimal(text);
+  }
+  if (!value) return {};
+  return exactness == 'e' ? as_exact(*value) : inexact(*value);
+}
+
+/// `real+imaginaryi` or `magnitude@angle`: of these only what is real on the whole is a number
+/// here.
+ParsedNumber parse_complex(const std::string& text, unsigned radix, char exactness) {
+  const auto is_zero = [](const ParsedNumber& part) {
+    return part.number && part.number->is_exact && part.number->integer == 0;
+  };
+  const std::size_t at = text.find('@');
+  if (at != std::string::npos) {
+    const ParsedNumber length = parse_real(text.substr(0, at), radix, exactness);
+    const ParsedNumber angle = parse_real(text.substr(at + 1), radix, exactness);
+    if (!length.is_numeric() || !angle.is_numeric()) return {};
+    return is_zero(angle) ? length : ParsedNumber{{}, ParsedNumber::kComplex};
+  }
+  if (text.empty() || text.back() != 'i') return {};
+  // The sign of the imaginary part is the last one that begins a number.
+  for (std::size_t sign = text.size() - 1; sign-- > 0;) {
+    if (text[sign] != '+' && text[sign] != '-') continue;
+    std::string imaginary = text.substr(sign, text.size() - sign - 1);
+    if (imaginary.size() == 1) imaginary += '1';
+    const ParsedNumber imaginary_part = parse_real(imaginary, radix, exactness);
+    const ParsedNumber real_part =
+        parse_real(sign == 0 ? "0" : text.substr(0, sign), radix, exactness);
+    if (!imaginary_part.is_numeric() || !real_part.is_numeric()) continue;
+    return is_zero(imaginary_part) ? real_part : ParsedNumber{{}, ParsedNumber::kComplex};
+  }
+  return {};
+}
 
 }  // namespace
 
@@ -125,38 +187,10 @@ ParsedNumber parse_number(std::string_view text, unsigned radix) {
     }
     text.remove_prefix(2);
   }
-  if (text.empty()) return {};
-
-  const Digits digits = parse_digits(text, radix);
-  if (digits.are_digits) {
-    if (exactness == 'i')
-      return inexact(digits.fit ? static_cast<double>(digits.value) : digits.real);
-    if (!digits.fit) return {{}, true};
-    return {Number{true, digits.value, 0}, false};
-  }
-
   std::string folded(text);
   for (char& c : folded) c = lower(c);
-  std::optional<double> value;
-  if (folded == "+inf.0") value = HUGE_VAL;
-  if (folded == "-inf.0") value = -HUGE_VAL;
-  if (folded == "+nan.0" || folded == "-nan.0") value = std::nan("");
-  const std::size_t slash = text.find('/');
-  if (slash != std::string_view::npos) {
-    // There are no ratios: what is not whole is inexact, as division makes it.
-    const Digits over = parse_digits(text.substr(0, slash), radix);
-    const std::string_view below = text.substr(slash + 1);
-    const Digits under = parse_digits(below, radix);
-    if (!over.are_digits || !under.are_digits || digit_of(below[0]) >= radix) return {};
-    if (under.fit && under.value == 0) return {};
-    value = (over.fit ? static_cast<double>(over.value) : over.real) /
-            (under.fit ? static_cast<double>(under.value) : under.real);
-    if (exactness == 0 && over.fit && under.fit && over.value % under.value == 0) exactness = 'e';
-  } else if (!value && radix == 10) {
-    value = parse_decimal(folded);
-  }
-  if (!value) return {};
-  return exactness == 'e' ? as_exact(*value) : inexact(*value);
+  const ParsedNumber real = parse_real(folded, radix, exactness);
+  return real.is_numeric() ? real : parse_complex(folded, radix, exactness);
 }
 
 }  // namespace scheme

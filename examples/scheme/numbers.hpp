@@ -49,11 +49,14 @@ struct Number {
 /// The shortest text that reads back as the same number.
 [[nodiscard]] std::string number_text(double value, unsigned radix = 10);
 [[nodiscard]] std::string number_text(std::int64_t value, unsigned radix = 10);
-/// What a text means in Scheme's notation, e.g. "#e1.5e2"; nothing when it is no number.
-/// `is_too_large`: an exact integer that does not fit.
+/// What a text means in Scheme's notation, e.g. "#e1.5e2", or why it means nothing here: it is no
+/// number, an exact integer that does not fit, or a complex number.
 struct ParsedNumber {
+  enum Problem { kNoNumber, kTooLarge, kComplex };
   std::optional<Number> number;
-  bool is_too_large = false;
+  Problem problem = kNoNumber;
+
+  [[nodiscard]] bool is_numeric() const noexcept { return number || problem != kNoNumber; }
 };
 [[nodiscard]] ParsedNumber parse_number(std::string_view text, unsigned radix = 10);
 

@@ -76,11 +76,12 @@ TypeDescriptor descriptor_of(TypeNumber type) {
     case kPort:
       return describe("port", sizeof(Port), {FIELD(Port, buffer), FIELD(Port, name)});
     case kHashTable:
-      return describe("hash-table", sizeof(HashTable), {FIELD(HashTable, entries)});
+      return describe("hash-table", sizeof(HashTable),
+                      {FIELD(HashTable, entries), FIELD(HashTable, procedures)});
     case kEnvironment:
-      return describe(
-          "environment", sizeof(Environment),
-          {FIELD(Environment, table), FIELD(Environment, parent), FIELD(Environment, exports)});
+      return describe("environment", sizeof(Environment),
+                      {FIELD(Environment, table), FIELD(Environment, parent),
+                       FIELD(Environment, exports), FIELD(Environment, ahead)});
     case kCell:
       return describe("cell", sizeof(Cell), {FIELD(Cell, value), FIELD(Cell, name)});
     case kCode:

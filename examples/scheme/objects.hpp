@@ -213,8 +213,9 @@ enum PortFlag : std::uint32_t {
   kFoldCasePort = 256,  ///< After #!fold-case.
 };
 
-/// Bytes go through `buffer`; textual ports are UTF-8.
+/// Bytes go through `buffer`; textual ports are UTF-8. The type's release hook closes a file.
 struct Port {
+  static constexpr bool kReleased = true;
   Header header;
   Slot buffer;  ///< Bytevector.
   Slot name;    ///< String or #f.
@@ -229,10 +230,12 @@ enum HashKind : std::uint32_t { kEqHash, kEqvHash, kEqualHash, kStringHash, kStr
 constexpr std::uint32_t kWeakKeys = 16;
 
 /// `header.length` is its HashKind, with or without kWeakKeys. Open addressing: slots 2i and 2i+1
-/// of `entries` are a key and its value.
+/// of `entries` are a key and its value. With the program's own `procedures` the key is a hash, and
+/// the value the list of (key . value) that have it.
 struct HashTable {
   Header header;
-  Slot entries;  ///< Vector, or weak entries.
+  Slot entries;     ///< Vector, or weak entries.
+  Slot procedures;  ///< (equivalence . hash), or #f.
   std::uint32_t count;
   std::uint32_t used;  ///< Entries in use or deleted.
 };
@@ -243,6 +246,7 @@ struct Environment {
   Slot table;    ///< HashTable: symbol to Cell, Macro or Form.
   Slot parent;   ///< Environment or #f.
   Slot exports;  ///< Of a library: list of (external . internal), or #f.
+  Slot ahead;    ///< HashTable: names whose definition is still to come; or #f.
 };
 
 /// A global variable. `header.length` is the number of the environment that defined it.

@@ -74,6 +74,48 @@ bool fill_char(Interp& in, Port* port) {
   return true;
 }
 
+/// All that was written is with the system, unless that fails.
+void flush_quietly(Interp& in, Port* port) noexcept {
+  const auto* bytes = reinterpret_cast<const char*>(buffer_of(in, port)->bytes());
+  for (std::uint32_t at = 0; at < port->end;) {
+    const ssize_t written = write(port->descriptor, bytes + at, port->end - at);
+    if (written < 0 && errno != EINTR) break;
+    if (written > 0) at += static_cast<std::uint32_t>(written);
+  }
+  port->end = 0;
+}
+
+void close_descriptor(Interp& in, Port* port) noexcept {
+  std::erase_if(in.outputs.open, [&](const besom::Weak<Port>& open) {
+    return open.get() == nullptr || open.get() == port;
+  });
+  port->flags &= ~std::uint32_t{kOpenPort};
+  if (port->descriptor > 2) close(port->descriptor);
+  port->descriptor = -1;
+}
+
+/// Output ports that nothing refers to any more.
+void close_forgotten(Interp& in) noexcept {
+  for (;;) {
+    const besom::Result<void*> next = in.outputs.forgotten.next();
+    if (!next || *next == nullptr) return;
+    auto* port = static_cast<Port*>(*next);
+    if ((port->flags & kOpenPort) == 0) continue;
+    flush_quietly(in, port);
+    close_descriptor(in, port);
+  }
+}
+
+void add_output(Interp& in, Port* port) {
+  close_forgotten(in);
+  if (!in.outputs.forgotten) in.outputs.forgotten = besom::Guardian(in.heap());
+  in.outputs.open.emplace_back(in.heap(), port);
+  if (!in.outputs.open.back() || in.outputs.forgotten.guard(port)) {
+    in.outputs.open.pop_back();
+    in.exhausted();
+  }
+}
+
 void write_out(Interp& in, Port* port, const char* bytes, std::size_t count) {
   while (count > 0) {
     const ssize_t written = write(port->descriptor, bytes, count);
@@ -101,7 +143,7 @@ Value descriptor_port(Interp& in, std::uint32_t flags, int descriptor, Value nam
   auto* port = in.at<Port>(value);
   port->descriptor = descriptor;
   if (isatty(descriptor) != 0) port->flags |= kTerminalPort;
-  if ((flags & kOutputPort) != 0) in.open_outputs.push_back(value);
+  if ((flags & kOutputPort) != 0) add_output(in, port);
   return value;
 }
 
@@ -110,7 +152,13 @@ Value open_file(Interp& in, std::string_view path, std::uint32_t flags) {
   const std::string file(path);
   const int mode =
       (flags & kInputPort) != 0 ? O_RDONLY | O_CLOEXEC : O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC;
-  const int descriptor = open(file.c_str(), mode, 0666);
+  int descriptor = open(file.c_str(), mode, 0666);
+  if (descriptor < 0 && (errno == EMFILE || errno == ENFILE)) {
+    // Some may be open only because nobody noticed yet that they are forgotten.
+    static_cast<void>(in.heap().collect());
+    close_forgotten(in);
+    descriptor = open(file.c_str(), mode, 0666);
+  }
   if (descriptor < 0) {
     in.fail(std::string("cannot open file: ") + std::strerror(errno), {name.get()}, kFileCondition);
   }
@@ -171,6 +219,16 @@ char32_t read_char(Interp& in, Port* port) {
   return c;
 }
 
+bool rewind(Port* port) noexcept {
+  const bool is_memory = (port->flags & kMemoryPort) != 0;
+  if (!is_memory && lseek(port->descriptor, 0, SEEK_SET) != 0) return false;
+  port->next = 0;
+  if (!is_memory) port->end = 0;
+  port->flags &= ~std::uint32_t{kAtEndPort | kFoldCasePort};
+  port->line = port->column = 1;
+  return true;
+}
+
 bool is_ready(Port* port) {
   if (port->next < port->end || (port->flags & (kMemoryPort | kAtEndPort)) != 0) return true;
   pollfd poll_of{port->descriptor, POLLIN, 0};
@@ -208,25 +266,14 @@ void flush(Interp& in, Port* port) {
 
 void close_port(Interp& in, Port* port) {
   if ((port->flags & kOpenPort) == 0) return;
-  if ((port->flags & kOutputPort) != 0) {
-    flush(in, port);
-    std::erase(in.open_outputs, in.ref(port));
-  }
-  port->flags &= ~std::uint32_t{kOpenPort};
-  if (port->descriptor > 2) close(port->descriptor);
-  port->descriptor = -1;
+  if ((port->flags & kOutputPort) != 0) flush(in, port);
+  close_descriptor(in, port);
 }
 
 void flush_all(Interp& in) noexcept {
-  for (const Value value : in.open_outputs) {
-    auto* port = in.at<Port>(value);
-    const auto* bytes = reinterpret_cast<const char*>(buffer_of(in, port)->bytes());
-    for (std::uint32_t at = 0; at < port->end;) {
-      const ssize_t written = write(port->descriptor, bytes + at, port->end - at);
-      if (written < 0 && errno != EINTR) break;
-      if (written > 0) at += static_cast<std::uint32_t>(written);
-    }
-    port->end = 0;
+  close_forgotten(in);
+  for (const besom::Weak<Port>& open : in.outputs.open) {
+    if (open.get() != nullptr) flush_quietly(in, open.get());
   }
 }
 

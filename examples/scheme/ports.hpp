@@ -26,6 +26,8 @@ constexpr char32_t kNoChar = 0xffffffff;  ///< The end of the input.
 [[nodiscard]] int read_byte(Interp& in, Port* port);
 [[nodiscard]] char32_t peek_char(Interp& in, Port* port);
 char32_t read_char(Interp& in, Port* port);
+/// To the beginning; false for what is no file and no memory.
+[[nodiscard]] bool rewind(Port* port) noexcept;
 /// Whether reading would not wait.
 [[nodiscard]] bool is_ready(Port* port);
 

@@ -267,12 +267,41 @@ constexpr Entry kPrelude[] = {
     {"load", R"((lambda (name . environment)
        (let ((port (open-input-file name))
              (environment (if (pair? environment) (car environment) (interaction-environment))))
+         (%look-ahead port environment)
          (let loop ()
            (let ((thunk (%compile-next port environment)))
              (if (eof-object? thunk)
                  (close-port port)
                  (begin (thunk) (loop))))))))"},
-    // SRFI 69.
+    // SRFI 69. Tables with the program's own procedures have lists of entries, by hash.
+    {"%own-hash", R"((lambda (own key)
+       (let ((hash (cdr own)))
+         (if (%accepts? hash 2) (hash key 536870912) (hash key)))))"},
+    {"%own-entry", R"((lambda (table key)
+       (let ((own (%table-procedures table)))
+         (assoc key (%table-ref table (%own-hash own key) '()) (car own)))))"},
+    {"%own-hash-table-ref/default", R"((lambda (table key default)
+       (let ((entry (%own-entry table key)))
+         (if entry (cdr entry) default))))"},
+    {"%own-hash-table-exists?", R"((lambda (table key) (pair? (%own-entry table key))))"},
+    {"%own-hash-table-set!", R"((lambda (table key value)
+       (let* ((own (%table-procedures table))
+              (hash (%own-hash own key))
+              (entries (%table-ref table hash '()))
+              (entry (assoc key entries (car own))))
+         (if entry
+             (set-cdr! entry value)
+             (%table-set! table hash (cons (cons key value) entries))))))"},
+    {"%own-hash-table-delete!", R"((lambda (table key)
+       (let* ((own (%table-procedures table))
+              (hash (%own-hash own key))
+              (entries (%table-ref table hash '()))
+              (entry (assoc key entries (car own))))
+         (cond ((not entry))
+               ((null? (cdr entries)) (%table-delete! table hash))
+               (else (%table-set! table hash
+                                  (filter (lambda (other) (not (eq? other entry))) entries)))))))"},
+    {"hash-table-contains?", R"((lambda (table key) (hash-table-exists? table key)))"},
     {"hash-table-ref", R"((lambda (table key . options)
        (let ((v (hash-table-ref/default table key %nothing)))
          (cond ((not (eq? v %nothing))

@@ -341,14 +341,19 @@ class Printer {
   static bool needs_bars(std::u32string_view name) {
     if (name.empty() || name == U".") return true;
     for (const char32_t c : name) {
-      if (c <= 32 || c == 127 ||
+      if (c < 32 || c == 127 || is_whitespace(c) ||
           (c < 127 &&
-           std::string_view("()\"';`,|").find(static_cast<char>(c)) != std::string_view::npos)) {
+           std::string_view("()[]\"';`,|").find(static_cast<char>(c)) != std::string_view::npos)) {
         return true;
       }
     }
     if (name[0] == U'#') return name.size() == 1 || (name[1] != U'!' && name[1] != U'%');
-    return parse_number(to_utf8(name)).number.has_value();
+    const std::string text = to_utf8(name);
+    if (parse_number(text).is_numeric()) return true;
+    // What begins as an infinity or a NaN does is a number to some readers.
+    return (text[0] == '+' || text[0] == '-') &&
+           std::isalpha(static_cast<unsigned char>(text[1])) &&
+           parse_number(text.substr(0, 6)).number;
   }
 
   Interp& in_;

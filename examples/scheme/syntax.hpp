@@ -148,13 +148,15 @@ class Expander {
                        std::deque<Pending>& pending);
   Node* finish_body(std::vector<Definition>& definitions, std::vector<Node*> body, Scope* scope,
                     const Pos& pos);
-  Node* letrec(std::vector<Var*> vars, std::vector<Node*> values, Node* body, const Pos& pos);
-  Node* fix(std::vector<Var*> vars, std::vector<Node*> lambdas, Node* body, const Pos& pos);
   Node* toplevel(Value form, Scope* scope, const Pos& pos);
   Node* define_global(Value id, Scope* scope, Node* value, const Pos& pos);
   bool definition_parts(Value form, Scope* scope, const Pos& pos, Value& id, Value& expression);
   Node* expand_named(Value expression, Scope* scope, Value name, const Pos& pos);
   std::vector<std::pair<Value, Node*>> record_parts(Value form, Scope* scope, const Pos& pos);
+
+  // letrec.cpp
+  Node* letrec(std::vector<Var*> vars, std::vector<Node*> values, Node* body, const Pos& pos);
+  Node* fix(std::vector<Var*> vars, std::vector<Node*> lambdas, Node* body, const Pos& pos);
 
   // forms.cpp, binding_forms.cpp, control_forms.cpp: each takes the whole form.
   Node* expand_form(std::uint32_t id, Value form, Scope* scope, const Pos& pos);

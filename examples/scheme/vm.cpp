@@ -6,6 +6,7 @@
 
 #include "bytecode.hpp"
 #include "compile.hpp"
+#include "environment.hpp"
 #include "interp.hpp"
 #include "lists.hpp"
 #include "numbers.hpp"
@@ -179,6 +180,12 @@ enter_procedure : {
       case Control::eval:
         fp[-1] = compile_for_eval(*this, fp[0], argc == 2 ? fp[1] : registers.user);
         argc = 0;
+        goto enter_procedure;
+      case Control::prelude_if_unbound:
+        result = builtin.function(*this, fp, argc);
+        if (result != kUnbound) [[likely]]
+          goto return_result;
+        fp[-1] = core_value(*this, ("%own-" + std::string(builtin.name)).c_str());
         goto enter_procedure;
     }
   }

@@ -52,6 +52,14 @@
   (let ((ga (tree->generator a)) (gb (tree->generator b)))
     (let loop () (let ((x (ga)) (y (gb))) (cond ((not (eqv? x y)) #f) ((eq? x '*eof*) #t) (else (loop)))))))
 (test '(#t #f) (list (same-fringe? '(1 (2 3) 4) '((1 2) (3 (4)))) (same-fringe? '(1 2 3) '(1 (3 2)))))
+;; A loop may capture as often as it likes: what it returned from is not kept.
+(define (live-bytes) (gc) (cdr (assq 'live-bytes (gc-stats))))
+(define (first-positive numbers)
+  (call/cc (lambda (return) (for-each (lambda (x) (if (positive? x) (return (make-vector 100 x)))) numbers) #f)))
+(test #t
+      (let ((before (live-bytes)))
+        (do ((i 0 (+ i 1)) (v '() (first-positive '(-1 1)))) ((= i (size 20000))))
+        (< (- (live-bytes) before) 20000)))
 ;; map is not disturbed by a continuation that is used again.
 (test '((1 2 3) (1 10 3))
       (let ((k #f) (results '()))

@@ -66,6 +66,13 @@
 (test '(#f #f #f #f #f #f) (map string->number '("" "+" "-" "." "1e" "1.2.3")))
 (test '(150 1.0 -1.5 0.5) (list '#e1.5e2 '#i1 '-1.5 '1/2))
 (test 3 '6/2)
+(test '(250.0 -0.5 3000.0 70.0) (map string->number '("2.5S2" "-5f-1" "3d3" "7L1")))
+;; Of complex numbers there are those that are real.
+(test '(4 -0.25 6.5 #f #f #f #f) (map string->number '("4+0i" "-.25-0i" "6.5@0" "4+2i" "-i" "+inf.0-nan.0i" "1@2")))
+(test '(#f #f #f #f #f) (map string->number '("i" "4+i+" "4i" "+4+4" "@")))
+(test '(5 2.5) (list (make-rectangular 5 0) (make-polar 2.5 0)))
+(test-error (make-rectangular 5 1))
+(test-error (make-polar 1 'a))
 ;; Fixnums are small, integers have 64 bits, and nothing wraps.
 (test 536870912 (+ 536870911 1))
 (test -536870913 (- -536870912 1))
@@ -162,6 +169,13 @@
 (test "λ" (let ((s (make-string 1 #\a))) (string-set! s 0 #\λ) s))
 (test '(#t #f #t #t #t) (list (string=? "a" "a" "a") (string=? "a" "b") (string<? "a" "ab" "b") (string-ci=? "ABC" "abc") (string>=? "b" "a")))
 (test '("ABC" "abc" "ΧΑΟΣ") (list (string-upcase "abc") (string-downcase "ABC") (string-upcase "χαος")))
+;; One character may become several, and a sigma that ends a word has a form of its own.
+(test '("STRASSE" "straße" "strasse" "strasse") (list (string-upcase "Straße") (string-downcase "STRAßE") (string-foldcase "Straße") (string-foldcase "STRAẞE")))
+(test '("FFI" "ᾺΙ" "ΑΙ" "ՄՆ" "ἊΙ") (map string-upcase '("\xfb03;" "ᾲ" "ᾳ" "\xfb13;" "ᾊ")))
+(test "i\x307;x" (string-downcase "\x130;X"))
+(test '("οδός σ" "ς1σ2") (list (string-downcase "ΟΔΌΣ Σ") (string-append "ς1" (string-downcase "Σ2"))))
+(test '(#t #t #f) (list (string-ci=? "Maße" "MASSE") (string-ci=? "ΣΟΦΟΣ" "σοφος") (string-ci=? "mase" "maße")))
+(test 'found (let ((t (make-hash-table string-ci=?))) (hash-table-set! t "Fuß" 'found) (hash-table-ref/default t "FUSS" 'lost)))
 (test '("bc" "abc" "b") (list (substring "abc" 1 3) (string-copy "abc") (string-copy "abc" 1 2)))
 (test-error (substring "abc" 2 1))
 (test '("" "abc") (list (string-append) (string-append "a" "" "bc")))

@@ -10,6 +10,9 @@
 (test "(1 2.5 a\nb a sym)" (displayed '(1 2.5 "a\nb" #\a sym)))
 (test '("#\\space" "#\\newline" "#\\delete" "#\\λ" "#\\null") (map written (list #\space #\newline #\x7f #\λ #\null)))
 (test '("|a b|" "||" "|1|" "|a(b|" "+" "..." "|.|") (map written (list '|a b| '|| '|1| '|a(b| '+ '... '|.|)))
+;; What would be read as something else: numbers of all kinds, also those that there are none of.
+(test '("|-7e2|" "|1/3|" "|-i|" "|2@1|" "|99999999999999999999|" "|-inf.0x|" "|[|" "-ix" "+.x" "1+")
+      (map written (map string->symbol '("-7e2" "1/3" "-i" "2@1" "99999999999999999999" "-inf.0x" "[" "-ix" "+.x" "1+"))))
 (test '("#t" "#f" "()" "#u8(1 2)" "#(1 #(2))" "(1 . 2)" "(1 2 . 3)") (map written (list #t #f '() #u8(1 2) #(1 #(2)) '(1 . 2) '(1 2 . 3))))
 (test "('a `(b ,c ,@d))" (written '('a `(b ,c ,@d))))
 (test "#0=(a b . #0#)" (written '#0=(a b . #0#)))
@@ -45,6 +48,10 @@
                   '("(" "(1 . " ")" "#(1 2" "\"abc" "#\\nonsense" "(1 . 2 3)" "( . 1)" "#u8(256)" "#q" "#u8(a)"
                     "12345678901234567890" "#|" "\"\\q\"" "#5#" "\"\\xd800;\"" "|abc" "'" "(')" "#;")))
 (test (size 30000) (length (read-from (string-append "(" (apply string-append (make-list (size 30000) "x ")) ")"))))
+
+(test '(#t #f #t #f #u8(1)) (read-from "(#T #F #TRUE #False #U8(1))"))
+;; However lines end in the text, in a string they end with a newline.
+(test '("a\nb\nc\n\nd" "ab" "ab") (map read-from '("\"a\nb\r\nc\r\rd\"" "\"a\\ \r  b\"" "\"a\\\r\n\tb\"")))
 
 ;; Ports
 (test '(#t #f #t #f) (let ((p (open-input-string "x"))) (list (input-port? p) (output-port? p) (textual-port? p) (binary-port? p))))

@@ -1,6 +1,6 @@
 ;; What the collector does for programs: weak boxes, weak tables, ephemerons, guardians.
 (import (scheme base) (scheme write) (scheme eval) (scheme process-context) (scheme repl)
-        (scheme file) (srfi 69) (srfi 124) (besom))
+        (scheme file) (scheme time) (srfi 69) (srfi 124) (besom))
 (include "check.scm")
 
 (define kept (list 1 2))
@@ -50,9 +50,25 @@
 (names (* 10 (size 1000)))
 (test #t (eq? early (string->symbol "early bird")))
 
-;; Files that are forgotten are closed: more than a process may have open.
-(define (open-many n) (if (> n 0) (begin (open-input-file (car (command-line))) (if (= 0 (modulo n 100)) (gc)) (open-many (- n 1)))))
-(if (not small?) (open-many 3000))
+;; Files that are forgotten are closed: more than this process may have open.
+(define (open-many n) (if (> n 0) (begin (open-input-file (car (command-line))) (open-many (- n 1)))))
+(open-many 500)
+;; What was written to one of them is in its file.
+(define file (string-append "/tmp/besom-scheme-weak-" (number->string (current-jiffy))))
+(define (write-and-forget n)
+  (if (> n 0)
+      (begin
+        (write (cons n 'written) (open-output-file file))
+        (write-and-forget (- n 1)))))
+(write-and-forget 3)
+(collect)
+(call-with-output-file (string-append file "-other") (lambda (port) (write 'other port)))
+(test #t (equal? "written)" (let ((text (call-with-input-file file (lambda (port) (read-line port))))) (substring text (- (string-length text) 8) (string-length text)))))
+(delete-file file)
+(delete-file (string-append file "-other"))
+;; Also where no collection comes before the limit is met.
+(define (open-many-outputs n) (if (> n 0) (begin (open-output-file "/dev/null") (open-many-outputs (- n 1)))))
+(open-many-outputs 500)
 (test #t (heap-verify))
 
 (finish)
