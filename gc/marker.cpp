@@ -25,8 +25,8 @@ Result<Marker> Marker::create(std::uint64_t heap_max, std::uint32_t stack_entrie
   if (!marks) return marks.error();
   Marker marker;
   marker.marks_ = std::move(*marks);
-  // One entry for 64 bytes of arena: a 1/16 that only a wide graph of small objects comes to use.
-  const std::uint64_t by_size = std::max<std::uint64_t>(heap_max / 64, kMinStack);
+  // One entry for 80 bytes of arena: a 1/20 that only a wide graph of small objects comes to use.
+  const std::uint64_t by_size = std::max<std::uint64_t>(heap_max / 80, kMinStack);
   const std::uint64_t entries = stack_entries != 0 ? stack_entries : by_size;
   if (entries <= kMinStack) {
     marker.stack_capacity_ = static_cast<std::uint32_t>(entries);
