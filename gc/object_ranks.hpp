@@ -1,6 +1,5 @@
 #pragma once
 
-#include <bit>
 #include <cstdint>
 
 #include "freelist/boundary_map.hpp"
@@ -44,8 +43,7 @@ class ObjectRanks {
   static constexpr std::uint32_t kStretchLines = 1u << kStretchShift;
 
   [[nodiscard]] std::uint32_t count_in(std::uint32_t line, std::uint64_t granules) const noexcept {
-    return static_cast<std::uint32_t>(
-        std::popcount(lines_[line].starts & ~lines_[line].holes & granules));
+    return count_bits(lines_[line].starts & ~lines_[line].holes & granules);
   }
 
   const Line* lines_ = nullptr;

@@ -41,8 +41,8 @@ SweepResult sweep(Space& space, const MarkBits& marks, std::uint32_t end, bool p
     std::uint64_t dead = blocks & ~marked;
     std::uint64_t kept = line.starts & ~dead;
     space.leaves().erase(number, dead);
-    result.live_objects += static_cast<unsigned>(std::popcount(blocks & marked));
-    result.freed_objects += static_cast<unsigned>(std::popcount(dead));
+    result.live_objects += count_bits(blocks & marked);
+    result.freed_objects += count_bits(dead);
     while (true) {
       if (dead_begin == 0) {
         if (dead == 0) break;
