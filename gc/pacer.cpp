@@ -15,7 +15,8 @@ Pacer::Pacer(const HeapOptions& options) noexcept
 
 void Pacer::note_collection(std::uint64_t live_bytes, std::uint64_t used_bytes) noexcept {
   note_minor(live_bytes, used_bytes);
-  pace_ = kPaceBytes + kPaceFactor * live_bytes;
+  const std::uint64_t patience = live_bytes > used_bytes / 2 ? kBuildingPatience : 1;
+  pace_ = kPaceBytes + kPaceFactor * patience * live_bytes;
   note_external();
   const double kept = static_cast<double>(live_bytes) + static_cast<double>(external_);
   const double room = kept * (growth_.factor == 0 ? 1 : growth_.factor - 1);

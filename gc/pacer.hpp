@@ -18,10 +18,13 @@ namespace besom::detail {
 ///     collection left, external bytes included, since it; growth that is fixed counts as factor 2;
 ///   - at the pace: after kPaceBytes + kPaceFactor x live bytes of allocation. While little is live
 ///     this keeps the whole heap in the cache, at the price of marking that little more often.
+///     After a collection that found more than half alive it is kBuildingPatience times as long:
+///     the program is building what it will work on, and to mark that early is for nothing.
 class Pacer {
  public:
   static constexpr std::uint64_t kPaceBytes = 2 << 20;
   static constexpr std::uint64_t kPaceFactor = 16;
+  static constexpr std::uint64_t kBuildingPatience = 4;
   static constexpr std::uint64_t kDefaultInitial = 1 << 20;
 
   explicit Pacer(const HeapOptions& options) noexcept;

@@ -28,7 +28,7 @@ Outcome mark(const Build& build, std::uint32_t stack_entries) {
   const Handle<Header> root = build(kit);
   REQUIRE(root);
   Outcome outcome;
-  for (int i = 0; i < 3; ++i) {
+  for (int i = 0; i < 5; ++i) {
     REQUIRE_FALSE(kit.heap.collect());
     const CollectionStats& stats = kit.heap.last_collection();
     outcome.live_objects = stats.live_objects;

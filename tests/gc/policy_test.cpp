@@ -175,6 +175,29 @@ TEST_CASE("Pace: with little live the heap collects every 2 MiB, however large i
   CHECK(kit.heap.last_collection().cause == Cause::pace);
 }
 
+TEST_CASE("Pace: a program that builds is left alone four times as long as one that is done",
+          "[gc][policy]") {
+  HeapOptions options = exact_options();
+  options.heap_initial = options.heap_max;
+  options.growth = Growth::fixed();
+  Kit kit(options);
+  const Handle<RefArray<Node>> built = kit.heap.make(kit.refs, kMiB / 64);
+  for (std::uint32_t i = 0; i < built->length(); ++i) (*built)[i] = kit.heap.allocate(kit.node);
+  const auto bytes_to_next = [&] {
+    const std::uint64_t before = kit.heap.stats().collections;
+    std::uint64_t bytes = 0;
+    for (; kit.heap.stats().collections == before; bytes += 64) {
+      REQUIRE(kit.heap.allocate(kit.block) != nullptr);
+    }
+    return bytes;
+  };
+  REQUIRE_FALSE(kit.heap.collect());
+  const std::uint64_t building = bytes_to_next();
+  const std::uint64_t done = bytes_to_next();
+  CHECK(building > 3 * done);
+  CHECK(building < 5 * done);
+}
+
 TEST_CASE("Steady state: 20 million allocations leave the capacity as it is", "[gc][policy]") {
   Kit kit(exact_options());
   const std::uint32_t scale = kUnderSanitizer ? 10 : 1;
