@@ -687,7 +687,8 @@ typedef struct besom_collection {
   uint64_t holes, largest_hole, committed, reserved, returned;
   uint64_t external;      ///< Bytes held outside, at its end.
   uint64_t bad_refs;      ///< Slots that held no object's index; not followed.
-  uint64_t bad_headers;   ///< Objects whose header contradicts the tables; not traced.
+  /// Objects whose header contradicts the tables; not traced. Those without refs are not looked at.
+  uint64_t bad_headers;
   uint64_t mark_rescans;  ///< Walks of the mark bitmap because the mark stack was full.
   uint64_t weak_cleared, entries_broken, finalizers_ready, released;
 } besom_collection;

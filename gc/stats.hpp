@@ -43,7 +43,8 @@ struct CollectionStats {
   std::uint64_t returned = 0;        ///< Given back to the system by this collection.
   std::uint64_t external = 0;        ///< Bytes held outside, at its end.
   std::uint64_t bad_refs = 0;        ///< Slots that held no object's index; not followed.
-  std::uint64_t bad_headers = 0;     ///< Objects whose header contradicts the tables; not traced.
+  /// Objects whose header contradicts the tables; not traced. Those without refs are not looked at.
+  std::uint64_t bad_headers = 0;
   std::uint64_t mark_rescans = 0;    ///< Walks of the mark bitmap because the mark stack was full.
   std::uint64_t weak_cleared = 0;    ///< Weak slots and handles whose targets died.
   std::uint64_t entries_broken = 0;  ///< Entries of ephemerons and weak values.
