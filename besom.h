@@ -685,8 +685,8 @@ typedef struct besom_collection {
   uint64_t live_bytes, live_objects, freed_bytes, freed_objects;
   uint64_t roots_ns, mark_ns, weak_ns, sweep_ns, pause_ns;
   uint64_t holes, largest_hole, committed, reserved, returned;
-  uint64_t external;      ///< Bytes held outside, at its end.
-  uint64_t bad_refs;      ///< Slots that held no object's index; not followed.
+  uint64_t external;  ///< Bytes held outside, at its end.
+  uint64_t bad_refs;  ///< Slots that held no object's index; not followed.
   /// Objects whose header contradicts the tables; not traced. Those without refs are not looked at.
   uint64_t bad_headers;
   uint64_t mark_rescans;  ///< Walks of the mark bitmap because the mark stack was full.

@@ -40,9 +40,9 @@ struct CollectionStats {
   std::uint64_t largest_hole = 0;
   std::uint64_t committed = 0;
   std::uint64_t reserved = 0;
-  std::uint64_t returned = 0;        ///< Given back to the system by this collection.
-  std::uint64_t external = 0;        ///< Bytes held outside, at its end.
-  std::uint64_t bad_refs = 0;        ///< Slots that held no object's index; not followed.
+  std::uint64_t returned = 0;  ///< Given back to the system by this collection.
+  std::uint64_t external = 0;  ///< Bytes held outside, at its end.
+  std::uint64_t bad_refs = 0;  ///< Slots that held no object's index; not followed.
   /// Objects whose header contradicts the tables; not traced. Those without refs are not looked at.
   std::uint64_t bad_headers = 0;
   std::uint64_t mark_rescans = 0;    ///< Walks of the mark bitmap because the mark stack was full.
