@@ -103,6 +103,9 @@ Value Reader::read() {
         open_.push_back({token, kNil, kNil, lexer_.line(), lexer_.column(), Open::items, 0});
         continue;
       case Token::label:
+        if (labels_.contains(lexer_.label())) {
+          lexer_.fail("datum label #" + std::to_string(lexer_.label()) + "= defined twice");
+        }
         labels_[lexer_.label()] = in_.ref(in_.make<Box>(kBox));
         open_.push_back(
             {token, kNil, kNil, lexer_.line(), lexer_.column(), Open::items, lexer_.label()});
