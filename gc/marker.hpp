@@ -54,11 +54,12 @@ struct MarkFindings {
 
 /// Marks what is reachable from the roots it is given.
 ///
-/// An object is marked when the first ref to it is met and pushed once, so that the stack is
-/// bounded by objects, not edges. Between the stack and the visit lies a short queue of objects
-/// whose memory and table words are being prefetched: without it marking a random graph waits for
-/// memory at each object. Nothing recurses and nothing is allocated: where the stack is full the
-/// object stays marked, and when all else is done a walk over the mark bits visits what was left.
+/// An object is marked when the first ref to it is met and pushed once, unless it is known to have
+/// no refs, so that the stack is bounded by objects, not edges. Between the stack and the visit
+/// lies a short queue of objects whose memory and table words are being prefetched: without it
+/// marking a random graph waits for memory at each object. Nothing recurses and nothing is
+/// allocated: where the stack is full the object stays marked, and when all else is done a walk
+/// over the mark bits visits what was left.
 ///
 /// Nothing that is read from the arena is trusted: an index has to be the start of an object by the
 /// side tables, and an object's header may only claim less than its extent there.
