@@ -147,8 +147,10 @@ class Stopper {
   static inline scheme::Interp* running = nullptr;
 };
 
-/// Parentheses are balanced, so that more than the reader is reached.
+/// Parentheses are balanced, so that more than the reader is reached. What begins with a comment is
+/// a program as it stands: files of programs are a corpus.
 std::string program_of(const std::uint8_t* data, std::size_t size) {
+  if (size != 0 && data[0] == ';') return {data, data + size};
   std::string text;
   int depth = 0;
   for (std::size_t i = 0; i < size; ++i) {
