@@ -36,15 +36,30 @@ void BitTree::erase_from(int level, std::uint32_t member) noexcept {
 void BitTree::insert(std::uint32_t member) noexcept { insert_from(0, member); }
 void BitTree::erase(std::uint32_t member) noexcept { erase_from(0, member); }
 
+/// Of [first, last] those in word `number`, as its bits.
+static std::uint64_t members_in_word(std::uint32_t number, std::uint32_t first,
+                                     std::uint32_t last) noexcept {
+  std::uint64_t members = ~std::uint64_t{0};
+  if (number == first >> 6) members &= ~std::uint64_t{0} << (first & 63u);
+  if (number == last >> 6) members &= (bit(last) << 1) - 1;
+  return members;
+}
+
 void BitTree::insert_range(std::uint32_t first, std::uint32_t last) noexcept {
   for (std::uint32_t number = first >> 6; number <= last >> 6; ++number) {
-    std::uint64_t members = ~std::uint64_t{0};
-    if (number == first >> 6) members &= ~std::uint64_t{0} << (first & 63u);
-    if (number == last >> 6) members &= (bit(last) << 1) - 1;
     std::uint64_t& word = levels_[0][number];
     const bool was_empty = word == 0;
-    word |= members;
+    word |= members_in_word(number, first, last);
     if (was_empty) insert_from(1, number);
+  }
+}
+
+void BitTree::erase_range(std::uint32_t first, std::uint32_t last) noexcept {
+  for (std::uint32_t number = first >> 6; number <= last >> 6; ++number) {
+    std::uint64_t& word = levels_[0][number];
+    if (word == 0) continue;
+    word &= ~members_in_word(number, first, last);
+    if (word == 0) erase_from(1, number);
   }
 }
 

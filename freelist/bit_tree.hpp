@@ -30,6 +30,8 @@ class BESOM_API BitTree {
   void erase(std::uint32_t member) noexcept;
   /// Inserts all of [first, last].
   void insert_range(std::uint32_t first, std::uint32_t last) noexcept;
+  /// Erases what there is of [first, last]. O((last - first) / 64).
+  void erase_range(std::uint32_t first, std::uint32_t last) noexcept;
   /// Erases all. O(members / 64).
   void clear() noexcept;
   [[nodiscard]] bool contains(std::uint32_t member) const noexcept;

@@ -1,5 +1,7 @@
 #include "freelist/boundary_map.hpp"
 
+#include <algorithm>
+
 namespace besom::detail {
 namespace {
 
@@ -68,18 +70,23 @@ void BoundaryMap::set_starts(std::uint32_t first, std::uint32_t end, std::uint32
 
 void BoundaryMap::clear_blocks(std::uint32_t first, std::uint32_t end) noexcept {
   if (first >= end) return;
-  std::uint32_t number = first >> kLineShift;
-  while (number != kNone && number << kLineShift < end) {
+  const std::uint32_t last_line = (end - 1) >> kLineShift;
+  // Lines that lost their last start; those between had none or lost theirs as well.
+  std::uint32_t first_emptied = kNone;
+  std::uint32_t last_emptied = 0;
+  for (std::uint32_t number = first >> kLineShift; number <= last_line;
+       number = next_used_line(number + 1)) {
     Line& line = lines_[number];
     const std::uint64_t mask = mask_in_line(number, first, end);
     BESOM_CHECK((line.holes & mask) == 0, "a run of blocks contains a hole: run, line",
                 to_bytes(first), to_bytes(number << kLineShift));
-    if ((line.starts & mask) != 0) {
-      line.starts &= ~mask;
-      if (line.starts == 0) used_lines_.erase(number);
-    }
-    number = lines_[number + 1].starts != 0 ? number + 1 : used_lines_.first_from(number + 1);
+    if ((line.starts & mask) == 0) continue;
+    line.starts &= ~mask;
+    if (line.starts != 0) continue;
+    first_emptied = std::min(first_emptied, number);
+    last_emptied = number;
   }
+  if (first_emptied != kNone) used_lines_.erase_range(first_emptied, last_emptied);
 }
 
 void BoundaryMap::verify(std::uint32_t end) const {

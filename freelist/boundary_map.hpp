@@ -124,9 +124,10 @@ class BESOM_API BoundaryMap {
 
   [[nodiscard]] const Line& line(std::uint32_t number) const noexcept { return lines_[number]; }
   [[nodiscard]] const Line* lines() const noexcept { return lines_.data(); }
-  /// Lines with a start, in address order from `line` on; kNone after the last.
+  /// The first line from `line` on that has a start; kNone when there is none. `line` is at most
+  /// one beyond the sentinel's.
   [[nodiscard]] std::uint32_t next_used_line(std::uint32_t line) const noexcept {
-    return used_lines_.first_from(line);
+    return lines_[line].starts != 0 ? line : used_lines_.first_from(line);
   }
   [[nodiscard]] std::size_t table_bytes() const noexcept {
     return lines_.size_bytes() + used_lines_.table_bytes();

@@ -15,14 +15,17 @@ std::uint64_t above(std::uint32_t granule) { return ~std::uint64_t{1} << (granul
 
 SweepResult sweep(Space& space, const MarkBits& marks, std::uint32_t end, bool poison,
                   bool young_only) noexcept {
-  SweepResult result;
+  // Apart from the result: where stores may alias it, it would be written for each line.
+  std::uint64_t live_objects = 0;
+  std::uint64_t freed_objects = 0;
+  std::uint64_t freed_bytes = 0;
   const BoundaryMap& map = space.free_list().map();
   std::uint32_t dead_begin = 0;  // granule 0 is never an object: no run is open
   const auto close = [&](std::uint32_t dead_end) {
     const Run run{to_bytes(dead_begin), to_bytes(dead_end - dead_begin)};
     if (poison) space.poison_run(run);
     space.release(run);
-    result.freed_bytes += run.size_bytes;
+    freed_bytes += run.size_bytes;
     dead_begin = 0;
   };
   // An open run ends where the next object starts, be that young or not.
@@ -41,8 +44,9 @@ SweepResult sweep(Space& space, const MarkBits& marks, std::uint32_t end, bool p
     std::uint64_t dead = blocks & ~marked;
     std::uint64_t kept = line.starts & ~dead;
     space.leaves().erase(number, dead);
-    result.live_objects += count_bits(blocks & marked);
-    result.freed_objects += count_bits(dead);
+    const std::uint64_t live = blocks & marked;
+    if (live != 0) live_objects += count_bits(live);
+    freed_objects += count_bits(dead);
     while (true) {
       if (dead_begin == 0) {
         if (dead == 0) break;
@@ -57,7 +61,7 @@ SweepResult sweep(Space& space, const MarkBits& marks, std::uint32_t end, bool p
     }
   }
   space.young_lines().clear();
-  return result;
+  return {live_objects, freed_objects, freed_bytes};
 }
 
 }  // namespace besom::detail

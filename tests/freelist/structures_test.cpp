@@ -104,7 +104,8 @@ TEST_CASE("A bit tree finds members across empty words of every level", "[freeli
   CHECK(tree.last_before(1u << 24) == 1u << 23);
 }
 
-TEST_CASE("A bit tree takes ranges and lets all go at once", "[freelist][bit_tree][property]") {
+TEST_CASE("A bit tree takes and gives up ranges and lets all go at once",
+          "[freelist][bit_tree][property]") {
   Random random = random_for("structures: bit tree ranges");
   INFO("seed " << test_seed());
   BitTree tree;
@@ -115,8 +116,13 @@ TEST_CASE("A bit tree takes ranges and lets all go at once", "[freelist][bit_tre
       const std::uint32_t first = random.below(1u << 20) >> random.below(20);
       const std::uint32_t last =
           std::min((1u << 20) - 1, first + (random.below(1000) >> random.below(10)));
-      tree.insert_range(first, last);
-      for (std::uint32_t member = first; member <= last; ++member) numbers.insert(member);
+      if (random.chance(70)) {
+        tree.insert_range(first, last);
+        for (std::uint32_t member = first; member <= last; ++member) numbers.insert(member);
+      } else {
+        tree.erase_range(first, last);
+        numbers.erase(numbers.lower_bound(first), numbers.upper_bound(last));
+      }
     }
     std::uint32_t found = tree.first_from(0);
     for (const std::uint32_t member : numbers) {
