@@ -92,7 +92,9 @@ void Interp::move_to_bottom(Value*& fp, std::uint32_t argc) noexcept {
   fp = bottom_ + 2;
 }
 
-void Interp::throw_to(Value continuation) noexcept {
+void Interp::throw_to(Value continuation) {
+  // A program may go round by continuations alone, without a call or a loop.
+  check_interrupt();
   const auto* kont = at<Continuation>(continuation);
   registers.rest = continuation;
   registers.winders = kont->winders.get();

@@ -159,7 +159,8 @@ class Interp {
   [[nodiscard]] std::string describe(Value object);
   /// Raises the condition of an interrupt that came in.
   void check_interrupt();
-  /// Raises an interrupt condition at the next call or loop; may be called by a signal handler.
+  /// Raises an interrupt condition at the next call, loop or throw to a continuation; may be called
+  /// by a signal handler.
   void interrupt() noexcept {
     interrupted_.store(true, std::memory_order_relaxed);
     limit_.store(nullptr, std::memory_order_relaxed);
@@ -240,7 +241,7 @@ class Interp {
   void move_to_bottom(Value*& fp, std::uint32_t argc) noexcept;
   [[nodiscard]] bool underflow(Value*& fp, const Insn*& pc) noexcept;
   void leave_returned() noexcept;
-  void throw_to(Value continuation) noexcept;
+  void throw_to(Value continuation);
   /// The registers as they are for the caller of the frame at `fp`, whose procedure cannot be
   /// entered or is carried out by C++ code.
   void save_caller(Value* fp, std::uint32_t argc) noexcept;

@@ -1,0 +1,42 @@
+#!/bin/sh
+# interrupt.sh SCHEME: an interrupt ends what does not end by itself, however it goes round, and
+# the REPL goes on.
+set -eu
+folder=$(mktemp -d)
+mkfifo "$folder/in" "$folder/out"
+"$1" <"$folder/in" >"$folder/out" 2>&1 &
+scheme=$!
+trap 'kill -KILL $scheme 2>/dev/null || :; rm -r "$folder"' EXIT
+exec 3>"$folder/in" 4<"$folder/out"
+
+# await TEXT: reads up to the line that holds it.
+await() {
+  while read -r line <&4; do
+    case $line in *"$1"*) return ;; esac
+  done
+  echo "the REPL ended before: $1"
+  exit 1
+}
+
+while read -r endless; do
+  printf '(begin (display "started") (newline) (flush-output-port) %s)\n' "$endless" >&3
+  await started
+  sleep 0.1  # so that it goes round by now
+  kill -INT $scheme
+  await interrupted
+done <<'PROGRAMS'
+(let loop () (loop))
+(do () (#f))
+(letrec ((f (lambda () (g))) (g (lambda () (f)))) (f))
+(let ((k #f)) (call/cc (lambda (c) (set! k c))) (k 1))
+(let ((k #f)) (call/cc (lambda (c) (set! k c))) (dynamic-wind list (lambda () (k 1)) list))
+(let ((k #f)) (call/cc (lambda (c) (set! k c))) (with-exception-handler k (lambda () (raise 1))))
+(let ((l (list 1))) (set-cdr! l l) (for-each list l))
+(let ((l (list 1))) (set-cdr! l l) (let loop () (memv 2 l) (loop)))
+(eval '(let loop () (loop)) (interaction-environment))
+PROGRAMS
+
+echo '(display (+ 40 2))(newline)' >&3
+await 42
+exec 3>&-
+wait $scheme
