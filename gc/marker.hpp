@@ -134,7 +134,14 @@ class Marker {
   static constexpr std::uint32_t kSliceSlots = 256;
   static constexpr std::uint32_t kMaxSlices = 64;
   static constexpr std::uint32_t kMinStack = 64;
-  static constexpr std::uint32_t kPrefetchBatch = 16;
+  /// Eight, whose prefetches a processor's miss buffers take without waiting; four times, so that
+  /// they have come by the time they are needed.
+  static constexpr std::uint32_t kBatchObjects = 8;
+  static constexpr std::uint32_t kBatches = 4;
+  struct Batch {
+    std::uint32_t size = 0;
+    std::uint32_t objects[kBatchObjects];
+  };
   /// Slots of an object of less than a line: what is not its header.
   static constexpr std::uint32_t kMostPlainSlots = kLineGranules * kGranuleBytes / 4;
 

@@ -128,16 +128,15 @@ void Marker::drain_stack() noexcept {
     hot.top = stack_ + stack_size_;
     hot.end = end_;
   };
-  // Of two batches one is visited while the memory of the other is on its way. Many at a time,
+  // While one batch is visited the memory of the others is on its way. Several objects at a time,
   // since the page walks of prefetches overlap only within the processor's window.
-  std::uint32_t batches[2][kPrefetchBatch];
-  std::uint32_t* batch = batches[0];
-  std::uint32_t* batch_end = batch;
-  std::uint32_t* other = batches[1];
-  std::uint32_t* other_end = other;
+  Batch batches[kBatches];
+  Batch* batch = batches;
+  std::uint32_t in_flight = 0;
   while (true) {
-    for (const std::uint32_t* next = batch; next != batch_end; ++next) {
-      const std::uint32_t index = *next;
+    in_flight -= batch->size;
+    for (std::uint32_t i = 0; i < batch->size; ++i) {
+      const std::uint32_t index = batch->objects[i];
       const TypeInfo* type = plain_type(hot, index);
       if (type != nullptr && hot.top < hot.roomy) [[likely]] {
         visit_plain(hot, hot.base + index, *type);
@@ -146,21 +145,22 @@ void Marker::drain_stack() noexcept {
         apart([&] { trace(index); });
       }
     }
-    if (hot.top == stack_ && other == other_end) {
+    if (hot.top == stack_ && in_flight == 0) {
       if (slice_count_ == 0) break;
       apart([this] { trace_next_slice(); });
     }
     const auto size = static_cast<std::uint32_t>(hot.top - stack_);
     stack_peak_ = std::max(stack_peak_, size);
-    const std::uint32_t taken = std::min(size, kPrefetchBatch);
-    for (batch_end = batch; batch_end != batch + taken; ++batch_end) {
+    const std::uint32_t taken = std::min(size, kBatchObjects);
+    batch->size = taken;
+    for (std::uint32_t i = 0; i < taken; ++i) {
       const std::uint32_t index = *--hot.top;
       prefetch(index);
-      *batch_end = index;
+      batch->objects[i] = index;
     }
     marked_ += taken;
-    std::swap(batch, other);
-    std::swap(batch_end, other_end);
+    in_flight += taken;
+    batch = batch == batches + kBatches - 1 ? batches : batch + 1;
   }
   stack_size_ = 0;
 }
