@@ -1,14 +1,13 @@
 /// Host memory: how much the tables take, and when.
 
 #include <malloc.h>
-#include <unistd.h>
 
-#include <fstream>
 #include <vector>
 
 #include "freelist/free_list.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/death.hpp"
+#include "tests/support/process.hpp"
 #include "tests/support/seed.hpp"
 
 namespace besom::test {
@@ -21,15 +20,6 @@ constexpr std::uint64_t kMiB = 1 << 20;
 std::size_t host_bytes() {
   const struct mallinfo2 info = mallinfo2();
   return info.uordblks + info.hblkhd;
-}
-
-/// The pages of this process that are in memory.
-std::size_t resident_bytes() {
-  std::ifstream statm("/proc/self/statm");
-  std::size_t total = 0;
-  std::size_t resident = 0;
-  statm >> total >> resident;
-  return resident * static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
 }
 
 /// docs/promises.md: 4 % of the arena and 1 MiB.
@@ -50,12 +40,12 @@ TEST_CASE("Every second granule of 64 MiB free: the tables keep to 4 % and 1 MiB
           "[freelist][tables]") {
   constexpr std::uint64_t kCapacity = 64 * kMiB;
   const std::size_t host_before = host_bytes();
-  const std::size_t resident_before = resident_bytes();
+  const std::size_t resident_before = process_bytes();
   FreeList list(kCapacity);
   free_every_second_granule(list, kCapacity);
   REQUIRE(list.num_free_blocks() == kCapacity / 32);
   const std::size_t host_used = host_bytes() - host_before;
-  const std::size_t resident_used = resident_bytes() - std::min(resident_bytes(), resident_before);
+  const std::size_t resident_used = process_bytes() - std::min(process_bytes(), resident_before);
   INFO("tables " << list.table_bytes() << ", malloc " << host_used << ", resident "
                  << resident_used);
   CHECK(list.table_bytes() <= bound(kCapacity));
@@ -80,10 +70,10 @@ TEST_CASE("Tables keep to 4 % and 1 MiB at every capacity", "[freelist][tables]"
 
 TEST_CASE("Tables of an unused list of 4 GiB take no memory yet", "[freelist][tables]") {
   if (kUnderSanitizer) return;
-  const std::size_t before = resident_bytes();
+  const std::size_t before = process_bytes();
   FreeList list(std::uint64_t{1} << 32);
   for (int i = 0; i < 1000; ++i) REQUIRE(list.alloc_fast(64) != 0);
-  CHECK(resident_bytes() < before + kMiB);
+  CHECK(process_bytes() < before + kMiB);
 }
 
 TEST_CASE("A list that grew in small steps has tables at most an eighth too large",

@@ -2,13 +2,12 @@
 /// back.
 
 #include <sys/mman.h>
-#include <unistd.h>
 
-#include <fstream>
 #include <vector>
 
 #include "tests/gc/kit.hpp"
 #include "tests/heap/fault_system.hpp"
+#include "tests/support/process.hpp"
 
 namespace besom::test {
 namespace {
@@ -20,15 +19,6 @@ std::uint64_t resident_bytes(char* base, std::uint64_t bytes) {
   std::uint64_t count = 0;
   for (const unsigned char page : pages) count += page & 1;
   return count * 4096;
-}
-
-/// Of the whole process.
-std::uint64_t process_bytes() {
-  std::ifstream statm("/proc/self/statm");
-  std::uint64_t total = 0;
-  std::uint64_t resident = 0;
-  statm >> total >> resident;
-  return resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
 }
 
 /// Sanitizers keep memory of their own for all that is touched, and do not give it back.

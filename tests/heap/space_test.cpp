@@ -277,7 +277,8 @@ TEST_CASE("Space: the last object may end with the capacity", "[heap][space]") {
 }
 
 TEST_CASE("Space: at 4 GiB the last granule below the end can be used", "[heap][space]") {
-  // Address space only: what is not touched takes no memory.
+  // Address space only: memory that was never handed out is not touched to make it zero. What comes
+  // back would be, so that each whole is taken from a space of its own.
   Space space = space_of(HeapOptions::kMaxHeap, HeapOptions::kMaxHeap);
   const std::uint32_t granules = 0xffffffe0u / 16;
   char* object = space.allocate(granules);
@@ -288,12 +289,16 @@ TEST_CASE("Space: at 4 GiB the last granule below the end can be used", "[heap][
   CHECK(space.object_at(0xffffffff).size_bytes == 0);
   CHECK(space.allocate(1) == nullptr);
   space.release({16, 0xffffffe0});
-  char* small = space.allocate(0xffffffe0u / 16 - 1);
-  REQUIRE(small != nullptr);
-  char* last = space.allocate(1);
+  CHECK(space.free_list().num_free_blocks() == 1);
+  CHECK(space.used_bytes() == 0);
+
+  Space other = space_of(HeapOptions::kMaxHeap, HeapOptions::kMaxHeap);
+  REQUIRE(other.allocate(granules - 1) != nullptr);
+  char* last = other.allocate(1);
   REQUIRE(last != nullptr);
   last[15] = 1;
-  CHECK(space.is_object(index_of(last)));
+  CHECK(index_of(last) == 0xffffffe0);
+  CHECK(other.is_object(index_of(last)));
 }
 
 TEST_CASE("Space: nothing stays mapped", "[heap][space]") {

@@ -1,0 +1,119 @@
+#include "tests/gc/heap_model_impl.hpp"
+
+namespace besom::test {
+
+void HeapModel::Impl::note_collections(const Shadow* added) {
+  const std::uint64_t collections = heap_->stats().collections;
+  if (collections == counts_.collections) return;
+  expect(collections == counts_.collections + 1, "one collection at a time", collections);
+  counts_.collections = collections;
+  if (heap_->last_collection().minor) ++counts_.minor_collections;
+  mark_shadows(heap_->last_collection().minor);
+  std::uint64_t live_objects = 0;
+  std::uint64_t live_bytes = 0;
+  std::size_t kept = 0;
+  dead_.clear();
+  for (std::unique_ptr<Shadow>& shadow : shadows_) {
+    if (shadow->mark == mark_) {
+      ++live_objects;
+      live_bytes += shadow->bytes;
+      shadow->is_old = true;
+      check_object(*shadow);
+      shadows_[kept++] = std::move(shadow);
+    } else {
+      dead_.push_back(shadow->index);
+      graveyard_.push_back(std::move(shadow));
+    }
+  }
+  shadows_.resize(kept);
+  graveyard_.clear();
+  counts_.objects_compared += live_objects;
+  const CollectionStats& last = heap_->last_collection();
+  expect(last.live_objects == live_objects, "objects alive against the model's",
+         last.live_objects << 32 | live_objects);
+  expect(last.live_bytes == live_bytes, "bytes alive against the model's",
+         last.live_bytes << 32 | live_bytes);
+  expect(last.freed_objects == dead_.size(), "objects freed", last.freed_objects);
+  expect(last.bad_refs == 0 && last.bad_headers == 0, "no damage", last.bad_refs);
+  if (added == nullptr) return;
+  // The new object may have taken a dead one's place; any other index is no object's.
+  for (const std::uint32_t index : dead_) {
+    if (index == added->index) continue;
+    expect(!heap_->check(Ref<void>(index)), "a dead object is no object", index);
+  }
+}
+
+void HeapModel::Impl::mark_shadows(bool with_old) {
+  ++mark_;
+  for (const std::unique_ptr<Shadow>& shadow : shadows_) {
+    if (with_old && shadow->is_old) push(shadow.get());
+  }
+  push(newest_);
+  for (const Rooted& rooted : handles_) push(rooted.shadow);
+  for (const Scope& scope : scopes_) {
+    for (const auto& local : scope.locals) push(local.second);
+  }
+  for (const ShadowSlot& slot : range_shadows_) push(slot.target);
+  for (Shadow* shadow : called_) push(shadow);
+  for (const ShadowGuard& guard : ready_) push(guard.agent);
+  drain_worklist();
+  settle();
+  for (auto& [weak, shadow] : weak_) {
+    if (shadow != nullptr && shadow->mark != mark_) shadow = nullptr;
+  }
+  const std::uint64_t died =
+      move_ready([&](const ShadowGuard& guard) { return guard.object->mark != mark_; });
+  expect(heap_->last_collection().finalizers_ready == died, "registrations ready", died);
+  counts_.finalizers_ready += died;
+  for (const ShadowGuard& guard : ready_) push(guard.agent);
+  drain_worklist();
+  settle();
+}
+
+void HeapModel::Impl::drain_worklist() {
+  do {
+    while (!worklist_.empty()) {
+      const Shadow* shadow = worklist_.back();
+      worklist_.pop_back();
+      if (shadow->kind == kWeak || shadow->kind == kEphemerons) continue;
+      const std::size_t step = shadow->kind == kWeakValues ? 2 : 1;
+      for (std::size_t i = 0; i < shadow->slots.size(); i += step) push(shadow->slots[i].target);
+    }
+    for (const std::unique_ptr<Shadow>& shadow : shadows_) {
+      if (shadow->kind != kEphemerons || shadow->mark != mark_) continue;
+      for (std::size_t i = 0; i < shadow->slots.size(); i += 2) {
+        if (is_kept(shadow->slots[i])) push(shadow->slots[i + 1].target);
+      }
+    }
+    for (const ShadowGuard& guard : guards_) {
+      if (guard.object->mark == mark_) push(guard.agent);
+    }
+  } while (!worklist_.empty());
+}
+
+void HeapModel::Impl::settle() {
+  for (const std::unique_ptr<Shadow>& shadow : shadows_) {
+    if (shadow->mark != mark_ || shadow->kind < kWeak) continue;
+    std::vector<ShadowSlot>& slots = shadow->slots;
+    if (shadow->kind == kWeak) {
+      for (ShadowSlot& slot : slots) {
+        if (is_dead(slot)) slot = {};
+      }
+      continue;
+    }
+    for (std::size_t i = 0; i < slots.size(); i += 2) {
+      const bool is_ephemeron = shadow->kind == kEphemerons;
+      const ShadowSlot& key = slots[i];
+      const bool has_key = key.is_integer || key.target != nullptr;
+      if (!is_dead(is_ephemeron ? key : slots[i + 1]) &&
+          (has_key || slots[i + 1].target == nullptr)) {
+        continue;
+      }
+      slots[i] = {};
+      slots[i + 1] = {nullptr, 0, true};
+      ++counts_.entries_broken;
+    }
+  }
+}
+
+}  // namespace besom::test
