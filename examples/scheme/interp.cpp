@@ -215,6 +215,30 @@ void Interp::check_native_stack(const Place& place) {
   }
 }
 
+Value Interp::run(Value thunk) {
+  keep_reserve();
+  registers.rest = kFalse;
+  rest_end_ = rest_fp_ = rest_pc_ = 0;
+  extend_to(bottom_ + 2);
+  bottom_[0] = encode(at<Code>(registers.stub)->insns() + 1);
+  bottom_[1] = thunk;
+  fp_ = bottom_ + 2;
+  pc_ = at<Code>(registers.stub)->insns() + 1;
+  top_ = fp_;
+  running_ = true;
+  for (std::uint32_t argc = 0;;) {
+    try {
+      const Value result = execute(argc);
+      running_ = false;
+      fp_ = top_ = bottom_;
+      return result;
+    } catch (const Raised& raised) {
+      prepare_raise(raised.object);
+      argc = 1;
+    }
+  }
+}
+
 void Interp::reset() noexcept {
   std::fill(bottom_, soft_limit_, Value());
   fp_ = top_ = soft_limit_ = bottom_;
