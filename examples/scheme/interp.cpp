@@ -96,6 +96,7 @@ void Interp::visit_roots(besom::Tracer& tracer) {
   for (const Value value : temporaries_) tracer.visit(value);
   for (const Value value : pins_) tracer.visit(value);
   Value* const top = top_ != nullptr ? top_ : fp_ + frame_slots(fp_);
+  clear_dead_slots();
   for (const Value* slot = stack_.get(); slot < top; ++slot) tracer.visit(*slot);
   // What stands above is dead, and must not be taken for a ref when the stack grows over it again.
   // The limit stays: a caller's frame may reach beyond what is live now.
@@ -190,6 +191,7 @@ void Interp::define_builtins() {
   code->name.init(kFalse);
   code->file.init(kFalse);
   code->positions.init(kFalse);
+  code->live.init(kFalse);
   code->frame_slots = 1;
   code->is_internal = 1;
   code->insns()[0] = {static_cast<std::uint8_t>(Op::call), 0, 0, 0};
