@@ -35,6 +35,10 @@ struct Function {
   return insn.op == static_cast<std::uint8_t>(op);
 }
 
+/// For each instruction bits for the slots that are live before it: it, or what may come after,
+/// reads what is in them. Of a call these are, below the callee's frame, those live while it runs.
+[[nodiscard]] std::vector<std::uint32_t> live_slots(const std::vector<Insn>& code);
+
 /// Generates code. Variables and temporaries have slots, taken and given back like a stack; the
 /// value of an expression goes to a slot that the caller names, which is written last of all.
 class Generator {

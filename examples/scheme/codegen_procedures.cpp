@@ -198,12 +198,16 @@ Value Generator::compile_lambda(Node* lambda, Function& function) {
     std::memcpy(in_.at<Bytevector>(positions)->bytes(), function.positions.data(),
                 function.positions.size() * 4);
   }
+  const std::vector<std::uint32_t> live_bits = live_slots(function.code);
+  const Value live = in_.make_bytevector(live_bits.size() * 4);
+  std::memcpy(in_.at<Bytevector>(live)->bytes(), live_bits.data(), live_bits.size() * 4);
   auto* code = in_.make<Code>(kCode, function.code.size() * sizeof(Insn));
   code->constants.init(constants);
   code->name.init(lambda->value);
   code->file.init(file_);
   code->positions.init(positions);
-  code->frame_slots = function.frame;
+  code->live.init(live);
+  code->frame_slots = static_cast<std::uint16_t>(function.frame);
   code->is_internal = is_internal_ ? 1 : 0;
   std::memcpy(static_cast<void*>(code->insns()), function.code.data(),
               function.code.size() * sizeof(Insn));

@@ -138,6 +138,31 @@ bool Interp::underflow(Value*& fp, const Insn*& pc) noexcept {
   return true;
 }
 
+/// What no frame on the stack reads any more is to keep nothing. Frames that continuations hold
+/// keep all they have.
+void Interp::clear_dead_slots() noexcept {
+  const Value* end = top_ != nullptr ? top_ : fp_ + frame_slots(fp_);
+  Value* fp = fp_;
+  for (const Insn* pc = pc_; fp > bottom_;) {
+    const std::uint32_t own = std::min(frame_offset(pc), static_cast<std::uint32_t>(end - fp));
+    if (is(fp[-1], kClosure)) {
+      auto* code = at<Code>(at<Closure>(fp[-1])->code.get());
+      const auto number = static_cast<std::uint64_t>(pc - 1 - code->insns());
+      // A procedure that is about to begin has no instruction of its own.
+      if (is(code->live.get(), kBytevector) && number < code->header.length / sizeof(Insn)) {
+        const auto* live =
+            reinterpret_cast<const std::uint32_t*>(at<Bytevector>(code->live.get())->bytes());
+        for (std::uint32_t i = 0; i < std::min(own, kLiveSlots); ++i) {
+          if ((live[number] >> i & 1) == 0) fp[i] = Value();
+        }
+      }
+    }
+    end = fp - 2;
+    pc = decode(fp[-2]);
+    fp -= 2 + frame_offset(pc);
+  }
+}
+
 /// `(apply f a ... list)` becomes `(f a ... item ...)`.
 std::uint32_t Interp::spread_list(Value*& fp, std::uint32_t argc) {
   const Value list = fp[argc - 1];

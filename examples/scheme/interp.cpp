@@ -96,6 +96,7 @@ void Interp::visit_roots(besom::Tracer& tracer) {
   for (const Value value : temporaries_) tracer.visit(value);
   for (const Value value : pins_) tracer.visit(value);
   Value* const top = top_ != nullptr ? top_ : fp_ + frame_slots(fp_);
+  clear_dead_slots();
   for (const Value* slot = stack_.get(); slot < top; ++slot) tracer.visit(*slot);
   // What stands above is dead, and must not be taken for a ref when the stack grows over it again.
   // The limit stays: a caller's frame may reach beyond what is live now.
@@ -190,6 +191,7 @@ void Interp::define_builtins() {
   code->name.init(kFalse);
   code->file.init(kFalse);
   code->positions.init(kFalse);
+  code->live.init(kFalse);
   code->frame_slots = 1;
   code->is_internal = 1;
   code->insns()[0] = {static_cast<std::uint8_t>(Op::call), 0, 0, 0};
@@ -212,6 +214,30 @@ void Interp::check_native_stack(const Place& place) {
       static_cast<std::size_t>(native_stack_ > here ? native_stack_ - here : here - native_stack_);
   if (used > native_stack_bytes_) {
     fail_at(place, "nested too deeply", {}, kSyntaxCondition);
+  }
+}
+
+Value Interp::run(Value thunk) {
+  keep_reserve();
+  registers.rest = kFalse;
+  rest_end_ = rest_fp_ = rest_pc_ = 0;
+  extend_to(bottom_ + 2);
+  bottom_[0] = encode(at<Code>(registers.stub)->insns() + 1);
+  bottom_[1] = thunk;
+  fp_ = bottom_ + 2;
+  pc_ = at<Code>(registers.stub)->insns() + 1;
+  top_ = fp_;
+  running_ = true;
+  for (std::uint32_t argc = 0;;) {
+    try {
+      const Value result = execute(argc);
+      running_ = false;
+      fp_ = top_ = bottom_;
+      return result;
+    } catch (const Raised& raised) {
+      prepare_raise(raised.object);
+      argc = 1;
+    }
   }
 }
 

@@ -241,6 +241,7 @@ class Interp {
   void move_to_bottom(Value*& fp, std::uint32_t argc) noexcept;
   [[nodiscard]] bool underflow(Value*& fp, const Insn*& pc) noexcept;
   void leave_returned() noexcept;
+  void clear_dead_slots() noexcept;
   void throw_to(Value continuation);
   /// The registers as they are for the caller of the frame at `fp`, whose procedure cannot be
   /// entered or is carried out by C++ code.

@@ -85,10 +85,10 @@ TypeDescriptor descriptor_of(TypeNumber type) {
     case kCell:
       return describe("cell", sizeof(Cell), {FIELD(Cell, value), FIELD(Cell, name)});
     case kCode:
-      return describe(
-          "code", sizeof(Code),
-          {FIELD(Code, constants), FIELD(Code, name), FIELD(Code, file), FIELD(Code, positions)},
-          Trailing::bytes);
+      return describe("code", sizeof(Code),
+                      {FIELD(Code, constants), FIELD(Code, name), FIELD(Code, file),
+                       FIELD(Code, positions), FIELD(Code, live)},
+                      Trailing::bytes);
     case kMacro:
       return describe(
           "macro", sizeof(Macro),

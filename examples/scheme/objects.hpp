@@ -110,6 +110,9 @@ struct Insn {
 };
 static_assert(sizeof(Insn) == 8);
 
+/// Slots of a frame that Code::live tells about; those beyond are taken for live.
+constexpr std::uint32_t kLiveSlots = 32;
+
 /// Compiled code; its instructions follow. What they refer to by index is kept alive by
 /// `constants`.
 struct Code {
@@ -118,8 +121,9 @@ struct Code {
   Slot name;       ///< Symbol or #f.
   Slot file;       ///< String or #f.
   Slot positions;  ///< Bytevector: for each instruction line << 10 | column, in four bytes.
-  std::uint32_t frame_slots;
-  std::uint32_t is_internal;  ///< Of the library: not shown in lists of frames.
+  Slot live;       ///< Bytevector: for each instruction the slots live before it, as bits.
+  std::uint16_t frame_slots;
+  std::uint16_t is_internal;  ///< Of the library: not shown in lists of frames.
 
   [[nodiscard]] Insn* insns() noexcept { return besom::trailing_of<Insn>(this); }
 };

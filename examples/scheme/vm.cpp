@@ -7,9 +7,11 @@
 #include "bytecode.hpp"
 #include "compile.hpp"
 #include "environment.hpp"
+#include "fixnums.hpp"
 #include "interp.hpp"
 #include "lists.hpp"
 #include "numbers.hpp"
+#include "vm_macros.hpp"
 
 // Labels as values: each instruction jumps to the next one's code itself, which branch predictors
 // tell apart better than one switch.
@@ -22,109 +24,6 @@ bool num_greater(Interp& in, Value x, Value y) { return num_less(in, y, x); }
 bool num_at_least(Interp& in, Value x, Value y) { return num_at_most(in, y, x); }
 
 }  // namespace
-
-Value Interp::run(Value thunk) {
-  keep_reserve();
-  registers.rest = kFalse;
-  rest_end_ = rest_fp_ = rest_pc_ = 0;
-  extend_to(bottom_ + 2);
-  bottom_[0] = encode(at<Code>(registers.stub)->insns() + 1);
-  bottom_[1] = thunk;
-  fp_ = bottom_ + 2;
-  pc_ = at<Code>(registers.stub)->insns() + 1;
-  top_ = fp_;
-  running_ = true;
-  for (std::uint32_t argc = 0;;) {
-    try {
-      const Value result = execute(argc);
-      running_ = false;
-      fp_ = top_ = bottom_;
-      return result;
-    } catch (const Raised& raised) {
-      prepare_raise(raised.object);
-      argc = 1;
-    }
-  }
-}
-
-#define A fp[insn.a]
-#define B fp[insn.b()]
-#define C fp[insn.c()]
-#define SAVE() (fp_ = fp, pc_ = pc, top_ = nullptr)
-#define NEXT()             \
-  do {                     \
-    insn = *pc++;          \
-    goto* labels[insn.op]; \
-  } while (false)
-#define JUMP_IF(condition)                                    \
-  do {                                                        \
-    if (condition) pc += static_cast<std::int16_t>(insn.c()); \
-    NEXT();                                                   \
-  } while (false)
-#define LONG_JUMP_IF(condition)                               \
-  do {                                                        \
-    if (condition) pc += static_cast<std::int32_t>(insn.imm); \
-    NEXT();                                                   \
-  } while (false)
-#define HAS_TYPE(value, number) is(value, number)
-
-// Comparisons of fixnums are those of their tagged bits.
-#define JUMP_COMPARE(name, op, compare, wanted)                                               \
-  name : {                                                                                    \
-    const Value x = A, y = B;                                                                 \
-    if (are_fixnums(x, y)) [[likely]]                                                         \
-      JUMP_IF((static_cast<std::int32_t>(x.bits()) op static_cast<std::int32_t>(y.bits())) == \
-              (wanted));                                                                      \
-    SAVE();                                                                                   \
-    JUMP_IF(compare(*this, x, y) == (wanted));                                                \
-  }
-#define JUMP_COMPARE_IMM(name, op, compare, wanted)                                           \
-  name : {                                                                                    \
-    const Value x = A, y = fixnum(static_cast<std::int16_t>(insn.b()));                       \
-    if (is_fixnum(x)) [[likely]]                                                              \
-      JUMP_IF((static_cast<std::int32_t>(x.bits()) op static_cast<std::int32_t>(y.bits())) == \
-              (wanted));                                                                      \
-    SAVE();                                                                                   \
-    JUMP_IF(compare(*this, x, y) == (wanted));                                                \
-  }
-#define PUT_COMPARE(name, op, compare)                                                         \
-  name : {                                                                                     \
-    const Value x = B, y = C;                                                                  \
-    if (are_fixnums(x, y)) [[likely]] {                                                        \
-      A = boolean(static_cast<std::int32_t>(x.bits()) op static_cast<std::int32_t>(y.bits())); \
-    } else {                                                                                   \
-      SAVE();                                                                                  \
-      A = boolean(compare(*this, x, y));                                                       \
-    }                                                                                          \
-    NEXT();                                                                                    \
-  }
-#define PUT_SLOW(name, function) \
-  name : {                       \
-    SAVE();                      \
-    A = function(*this, B, C);   \
-    NEXT();                      \
-  }
-// One step of car or cdr each, `first` nearest the pair.
-#define PUT_PATH1(name, first)              \
-  name : {                                  \
-    const Value x = B;                      \
-    if (!HAS_TYPE(x, kPair)) [[unlikely]] { \
-      SAVE();                               \
-      wrong_type(#name, "pair", x);         \
-    }                                       \
-    A = at<Pair>(x)->first.get();           \
-    NEXT();                                 \
-  }
-#define PUT_PATH2(name, first, second)                                                    \
-  name : {                                                                                \
-    const Value x = B;                                                                    \
-    if (!HAS_TYPE(x, kPair) || !HAS_TYPE(at<Pair>(x)->first.get(), kPair)) [[unlikely]] { \
-      SAVE();                                                                             \
-      wrong_type(#name, "nested pair", x);                                                \
-    }                                                                                     \
-    A = at<Pair>(at<Pair>(x)->first.get())->second.get();                                 \
-    NEXT();                                                                               \
-  }
 
 /// Runs from the call of the procedure in fp_[-1] with `argc` arguments on.
 Value Interp::execute(std::uint32_t argc) {
@@ -142,11 +41,11 @@ enter_procedure : {
   const Value procedure = fp[-1];
   if (!is_object(procedure)) [[unlikely]]
     goto wrong_procedure;
-  if (HAS_TYPE(procedure, kClosure)) [[likely]] {
+  if (is(procedure, kClosure)) [[likely]] {
     pc = at<Code>(at<Closure>(procedure)->code.get())->insns();
     NEXT();
   }
-  if (HAS_TYPE(procedure, kPrimitive)) {
+  if (is(procedure, kPrimitive)) {
     const Builtin& builtin = builtins_[at<Header>(procedure)->length];
     save_caller(fp, argc);
     if (argc < static_cast<std::uint32_t>(builtin.least) ||
@@ -189,7 +88,7 @@ enter_procedure : {
         goto enter_procedure;
     }
   }
-  if (HAS_TYPE(procedure, kContinuation)) {
+  if (is(procedure, kContinuation)) {
     save_caller(fp, argc);
     keep_reserve();
     if (at<Continuation>(procedure)->winders.get() == registers.winders) {
@@ -204,26 +103,23 @@ enter_procedure : {
     ++argc;
     goto enter_procedure;
   }
-  if (HAS_TYPE(procedure, kGuardian)) {
+  if (is(procedure, kGuardian)) {
     save_caller(fp, argc);
     result = call_guardian(procedure, fp, argc);
     goto return_result;
   }
-  if (HAS_TYPE(procedure, kParameter) && argc == 0) {
+  if (is(procedure, kParameter) && argc == 0) {
     result = at<Parameter>(procedure)->value.get();
     goto return_result;
   }
 }
 wrong_procedure:
   save_caller(fp, argc);
-  if (HAS_TYPE(fp[-1], kParameter)) wrong_argument_count(fp[-1], argc);
+  if (is(fp[-1], kParameter)) wrong_argument_count(fp[-1], argc);
   not_a_procedure(fp[-1]);
 
 return_result:
-  pc = decode(fp[-2]);
-  fp -= 2 + pc[-1].a;
-  fp[pc[-1].a] = result;
-  NEXT();
+  RETURN(result);
 
 underflow:
   result = fp[0];
@@ -233,18 +129,14 @@ resume_rest:
   NEXT();
 
 enter:
-  if (argc != insn.x) [[unlikely]] {
-    save_caller(fp, argc);
-    wrong_argument_count(fp[-1], argc);
-  }
+  if (argc != insn.x) [[unlikely]]
+    goto wrong_count;
   if (fp + insn.a > limit_.load(std::memory_order_relaxed)) [[unlikely]]
     make_room(fp, argc, insn.a);
   NEXT();
 enter_rest:
-  if (argc < insn.x) [[unlikely]] {
-    save_caller(fp, argc);
-    wrong_argument_count(fp[-1], argc);
-  }
+  if (argc < insn.x) [[unlikely]]
+    goto wrong_count;
   gather_rest(fp, argc, insn.x);
   argc = insn.x + 1u;
   if (fp + insn.a > limit_.load(std::memory_order_relaxed)) [[unlikely]]
@@ -260,8 +152,7 @@ case_least:
   }
   NEXT();
 case_none:
-  save_caller(fp, argc);
-  wrong_argument_count(fp[-1], argc);
+  goto wrong_count;
 
 move:
   A = B;
@@ -271,19 +162,15 @@ constant:
   NEXT();
 global : {
   const Value value = at<Cell>(Value::from_bits(insn.imm))->value.get();
-  if (value == kUnbound) [[unlikely]] {
-    SAVE();
-    fail("undefined variable: " + utf8(at<Cell>(Value::from_bits(insn.imm))->name.get()));
-  }
+  if (value == kUnbound) [[unlikely]]
+    goto undefined;
   A = value;
   NEXT();
 }
 set_global : {
   auto* cell = at<Cell>(Value::from_bits(insn.imm));
-  if (cell->value.get() == kUnbound) [[unlikely]] {
-    SAVE();
-    fail("undefined variable: " + utf8(cell->name.get()));
-  }
+  if (cell->value.get() == kUnbound) [[unlikely]]
+    goto undefined;
   cell->value.set(A);
   NEXT();
 }
@@ -360,22 +247,14 @@ loop:
     check_interrupt();
   }
   NEXT();
-jump_false:
-  LONG_JUMP_IF(A == kFalse);
-jump_true:
-  LONG_JUMP_IF(A != kFalse);
-jump_eq:
-  JUMP_IF(A == B);
-jump_not_eq:
-  JUMP_IF(A != B);
-jump_null:
-  LONG_JUMP_IF(A == kNil);
-jump_not_null:
-  LONG_JUMP_IF(A != kNil);
-jump_type:
-  LONG_JUMP_IF(is_object(A) && at<Header>(A)->type == insn.x);
-jump_not_type:
-  LONG_JUMP_IF(!is_object(A) || at<Header>(A)->type != insn.x);
+  LONG_JUMP_TEST(jump_false, A == kFalse)
+  LONG_JUMP_TEST(jump_true, A != kFalse)
+  JUMP_TEST(jump_eq, A == B)
+  JUMP_TEST(jump_not_eq, A != B)
+  LONG_JUMP_TEST(jump_null, A == kNil)
+  LONG_JUMP_TEST(jump_not_null, A != kNil)
+  LONG_JUMP_TEST(jump_type, is(A, TypeNumber{insn.x}))
+  LONG_JUMP_TEST(jump_not_type, !is(A, TypeNumber{insn.x}))
 
   JUMP_COMPARE(jump_less, <, num_less, true)
   JUMP_COMPARE(jump_not_less, <, num_less, false)
@@ -413,23 +292,20 @@ call_global : {
   callee[-2] = encode(pc);
   callee[-1] = procedure;
   if (procedure == kUnbound) [[unlikely]]
-    goto undefined_procedure;
+    goto undefined;
   fp = callee;
   goto enter_procedure;
 }
 tail_call_global : {
   const Value procedure = at<Cell>(Value::from_bits(insn.imm))->value.get();
   if (procedure == kUnbound) [[unlikely]]
-    goto undefined_procedure;
+    goto undefined;
   argc = insn.x;
   const Value* from = &A + 2;
   fp[-1] = procedure;
   for (std::uint32_t i = 0; i < argc; ++i) fp[i] = from[i];
   goto enter_procedure;
 }
-undefined_procedure:
-  SAVE();
-  fail("undefined variable: " + utf8(at<Cell>(Value::from_bits(insn.imm))->name.get()));
 call_builtin : {
   Value* args = &B;
   fp_ = fp;
@@ -440,45 +316,22 @@ call_builtin : {
   A = value;
   NEXT();
 }
-ret : {
-  const Value value = A;
-  pc = decode(fp[-2]);
-  const std::uint32_t base = pc[-1].a;
-  fp -= 2 + base;
-  fp[base] = value;
-  NEXT();
-}
-ret_constant : {
-  const Value value = Value::from_bits(insn.imm);
-  pc = decode(fp[-2]);
-  const std::uint32_t base = pc[-1].a;
-  fp -= 2 + base;
-  fp[base] = value;
-  NEXT();
-}
+ret:
+  RETURN(A);
+ret_constant:
+  RETURN(Value::from_bits(insn.imm));
 unpack:
   SAVE();
   Interp::unpack(&A, insn.x, insn.c() != 0, B);
   NEXT();
 
-not_:
-  A = boolean(B == kFalse);
-  NEXT();
-eq:
-  A = boolean(B == C);
-  NEXT();
-eqv:
-  A = boolean(B == C || is_eqv(*this, B, C));
-  NEXT();
-is_null:
-  A = boolean(B == kNil);
-  NEXT();
-is_type:
-  A = boolean(is_object(B) && at<Header>(B)->type == insn.x);
-  NEXT();
-is_char:
-  A = boolean(scheme::is_char(B));
-  NEXT();
+  PUT(not_, boolean(B == kFalse))
+  PUT(eq, boolean(B == C))
+  PUT(eqv, boolean(B == C || is_eqv(*this, B, C)))
+  PUT(is_null, boolean(B == kNil))
+  PUT(is_type, boolean(is(B, TypeNumber{insn.x})))
+  PUT(is_char, boolean(scheme::is_char(B)))
+
 cons : {
   SAVE();
   Pair* pair = heap_.allocate(besom::Type<Pair>{kPair});
@@ -497,183 +350,80 @@ cons : {
   PUT_PATH2(cddr, cdr, cdr)
 caddr : {
   Value x = B;
-  for (int i = 0; i < 2 && HAS_TYPE(x, kPair); ++i) x = at<Pair>(x)->cdr.get();
-  if (!HAS_TYPE(x, kPair)) [[unlikely]] {
+  for (int i = 0; i < 2 && is(x, kPair); ++i) x = at<Pair>(x)->cdr.get();
+  if (!is(x, kPair)) [[unlikely]] {
     SAVE();
     wrong_type("caddr", "list of three", B);
   }
   A = at<Pair>(x)->car.get();
   NEXT();
 }
-set_car:
-  if (!HAS_TYPE(A, kPair)) [[unlikely]] {
-    SAVE();
-    wrong_type("set-car!", "pair", A);
-  }
-  at<Pair>(A)->car.set(B);
-  NEXT();
-set_cdr:
-  if (!HAS_TYPE(A, kPair)) [[unlikely]] {
-    SAVE();
-    wrong_type("set-cdr!", "pair", A);
-  }
-  at<Pair>(A)->cdr.set(B);
-  NEXT();
+  SET_PAIR(set_car, "set-car!", car)
+  SET_PAIR(set_cdr, "set-cdr!", cdr)
 
-add : {
-  const Value x = B, y = C;
-  std::int32_t sum;
-  if (are_fixnums(x, y) &&
-      !__builtin_add_overflow(static_cast<std::int32_t>(x.bits()),
-                              static_cast<std::int32_t>(y.bits() - kFixnumTag), &sum)) [[likely]] {
-    A = Value::from_bits(static_cast<std::uint32_t>(sum));
-    NEXT();
-  }
+  PUT_NUMBER(add, fixnum_add, num_add, C)
+  PUT_NUMBER(sub, fixnum_sub, num_sub, C)
+  PUT_NUMBER(mul, fixnum_mul, num_mul, C)
+div:
   SAVE();
-  A = num_add(*this, x, y);
+  A = num_div(*this, B, C);
   NEXT();
-}
-sub : {
-  const Value x = B, y = C;
-  std::int32_t difference;
-  if (are_fixnums(x, y) && !__builtin_sub_overflow(static_cast<std::int32_t>(x.bits()),
-                                                   static_cast<std::int32_t>(y.bits() - kFixnumTag),
-                                                   &difference)) [[likely]] {
-    A = Value::from_bits(static_cast<std::uint32_t>(difference));
-    NEXT();
-  }
-  SAVE();
-  A = num_sub(*this, x, y);
-  NEXT();
-}
-mul : {
-  const Value x = B, y = C;
-  if (are_fixnums(x, y)) [[likely]] {
-    const std::int64_t product = std::int64_t{fixnum_of(x)} * fixnum_of(y);
-    if (fits_fixnum(product)) [[likely]] {
-      A = fixnum(product);
-      NEXT();
-    }
-  }
-  SAVE();
-  A = num_mul(*this, x, y);
-  NEXT();
-}
-add_imm : {
-  const Value x = B;
-  const std::int32_t addend = static_cast<std::int16_t>(insn.c()) * 4;
-  std::int32_t sum;
-  if (is_fixnum(x) && !__builtin_add_overflow(static_cast<std::int32_t>(x.bits()), addend, &sum))
-      [[likely]] {
-    A = Value::from_bits(static_cast<std::uint32_t>(sum));
-    NEXT();
-  }
-  SAVE();
-  A = num_add(*this, x, fixnum(static_cast<std::int16_t>(insn.c())));
-  NEXT();
-}
-  PUT_SLOW(div, num_div)
-quotient : {
-  const Value x = B, y = C;
-  if (are_fixnums(x, y) && fixnum_of(y) > 0) [[likely]] {
-    A = fixnum(fixnum_of(x) / fixnum_of(y));
-    NEXT();
-  }
-  SAVE();
-  A = num_quotient(*this, x, y);
-  NEXT();
-}
-remainder : {
-  const Value x = B, y = C;
-  if (are_fixnums(x, y) && fixnum_of(y) > 0) [[likely]] {
-    A = fixnum(fixnum_of(x) % fixnum_of(y));
-    NEXT();
-  }
-  SAVE();
-  A = num_remainder(*this, x, y);
-  NEXT();
-}
-modulo : {
-  const Value x = B, y = C;
-  if (are_fixnums(x, y) && fixnum_of(y) > 0 && fixnum_of(x) >= 0) [[likely]] {
-    A = fixnum(fixnum_of(x) % fixnum_of(y));
-    NEXT();
-  }
-  SAVE();
-  A = num_modulo(*this, x, y);
-  NEXT();
-}
+  PUT_NUMBER(add_imm, fixnum_add, num_add, fixnum(static_cast<std::int16_t>(insn.c())))
+  PUT_NUMBER(quotient, fixnum_quotient, num_quotient, C)
+  PUT_NUMBER(remainder, fixnum_remainder, num_remainder, C)
+  PUT_NUMBER(modulo, fixnum_modulo, num_modulo, C)
   PUT_COMPARE(less, <, num_less)
   PUT_COMPARE(at_most, <=, num_at_most)
   PUT_COMPARE(num_equal, ==, num_equals)
 
 vector_ref : {
   const Value x = B, i = C;
-  if (!HAS_TYPE(x, kVector) || !is_fixnum(i) ||
-      static_cast<std::uint32_t>(fixnum_of(i)) >= at<Vector>(x)->size()) [[unlikely]] {
-    SAVE();
-    bad_index("vector-ref", x, i, kVector);
-  }
+  CHECK_INDEX("vector-ref", Vector, x, i);
   A = at<Vector>(x)->slots()[fixnum_of(i)].get();
   NEXT();
 }
 vector_set : {
   const Value x = A, i = B;
-  if (!HAS_TYPE(x, kVector) || !is_fixnum(i) ||
-      static_cast<std::uint32_t>(fixnum_of(i)) >= at<Vector>(x)->size()) [[unlikely]] {
-    SAVE();
-    bad_index("vector-set!", x, i, kVector);
-  }
+  CHECK_INDEX("vector-set!", Vector, x, i);
   at<Vector>(x)->slots()[fixnum_of(i)].set(C);
   NEXT();
 }
 string_ref : {
   const Value x = B, i = C;
-  if (!HAS_TYPE(x, kString) || !is_fixnum(i) ||
-      static_cast<std::uint32_t>(fixnum_of(i)) >= at<String>(x)->size()) [[unlikely]] {
-    SAVE();
-    bad_index("string-ref", x, i, kString);
-  }
+  CHECK_INDEX("string-ref", String, x, i);
   A = character(at<String>(x)->chars()[fixnum_of(i)]);
   NEXT();
 }
 bytevector_ref : {
   const Value x = B, i = C;
-  if (!HAS_TYPE(x, kBytevector) || !is_fixnum(i) ||
-      static_cast<std::uint32_t>(fixnum_of(i)) >= at<Bytevector>(x)->size()) [[unlikely]] {
-    SAVE();
-    bad_index("bytevector-u8-ref", x, i, kBytevector);
-  }
+  CHECK_INDEX("bytevector-u8-ref", Bytevector, x, i);
   A = fixnum(at<Bytevector>(x)->bytes()[fixnum_of(i)]);
   NEXT();
 }
 record_ref : {
-  const Value x = B;
-  const Value type = Value::from_bits(pc++->imm);
-  if (!HAS_TYPE(x, kRecord) || at<Record>(x)->type.get() != type) [[unlikely]] {
-    SAVE();
-    wrong_record(type, insn.c(), x);
-  }
+  const Value x = B, type = Value::from_bits(pc++->imm);
+  CHECK_RECORD(x, type);
   A = at<Record>(x)->fields()[insn.c()].get();
   NEXT();
 }
 record_set : {
-  const Value x = A;
-  const Value type = Value::from_bits(pc++->imm);
-  if (!HAS_TYPE(x, kRecord) || at<Record>(x)->type.get() != type) [[unlikely]] {
-    SAVE();
-    wrong_record(type, insn.c(), x);
-  }
+  const Value x = A, type = Value::from_bits(pc++->imm);
+  CHECK_RECORD(x, type);
   at<Record>(x)->fields()[insn.c()].set(B);
   NEXT();
 }
 is_record : {
-  const Value x = B;
-  const Value type = Value::from_bits(pc++->imm);
-  A = boolean(HAS_TYPE(x, kRecord) && at<Record>(x)->type.get() == type);
+  const Value x = B, type = Value::from_bits(pc++->imm);
+  A = boolean(is(x, kRecord) && at<Record>(x)->type.get() == type);
   NEXT();
 }
 
+wrong_count:
+  save_caller(fp, argc);
+  wrong_argument_count(fp[-1], argc);
+undefined:
+  SAVE();
+  fail("undefined variable: " + utf8(at<Cell>(Value::from_bits(insn.imm))->name.get()));
 unassigned:
   SAVE();
   fail("variable used before its definition was evaluated");
