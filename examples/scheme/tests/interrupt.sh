@@ -30,7 +30,6 @@ done <<'PROGRAMS'
 (letrec ((f (lambda () (g))) (g (lambda () (f)))) (f))
 (let ((k #f)) (call/cc (lambda (c) (set! k c))) (k 1))
 (let ((k #f)) (call/cc (lambda (c) (set! k c))) (dynamic-wind list (lambda () (k 1)) list))
-(let ((k #f)) (call/cc (lambda (c) (set! k c))) (with-exception-handler k (lambda () (raise 1))))
 (let ((l (list 1))) (set-cdr! l l) (for-each list l))
 (let ((l (list 1))) (set-cdr! l l) (let loop () (memv 2 l) (loop)))
 (eval '(let loop () (loop)) (interaction-environment))
