@@ -257,16 +257,7 @@ Node* Expander::toplevel(Value form, Scope* scope, const Pos& outer) {
         return all(in_.cdr(form));
       case kImport:
         for (Value sets = in_.cdr(form); sets != kNil; sets = in_.cdr(sets)) {
-          try {
-            import(in_, scope->env, strip(in_.car(sets)));
-          } catch (const Raised& raised) {
-            const Rooted error(in_, raised.object);
-            auto* condition = in_.at<Condition>(raised.object);
-            condition->file.set(pos.file);
-            condition->line = pos.line;
-            condition->column = pos.column;
-            throw;
-          }
+          import_set(in_.car(sets), scope, pos);
         }
         return constant(kUnspecified, pos);
       case kDefineLibrary:

@@ -23,9 +23,17 @@ BUILTIN(is_list) { return boolean(list_length(in, args[0]) >= 0); }
 BUILTIN(is_boolean) { return boolean(args[0] == kFalse || args[0] == kTrue); }
 
 BUILTIN(cons) { return in.cons(args[0], args[1]); }
-/// Called at each step along a list, which may be circular: the search can be interrupted.
-void count_step(Interp& in, std::uint32_t& steps) {
-  if ((++steps & 0xfffff) == 0) in.check_interrupt();
+/// Called at each step along a list: long searches can be interrupted, and look now and then
+/// whether the list is circular.
+void count_step(Interp& in, std::uint32_t& steps, Value list, const char* who) {
+  if ((++steps & 0xfffff) != 0) return;
+  in.check_interrupt();
+  if ((steps & (steps - 1)) != 0) return;
+  for (Value fast = list, slow = list; in.is_pair(fast) && in.is_pair(in.cdr(fast));) {
+    fast = in.cdr(in.cdr(fast));
+    slow = in.cdr(slow);
+    if (fast == slow) in.wrong_type(who, "list", list);
+  }
 }
 
 Pair* pair_of(Interp& in, Value value, const char* who) {
@@ -132,7 +140,7 @@ BUILTIN(last_pair) {
   Value rest = args[0];
   pair_of(in, rest, "last-pair");
   for (std::uint32_t steps = 0; in.is_pair(in.cdr(rest)); rest = in.cdr(rest)) {
-    count_step(in, steps);
+    count_step(in, steps, args[0], "last-pair");
   }
   return rest;
 }
@@ -151,7 +159,8 @@ BUILTIN(iota) {
 template <class Same>
 Value find_member(Interp& in, Value x, Value list, const char* who, const Same& same) {
   Value rest = list;
-  for (std::uint32_t steps = 0; in.is_pair(rest); rest = in.cdr(rest), count_step(in, steps)) {
+  for (std::uint32_t steps = 0; in.is_pair(rest);
+       rest = in.cdr(rest), count_step(in, steps, list, who)) {
     if (same(x, in.car(rest))) return rest;
   }
   if (rest != kNil) in.wrong_type(who, "list", list);
@@ -160,7 +169,8 @@ Value find_member(Interp& in, Value x, Value list, const char* who, const Same& 
 template <class Same>
 Value find_entry(Interp& in, Value x, Value list, const char* who, const Same& same) {
   Value rest = list;
-  for (std::uint32_t steps = 0; in.is_pair(rest); rest = in.cdr(rest), count_step(in, steps)) {
+  for (std::uint32_t steps = 0; in.is_pair(rest);
+       rest = in.cdr(rest), count_step(in, steps, list, who)) {
     if (same(x, pair_of(in, in.car(rest), who)->car.get())) return in.car(rest);
   }
   if (rest != kNil) in.wrong_type(who, "list", list);

@@ -1,20 +1,32 @@
 #include "compile.hpp"
 
 #include "environment.hpp"
+#include "lists.hpp"
 #include "ports.hpp"
 #include "syntax.hpp"
 
 namespace scheme {
+namespace {
 
-Value compile(Interp& in, Value form, Value env, const SourceMap* map, Value file) {
+/// A procedure without arguments that evaluates `form` in the environment. Raises syntax errors;
+/// those that do not know where they are get the place.
+Value compile(Interp& in, Value form, Value env, const SourceMap* map, Value file,
+              const Place& place) {
   Pins pins(in);
-  Expander expander(in, env, map, file);
-  return generate(in, expander.expand_program(form), file, false);
+  try {
+    Expander expander(in, env, map, file);
+    return generate(in, expander.expand_program(form, place), file, false);
+  } catch (const Raised& raised) {
+    in.put_place(raised.object, place);
+    throw;
+  }
 }
+
+}  // namespace
 
 Value compile_for_eval(Interp& in, Value form, Value env) {
   if (!in.is(env, kEnvironment)) in.wrong_type("eval", "environment", env);
-  return compile(in, form, env, nullptr, kFalse);
+  return compile(in, form, env, nullptr, kFalse, in.place());
 }
 
 Value compile_internal(Interp& in, std::string_view name, std::string_view text) {
@@ -22,7 +34,7 @@ Value compile_internal(Interp& in, std::string_view name, std::string_view text)
   const Value port = memory_port(in, kInputPort | kTextualPort, text);
   const Value form = Reader(in, port).read();
   Expander expander(in, in.registers.core, nullptr, kFalse);
-  Node* program = expander.expand_program(form);
+  Node* program = expander.expand_program(form, {});
   program->a->value = in.symbol(name);
   // The program evaluates a lambda expression: its body is what is wanted.
   return generate(in, program->a, kFalse, true);
@@ -31,9 +43,12 @@ Value compile_internal(Interp& in, std::string_view name, std::string_view text)
 Value compile_next(Interp& in, Value port, Value env) {
   Pins pins(in);
   SourceMap map;
-  const Value form = Reader(in, port, &map).read();
+  Reader reader(in, port, &map);
+  const Value form = reader.read();
   if (form == kEof) return kEof;
-  return compile(in, form, env, &map, in.at<Port>(port)->name.get());
+  Place place{in.at<Port>(port)->name.get(), reader.line(), reader.column()};
+  static_cast<void>(map.find(form, place));
+  return compile(in, form, env, &map, place.file, place);
 }
 
 void look_ahead(Interp& in, Value port, Value env) {
@@ -53,6 +68,9 @@ void look_ahead(Interp& in, Value port, Value env) {
 
 void expect_definitions(Interp& in, Value form, Value env) {
   in.check_native_stack({});
+  // Data may be circular, even in a program.
+  constexpr int kMostNames = 1000;
+  if (list_length(in, form) < 0) return;
   if (!in.is_pair(form) || !in.is_symbol(in.car(form)) || !in.is_pair(in.cdr(form))) return;
   const std::u32string_view head = in.name_of(in.car(form));
   const auto expect = [&](Value name) {
@@ -63,11 +81,13 @@ void expect_definitions(Interp& in, Value form, Value env) {
     for (; in.is_pair(rest); rest = in.cdr(rest)) expect_definitions(in, in.car(rest), env);
   } else if (head == U"define") {
     Value target = in.car(rest);
-    while (in.is_pair(target)) target = in.car(target);
+    for (int i = 0; i < kMostNames && in.is_pair(target); ++i) target = in.car(target);
     expect(target);
   } else if (head == U"define-values") {
     Value names = in.car(rest);
-    for (; in.is_pair(names); names = in.cdr(names)) expect(in.car(names));
+    for (int i = 0; i < kMostNames && in.is_pair(names); ++i, names = in.cdr(names)) {
+      expect(in.car(names));
+    }
     expect(names);
   } else if (head == U"define-record-type") {
     // A field's own name defines nothing: it comes after the type, the constructor, the predicate.
@@ -75,7 +95,7 @@ void expect_definitions(Interp& in, Value form, Value env) {
       Value part = in.car(rest);
       if (i < 3) {
         expect(in.is_pair(part) ? in.car(part) : part);
-      } else if (in.is_pair(part)) {
+      } else if (in.is_pair(part) && list_length(in, part) > 0) {
         for (part = in.cdr(part); in.is_pair(part); part = in.cdr(part)) expect(in.car(part));
       }
     }

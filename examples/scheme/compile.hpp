@@ -6,12 +6,8 @@
 
 namespace scheme {
 
-class SourceMap;
-
-/// A procedure without arguments that evaluates `form` in the environment. Raises syntax errors.
-/// What the form defines as syntax or imports takes effect at once.
-[[nodiscard]] Value compile(Interp& in, Value form, Value env, const SourceMap* map, Value file);
-/// The same for a datum without source text.
+/// A procedure without arguments that evaluates a datum, which has no source text, in the
+/// environment. Raises syntax errors. What it defines as syntax or imports takes effect at once.
 [[nodiscard]] Value compile_for_eval(Interp& in, Value form, Value env);
 /// The procedure that a lambda expression without free variables makes. It is not shown in lists of
 /// frames.

@@ -23,6 +23,16 @@ Value Interp::condition(ConditionKind kind, std::string_view message, Value irri
   return ref(object);
 }
 
+void Interp::put_place(Value condition, const Place& place) noexcept {
+  // The one of an exhausted heap is used again and again.
+  if (!is(condition, kCondition) || condition == registers.exhausted) return;
+  auto* object = at<Condition>(condition);
+  if (is_object(object->file.get())) return;
+  object->file.set(place.file);
+  object->line = place.line;
+  object->column = place.column;
+}
+
 void Interp::fail_at(const Place& place, std::string_view message,
                      std::initializer_list<Value> irritants, ConditionKind kind) {
   const Rooted file(*this, place.file);
@@ -49,7 +59,8 @@ void Interp::out_of_range(std::string_view who, Value index, std::uint64_t size)
 void Interp::exhausted() {
   // The second time in a row there is nothing left to handle the first with.
   if (!is_object(registers.reserve)) {
-    throw Uncaught{"error: heap exhausted: " + heap_.error().message(), kExhaustedCondition};
+    throw Uncaught{text_of(place()) + "error: heap exhausted: " + heap_.error().message(),
+                   kExhaustedCondition};
   }
   registers.reserve = kFalse;
   throw Raised{registers.exhausted};
@@ -97,7 +108,7 @@ Place place_in(Interp& in, const Insn* pc) {
 
 }  // namespace
 
-/// In the library's own procedures the place is that of their caller.
+/// In the library's own procedures, and in code without a file, the place is that of their caller.
 Place Interp::place() const {
   auto& self = const_cast<Interp&>(*this);
   if (!running_ || pc_ == nullptr) return {};
@@ -108,7 +119,7 @@ Place Interp::place() const {
   for (int depth = 0; depth < 1000; ++depth) {
     auto* code = reinterpret_cast<Code*>(heap_.object_start(pc - 1));
     if (code == nullptr || code->header.type != kCode) return {};
-    if (code->is_internal == 0) return place_in(self, pc);
+    if (code->is_internal == 0 && is_object(code->file.get())) return place_in(self, pc);
     if (fp <= bottom_ + 2) {
       if (!is_object(rest) || rest_end == 0) return {};
       pc = reinterpret_cast<const Insn*>(base_ + rest_pc);
@@ -140,8 +151,8 @@ Uncaught Interp::uncaught(Value object) {
   if (is(object, kCondition)) {
     const auto* condition = at<Condition>(object);
     result.kind = ConditionKind{condition->header.length};
-    result.message =
-        text_of({condition->file.get(), condition->line, condition->column}).append("error: ");
+    const Place where{condition->file.get(), condition->line, condition->column};
+    result.message = text_of(is_object(where.file) ? where : place()).append("error: ");
     result.message += is(condition->message.get(), kString) ? utf8(condition->message.get())
                                                             : describe(condition->message.get());
     for (Value rest = condition->irritants.get(); is_pair(rest); rest = cdr(rest)) {

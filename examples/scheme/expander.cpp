@@ -301,7 +301,7 @@ void Expander::bind_params(Value params, Scope* scope, std::vector<Var*>& vars, 
     has_rest = is_rest;
     if (is_rest) break;
   }
-  if (vars.size() > 250) fail(pos, "too many parameters", kNil);
+  if (vars.size() > 250) in_.fail_at(pos, "too many parameters", {}, kSyntaxCondition);
 }
 
 Node* Expander::expand_lambda(Value params, Value body, Scope* scope, Value name, const Pos& pos) {
@@ -313,8 +313,16 @@ Node* Expander::expand_lambda(Value params, Value body, Scope* scope, Value name
   return lambda(std::move(vars), has_rest, expanded, name, pos);
 }
 
-Node* Expander::expand_program(Value form) {
-  Node* body = toplevel(form, root_, {file_, 0, 0});
+Node* Expander::expand_program(Value form, const Place& place) {
+  Node* body = toplevel(form, root_, {file_, place.line, place.column});
+  if (map_ != nullptr) {
+    // Its last call is no tail call, so that the list of frames ends with the form.
+    Node* whole = node(Node::let, {file_, body->line, body->column});
+    whole->vars = {var(kFalse)};
+    whole->list = {body};
+    whole->a = local(whole->vars[0], {file_, body->line, body->column});
+    body = whole;
+  }
   return lambda({}, false, body, kFalse, {file_, body->line, body->column});
 }
 

@@ -93,7 +93,8 @@ bool Generator::gen_inline(Node* node, Context context, std::uint32_t to) {
   std::vector<Node*>& args = node->list;
   const std::uint32_t before = function_->next;
 
-  if ((name == "+" || name == "*") && args.size() > 2) {
+  constexpr std::size_t kMostNested = 16;
+  if ((name == "+" || name == "*") && args.size() > 2 && args.size() <= kMostNested) {
     // From the left, as though it were nested.
     Node first{.kind = Node::call, .line = node->line, .column = node->column};
     first.a = node->a;

@@ -66,10 +66,13 @@ Interp::~Interp() { close_interp(*this); }
 
 Value Interp::make_guardian() {
   auto* object = make<Guardian>(kGuardian);
-  // Numbers of guardians that died are used again.
-  std::uint32_t number = 0;
-  while (number < guardians_.size() && guardians_[number].object) ++number;
-  object->header.length = number;
+  // Numbers of guardians that died are used again: two are looked at for each that is made.
+  std::size_t number = guardians_.size();
+  for (int i = 0; i < 2 && number == guardians_.size() && number > 0; ++i) {
+    next_guardian_ = next_guardian_ + 1 < guardians_.size() ? next_guardian_ + 1 : 0;
+    if (!guardians_[next_guardian_].object) number = next_guardian_;
+  }
+  object->header.length = static_cast<std::uint32_t>(number);
   if (number == guardians_.size()) guardians_.emplace_back();
   guardians_[number] = {besom::Guardian(heap_), besom::Weak<Guardian>(heap_, object)};
   return ref(object);

@@ -144,6 +144,8 @@ class Interp {
   [[noreturn]] void exhausted();
   [[nodiscard]] Value condition(ConditionKind kind, std::string_view message, Value irritants,
                                 const Place& place);
+  /// A condition that does not know where it came up gets the place.
+  void put_place(Value condition, const Place& place) noexcept;
 
   // Running.
   /// Calls a procedure without arguments and runs it to its end. Throws Uncaught and Exit. Not
@@ -285,6 +287,7 @@ class Interp {
     besom::Weak<Guardian> object;  ///< Scheme's, so that its number can be used again.
   };
   std::vector<NumberedGuardian> guardians_;
+  std::size_t next_guardian_ = 0;  ///< Where a number is looked for that can be used again.
   std::vector<Value> temporaries_;
   std::vector<Value> pins_;
   std::uint32_t pin_depth_ = 0;

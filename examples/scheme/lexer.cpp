@@ -9,6 +9,9 @@
 namespace scheme {
 namespace {
 
+/// What some editors put before a text.
+constexpr char32_t kByteOrderMark = 0xfeff;
+
 bool is_delimiter(char32_t c) {
   return c == kNoChar || is_whitespace(c) || c == U'(' || c == U')' || c == U'"' || c == U';' ||
          c == U'\'' || c == U'`' || c == U',' || c == U'[' || c == U']';
@@ -51,7 +54,7 @@ bool Lexer::skip_space() {
     if (c == kNoChar) return false;
     if (c == U';') {
       while (peek() != kNoChar && peek() != U'\n') next();
-    } else if (is_whitespace(c)) {
+    } else if (is_whitespace(c) || c == kByteOrderMark) {
       next();
     } else {
       return true;

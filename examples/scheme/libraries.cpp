@@ -185,6 +185,8 @@ Value Expander::include_forms(Value form, Scope*, const Pos& pos, bool folds_cas
   ListBuilder forms(in_);
   for (Value rest = in_.cdr(form); rest != kNil; rest = in_.cdr(rest)) {
     if (!in_.is(in_.car(rest), kString)) fail(pos, "malformed", form);
+    // Files that include one another.
+    if (++includes_ > 1000) fail(pos, "inclusion does not end:", form);
     const std::string name =
         beside(in_.is(file_, kString) ? in_.utf8(file_) : "", in_.utf8(in_.car(rest)));
     const Value port = open_file(in_, name, kInputPort | kTextualPort);
@@ -198,6 +200,15 @@ Value Expander::include_forms(Value form, Scope*, const Pos& pos, bool folds_cas
 
 Node* Expander::form_include(Value form, Scope* scope, const Pos& pos) {
   return expand_sequence(include_forms(form, scope, pos, false), scope, pos);
+}
+
+void Expander::import_set(Value set, Scope* scope, const Pos& pos) {
+  try {
+    import(in_, scope->env, strip(set));
+  } catch (const Raised& raised) {
+    in_.put_place(raised.object, pos);
+    throw;
+  }
 }
 
 /// `(define-library name declaration ...)`. The body runs where the definition stands.
@@ -228,7 +239,7 @@ void Expander::library_declarations(Value declarations, Scope* scope, Value& exp
     const Pos pos = pos_of(in_.car(rest), outer);
     if (word_of(in_.car(rest), pos) != "import") continue;
     for (Value sets = in_.cdr(in_.car(rest)); sets != kNil; sets = in_.cdr(sets)) {
-      import(in_, scope->env, strip(in_.car(sets)));
+      import_set(in_.car(sets), scope, pos);
     }
   }
   for (Value rest = declarations; rest != kNil; rest = in_.cdr(rest)) {

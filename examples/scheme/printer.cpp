@@ -18,7 +18,10 @@ class Printer {
   Printer(Interp& in, const PrintOptions& options) : in_(in), options_(options) {}
 
   std::string print(Value object) {
-    if (options_.sharing != PrintOptions::none && may_share(object)) find_shared(object);
+    if (may_share(object)) find_shared(object);
+    if (options_.sharing == PrintOptions::none && !labels_.empty()) {
+      in_.fail("write-simple: circular structure");
+    }
     steps_.push_back({Step::object, object, 0});
     while (!steps_.empty() && !is_full()) {
       const Step step = steps_.back();
@@ -76,8 +79,6 @@ class Printer {
         labels_.emplace(value.bits(), -1);
       }
     };
-    // A long list without cars to look into is common, and its walk is all that write costs more
-    // than write-simple.
     enter(root);
     while (!path.empty()) {
       const Value value = path.back().value;

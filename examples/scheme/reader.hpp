@@ -37,6 +37,9 @@ class Reader {
 
   /// The next datum; kEof at the end. Raises read errors. The caller has a Pins open.
   [[nodiscard]] Value read();
+  /// Where the last token was.
+  [[nodiscard]] std::uint32_t line() const noexcept { return lexer_.line(); }
+  [[nodiscard]] std::uint32_t column() const noexcept { return lexer_.column(); }
   /// Whether the last error was that the text ended inside a datum.
   [[nodiscard]] bool is_incomplete() const noexcept { return lexer_.is_incomplete(); }
 

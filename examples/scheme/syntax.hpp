@@ -88,8 +88,8 @@ class Expander {
   Expander(Interp& in, Value env, const SourceMap* map, Value file)
       : in_(in), map_(map), file_(file), root_(scope_of(env)) {}
 
-  /// A lambda without parameters that does what the form says.
-  [[nodiscard]] Node* expand_program(Value form);
+  /// A lambda without parameters that does what the form says, which is at `place`.
+  [[nodiscard]] Node* expand_program(Value form, const Place& place);
   [[nodiscard]] Value file() const noexcept { return file_; }
 
  private:
@@ -149,6 +149,7 @@ class Expander {
   Node* finish_body(std::vector<Definition>& definitions, std::vector<Node*> body, Scope* scope,
                     const Pos& pos);
   Node* toplevel(Value form, Scope* scope, const Pos& pos);
+  void import_set(Value set, Scope* scope, const Pos& pos);
   Node* define_global(Value id, Scope* scope, Node* value, const Pos& pos);
   bool definition_parts(Value form, Scope* scope, const Pos& pos, Value& id, Value& expression);
   Node* expand_named(Value expression, Scope* scope, Value name, const Pos& pos);
@@ -219,7 +220,7 @@ class Expander {
   std::deque<Scope> scopes_;
   std::unordered_map<std::uint32_t, Scope*> roots_;  ///< By environment.
   Scope* root_;
-  std::uint32_t expansions_ = 0;
+  std::uint32_t expansions_ = 0, includes_ = 0;
 };
 
 /// The numbers of core forms, in Form::header.length. Definitions and the like mean something at

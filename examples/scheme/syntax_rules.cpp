@@ -266,7 +266,9 @@ Value Expander::macro_use(Value macro, Value form, Scope* scope, const Pos& pos)
   Scope* const definition =
       is_fixnum(env) ? &scopes_[static_cast<std::size_t>(fixnum_of(env))] : scope_of(env);
   // A macro that expands into itself without end.
-  if (++expansions_ > 1'000'000) fail(pos, "macro expansion does not end", kNil);
+  if (++expansions_ > 1'000'000) {
+    in_.fail_at(pos, "macro expansion does not end", {}, kSyntaxCondition);
+  }
   const auto find = [](void* self, Value id, Scope* where) {
     return static_cast<Expander*>(self)->find(id, where);
   };

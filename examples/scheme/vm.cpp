@@ -75,7 +75,7 @@ enter_procedure : {
       case Control::throw_to:
         result = fp[1];
         throw_to(fp[0]);
-        goto resume_rest;
+        goto resume_thrown;
       case Control::eval:
         fp[-1] = compile_for_eval(*this, fp[0], argc == 2 ? fp[1] : registers.user);
         argc = 0;
@@ -90,11 +90,10 @@ enter_procedure : {
   }
   if (is(procedure, kContinuation)) {
     save_caller(fp, argc);
-    keep_reserve();
     if (at<Continuation>(procedure)->winders.get() == registers.winders) {
       result = values({fp, argc});
       throw_to(procedure);
-      goto resume_rest;
+      goto resume_thrown;
     }
     extend_to(fp + argc + 1);
     std::copy_backward(fp, fp + argc, fp + argc + 1);
@@ -123,6 +122,14 @@ return_result:
 
 underflow:
   result = fp[0];
+  goto resume_rest;
+resume_thrown:
+  if (!is_object(registers.reserve)) [[unlikely]] {
+    // What filled the heap may be garbage now that its frames are gone.
+    const Rooted kept(*this, result);
+    fp_ = top_ = bottom_;
+    keep_reserve();
+  }
 resume_rest:
   if (!Interp::underflow(fp, pc)) return result;
   fp[pc[-1].a] = result;

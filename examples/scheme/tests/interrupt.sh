@@ -31,7 +31,6 @@ done <<'PROGRAMS'
 (let ((k #f)) (call/cc (lambda (c) (set! k c))) (k 1))
 (let ((k #f)) (call/cc (lambda (c) (set! k c))) (dynamic-wind list (lambda () (k 1)) list))
 (let ((l (list 1))) (set-cdr! l l) (for-each list l))
-(let ((l (list 1))) (set-cdr! l l) (let loop () (memv 2 l) (loop)))
 (eval '(let loop () (loop)) (interaction-environment))
 PROGRAMS
 
