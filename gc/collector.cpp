@@ -68,6 +68,12 @@ std::uint64_t Collector::allocated_since_collection() const noexcept {
   return used > used_after_collection_ ? used - used_after_collection_ : 0;
 }
 
+std::uint64_t Collector::growth_limit() const noexcept {
+  const std::uint64_t since_full =
+      totals_.allocated + allocated_since_collection() - allocated_at_full_;
+  return since_full < pacer_.worth_bytes() ? heap_.options_.heap_max : pacer_.budget();
+}
+
 std::optional<Cause> Collector::due() const noexcept {
   if (until_zeal_ == 1) return Cause::zeal;
   if (overdue_) return Cause::full;
@@ -83,7 +89,7 @@ char* Collector::allocate(std::uint32_t granules, Error& error) noexcept {
   if (until_zeal_ > 1) --until_zeal_;
   if (cause) collect(*cause);
   if (char* object = heap_.space_.allocate(granules)) return object;
-  if (char* object = allocate_by_growing(granules, pacer_.budget(), error)) return object;
+  if (char* object = allocate_by_growing(granules, growth_limit(), error)) return object;
   if (!may_collect) {
     overdue_ = true;
   } else if (!cause) {
@@ -209,6 +215,7 @@ void Collector::account(CollectionStats& stats) noexcept {
   if (stats.cause == Cause::zeal) until_zeal_ = heap_.options_.zeal.collect_every;
   last_ = stats;
   totals_.allocated += stats.live_bytes + stats.freed_bytes - used_after_collection_;
+  if (!stats.minor) allocated_at_full_ = totals_.allocated;
   used_after_collection_ = stats.live_bytes;
   live_objects_ = stats.live_objects;
   ++totals_.collections;

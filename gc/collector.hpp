@@ -118,6 +118,8 @@ class Collector {
   [[nodiscard]] char* allocate_by_growing(std::uint32_t granules, std::uint64_t limit,
                                           Error& error) noexcept;
   [[nodiscard]] std::uint64_t allocated_since_collection() const noexcept;
+  /// How far the heap may grow now without a collection.
+  [[nodiscard]] std::uint64_t growth_limit() const noexcept;
   /// Why a collection is due, if it is.
   [[nodiscard]] std::optional<Cause> due() const noexcept;
   void meet_what_is_due() noexcept;
@@ -146,6 +148,7 @@ class Collector {
   CollectionStats last_;
   HeapStats totals_;
   std::uint64_t used_after_collection_ = 0;
+  std::uint64_t allocated_at_full_ = 0;  ///< In all, up to the last full collection.
   std::uint64_t live_objects_ = 0;  ///< After the last collection.
   std::uint32_t until_zeal_ = 0;    ///< 1: the next allocation collects.
   std::uint32_t forbidden_ = 0;

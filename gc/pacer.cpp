@@ -23,6 +23,7 @@ void Pacer::note_collection(std::uint64_t live_bytes, std::uint64_t used_bytes) 
   constexpr double kMost = 1e18;
   external_room_ = kPaceBytes + static_cast<std::uint64_t>(std::min(room, kMost));
   if (growth_.factor == 0) return;
+  worth_ = static_cast<std::uint64_t>(static_cast<double>(live_bytes) * (growth_.factor - 1) / 4);
   const double target = static_cast<double>(live_bytes) * growth_.factor;
   const auto wanted =
       target >= static_cast<double>(max_) ? max_ : static_cast<std::uint64_t>(target);

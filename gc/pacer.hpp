@@ -13,7 +13,9 @@ namespace besom::detail {
 ///   - when it is full: no hole fits and the capacity has reached the budget. The budget is
 ///     heap_initial at first, after each collection `factor` times the live bytes; with fixed
 ///     growth it is heap_max. A collection that does not free enough lets the heap grow up to
-///     heap_max, whatever the budget;
+///     heap_max, whatever the budget, and so does a request that comes before worth_bytes() have
+///     been allocated since the last: what is free then lies in holes too small for what is asked
+///     for;
 ///   - when external bytes have grown by kPaceBytes and (factor - 1) times what the last full
 ///     collection left, external bytes included, since it; growth that is fixed counts as factor 2;
 ///   - at the pace: after kPaceBytes + kPaceFactor x live bytes of allocation. While little is live
@@ -32,6 +34,9 @@ class Pacer {
   /// Up to here the heap grows without collecting.
   [[nodiscard]] std::uint64_t budget() const noexcept { return budget_; }
   [[nodiscard]] std::uint64_t initial() const noexcept { return initial_; }
+  /// With less allocated since the last full collection none is worth while for want of room: a
+  /// quarter of what the growth leaves free.
+  [[nodiscard]] std::uint64_t worth_bytes() const noexcept { return worth_; }
   /// Bytes to allocate after a collection before the next is due, however much is free.
   [[nodiscard]] std::uint64_t pace() const noexcept { return pace_; }
 
@@ -69,6 +74,7 @@ class Pacer {
   std::uint64_t initial_;
   std::uint64_t max_;
   std::uint64_t budget_;
+  std::uint64_t worth_ = 0;
   std::uint64_t pace_ = kPaceBytes;
   std::uint64_t live_ = 0;
   std::uint64_t external_ = 0;

@@ -144,6 +144,25 @@ TEST_CASE("Growth: a factor of the live size bounds the capacity", "[gc][policy]
   }
 }
 
+TEST_CASE("Growth: where no hole fits the heap grows rather than collect again and again",
+          "[gc][policy]") {
+  Kit kit(exact_options(64 * kMiB));
+  Handle<Node> list(kit.heap, nullptr);
+  constexpr int kNodes = 300'000;
+  for (int i = 0; i < kNodes; ++i) {
+    Node* node = kit.heap.allocate(kit.node);
+    REQUIRE(node != nullptr);
+    if (i % 3 != 0) continue;
+    node->left = list.get();
+    list.set(node);
+    // Two thirds of the nodes are dead, and leave holes of two nodes at most.
+    if (i % 300 == 0) REQUIRE(kit.heap.allocate(kit.bytes, 5000) != nullptr);
+  }
+  // One collection for each quarter of what is live, from 2 MiB on, would be some thirty.
+  CHECK(kit.heap.stats().collections < 40);
+  CHECK(kit.heap.stats().capacity < 3 * kit.heap.last_collection().live_bytes + 2 * kMiB);
+}
+
 TEST_CASE("Growth: in steps of about an eighth, so that system calls stay rare", "[gc][policy]") {
   HeapOptions options = exact_options(256 * kMiB);
   options.growth = Growth::fixed();
