@@ -172,8 +172,10 @@ Uncaught Interp::uncaught(Value object) {
     if (code == nullptr || code->header.type != kCode || code->is_internal != 0) return;
     const Value name = code->name.get();
     ++shown;
-    result.message.append("\n  ").append(text_of(place_in(*this, pc))).append("in ");
-    result.message += is_symbol(name) ? utf8(name) : "an unnamed procedure";
+    result.message.append("\n  ").append(text_of(place_in(*this, pc)));
+    result.message += is_symbol(name) ? "in " + utf8(name)
+                      : name == kTrue ? "at top level"
+                                      : "in an unnamed procedure";
   };
   const Value* fp = fp_;
   const Insn* pc = pc_;

@@ -315,7 +315,8 @@ Node* Expander::expand_lambda(Value params, Value body, Scope* scope, Value name
 
 Node* Expander::expand_program(Value form, const Place& place) {
   Node* body = toplevel(form, root_, {file_, place.line, place.column});
-  if (map_ != nullptr) {
+  const bool is_source = map_ != nullptr;
+  if (is_source) {
     // Its last call is no tail call, so that the list of frames ends with the form.
     Node* whole = node(Node::let, {file_, body->line, body->column});
     whole->vars = {var(kFalse)};
@@ -323,7 +324,7 @@ Node* Expander::expand_program(Value form, const Place& place) {
     whole->a = local(whole->vars[0], {file_, body->line, body->column});
     body = whole;
   }
-  return lambda({}, false, body, kFalse, {file_, body->line, body->column});
+  return lambda({}, false, body, boolean(is_source), {file_, body->line, body->column});
 }
 
 }  // namespace scheme

@@ -118,7 +118,7 @@ constexpr std::uint32_t kLiveSlots = 32;
 struct Code {
   Header header;
   Slot constants;  ///< Vector.
-  Slot name;       ///< Symbol or #f.
+  Slot name;       ///< Symbol or #f; #t: a form at top level.
   Slot file;       ///< String or #f.
   Slot positions;  ///< Bytevector: for each instruction line << 10 | column, in four bytes.
   Slot live;       ///< Bytevector: for each instruction the slots live before it, as bits.
