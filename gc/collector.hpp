@@ -149,8 +149,8 @@ class Collector {
   HeapStats totals_;
   std::uint64_t used_after_collection_ = 0;
   std::uint64_t allocated_at_full_ = 0;  ///< In all, up to the last full collection.
-  std::uint64_t live_objects_ = 0;  ///< After the last collection.
-  std::uint32_t until_zeal_ = 0;    ///< 1: the next allocation collects.
+  std::uint64_t live_objects_ = 0;       ///< After the last collection.
+  std::uint32_t until_zeal_ = 0;         ///< 1: the next allocation collects.
   std::uint32_t forbidden_ = 0;
   bool collect_deferred_ = false;  ///< A finalizer asked for a collection.
   bool overdue_ = false;  ///< Where it was not allowed, the heap grew instead of collecting.
