@@ -48,16 +48,21 @@ void FinalizerTable::detach() noexcept {
 }
 
 GuardianQueue* FinalizerTable::open(FinalizerCallback callback, void* user) noexcept {
-  auto* guardian = new (std::nothrow) GuardianQueue{guardians_, callback, user, 0, 0, {}};
-  if (guardian != nullptr) guardians_ = guardian;
+  auto* guardian =
+      new (std::nothrow) GuardianQueue{guardians_, &guardians_, callback, user, 0, 0, {}};
+  if (guardian == nullptr) return nullptr;
+  if (guardians_ != nullptr) guardians_->link = &guardian->next;
+  guardians_ = guardian;
   return guardian;
 }
 
 void FinalizerTable::close(GuardianQueue* guardian) noexcept {
-  take_if(0, [&](const Registration& registration) { return registration.guardian == guardian; });
-  GuardianQueue** link = &guardians_;
-  while (*link != guardian) link = &(*link)->next;
-  *link = guardian->next;
+  // A program may have as many guardians as objects, most of which watch nothing any more.
+  if (guardian->pending != 0) {
+    take_if(0, [&](const Registration& registration) { return registration.guardian == guardian; });
+  }
+  *guardian->link = guardian->next;
+  if (guardian->next != nullptr) guardian->next->link = guardian->link;
   delete guardian;
 }
 

@@ -40,6 +40,7 @@ struct ReadyAgent {
 /// One guardian's side in the heap.
 struct GuardianQueue {
   GuardianQueue* next;
+  GuardianQueue** link;  ///< What leads here: the table's list, or `next` of the one before.
   FinalizerCallback callback;
   void* user;
   std::uint64_t pending;           ///< Registrations in the table.
