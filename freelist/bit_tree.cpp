@@ -3,6 +3,18 @@
 #include "freelist/run.hpp"
 
 namespace besom::detail {
+namespace {
+
+/// Of [first, last] those in word `number`, as its bits.
+std::uint64_t members_in_word(std::uint32_t number, std::uint32_t first,
+                              std::uint32_t last) noexcept {
+  std::uint64_t members = ~std::uint64_t{0};
+  if (number == first >> 6) members &= ~std::uint64_t{0} << (first & 63u);
+  if (number == last >> 6) members &= (bit(last) << 1) - 1;
+  return members;
+}
+
+}  // namespace
 
 bool BitTree::grow(std::uint32_t count) noexcept {
   std::uint64_t words = count;
@@ -35,15 +47,6 @@ void BitTree::erase_from(int level, std::uint32_t member) noexcept {
 
 void BitTree::insert(std::uint32_t member) noexcept { insert_from(0, member); }
 void BitTree::erase(std::uint32_t member) noexcept { erase_from(0, member); }
-
-/// Of [first, last] those in word `number`, as its bits.
-static std::uint64_t members_in_word(std::uint32_t number, std::uint32_t first,
-                                     std::uint32_t last) noexcept {
-  std::uint64_t members = ~std::uint64_t{0};
-  if (number == first >> 6) members &= ~std::uint64_t{0} << (first & 63u);
-  if (number == last >> 6) members &= (bit(last) << 1) - 1;
-  return members;
-}
 
 void BitTree::insert_range(std::uint32_t first, std::uint32_t last) noexcept {
   for (std::uint32_t number = first >> 6; number <= last >> 6; ++number) {

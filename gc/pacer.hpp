@@ -13,8 +13,8 @@ namespace besom::detail {
 ///   - when it is full: no hole fits and the capacity has reached the budget. The budget is
 ///     heap_initial at first, after each collection `factor` times the live bytes; with fixed
 ///     growth it is heap_max. A collection that does not free enough lets the heap grow up to
-///     heap_max, whatever the budget, and so does a request that comes before worth_bytes() have
-///     been allocated since the last: what is free then lies in holes too small for what is asked
+///     heap_max, whatever the budget, and so does a request that comes before worth_bytes() were
+///     allocated since the last: what is free then lies in holes too small for what is asked
 ///     for;
 ///   - when external bytes have grown by kPaceBytes and (factor - 1) times what the last full
 ///     collection left, external bytes included, since it; growth that is fixed counts as factor 2;
