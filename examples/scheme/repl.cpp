@@ -12,7 +12,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <iostream>
-#include <optional>
 
 #include "compile.hpp"
 #include "environment.hpp"
@@ -27,9 +26,29 @@ namespace {
 
 /// Whom Ctrl-C and the tab key mean: C calls back without an argument. There is one terminal.
 Interp* interactive = nullptr;
+volatile std::sig_atomic_t was_interrupted = 0;
 
 void on_interrupt(int) {
+  was_interrupted = 1;
   if (interactive != nullptr) interactive->interrupt();
+}
+
+/// What came of waiting for a line.
+enum class Input { line, end, interrupt };
+
+/// Where there was none. A signal ends the waiting just as the end of the input does.
+Input no_line() {
+  if (was_interrupted == 0) return Input::end;
+  std::puts("");
+  return Input::interrupt;
+}
+
+Input next_plain_line(std::string& line) {
+  was_interrupted = 0;
+  if (std::getline(std::cin, line)) return Input::line;
+  const Input input = no_line();
+  if (input == Input::interrupt) std::cin.clear();
+  return input;
 }
 
 #ifdef SCHEME_EDITLINE
@@ -84,17 +103,14 @@ class Lines {
   ~Lines() {
     if (is_terminal_ && !file_.empty()) write_history(file_.c_str());
   }
-  std::optional<std::string> next(const char* prompt) {
-    if (!is_terminal_) {
-      std::string line;
-      if (!std::getline(std::cin, line)) return {};
-      return line;
-    }
+  Input next(const char* prompt, std::string& line) {
+    if (!is_terminal_) return next_plain_line(line);
+    was_interrupted = 0;
     char* text = readline(prompt);
-    if (text == nullptr) return {};
-    std::string line(text);
+    if (text == nullptr) return no_line();
+    line = text;
     std::free(text);
-    return line;
+    return Input::line;
   }
   void remember(const std::string& form) {
     if (is_terminal_ && !form.empty()) add_history(form.c_str());
@@ -110,12 +126,10 @@ class Lines {
 class Lines {
  public:
   explicit Lines(bool is_terminal) : is_terminal_(is_terminal) {}
-  std::optional<std::string> next(const char* prompt) {
+  Input next(const char* prompt, std::string& line) {
     if (is_terminal_) std::fputs(prompt, stdout);
     std::fflush(stdout);
-    std::string line;
-    if (!std::getline(std::cin, line)) return {};
-    return line;
+    return next_plain_line(line);
   }
   void remember(const std::string&) {}
 
@@ -208,20 +222,19 @@ Outcome run_repl(Interp& in) {
   Outcome outcome;
   while (!outcome.is_over) {
     std::fflush(stdout);
-    std::optional<std::string> line = lines.next("> ");
-    if (!line) break;
-    std::string text = *line;
-    if (run_command(in, text, outcome)) {
-      std::fflush(stdout);
-      continue;
+    std::string text, line;
+    Input input = lines.next("> ", text);
+    if (input == Input::end) break;
+    if (input == Input::line && run_command(in, text, outcome)) continue;
+    while (input == Input::line && is_incomplete(in, text)) {
+      input = lines.next("  ", line);
+      if (input == Input::line) text.append("\n").append(line);
     }
-    while (is_incomplete(in, text)) {
-      line = lines.next("  ");
-      if (!line) break;
-      text += "\n" + *line;
+    // An interrupt drops what was typed so far.
+    if (input != Input::interrupt) {
+      lines.remember(text);
+      outcome = run_text(in, text);
     }
-    lines.remember(text);
-    outcome = run_text(in, text);
     in.reset();
   }
   if (is_terminal && !outcome.is_over) std::puts("");

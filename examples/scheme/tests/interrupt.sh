@@ -34,6 +34,11 @@ done <<'PROGRAMS'
 (eval '(let loop () (loop)) (interaction-environment))
 PROGRAMS
 
+# With nothing to end, it drops what was typed so far.
+printf '(car\n' >&3
+sleep 0.1
+kill -INT $scheme
+sleep 0.1
 echo '(display (+ 40 2))(newline)' >&3
 await 42
 exec 3>&-
