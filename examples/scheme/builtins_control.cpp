@@ -47,7 +47,11 @@ BUILTIN(continuation_winders) { return in.at<Continuation>(args[0])->winders.get
 
 // Conditions.
 BUILTIN(uncaught) { throw in.uncaught(args[0]); }
-BUILTIN(handler_returned) { in.fail("exception handler returned from raise of", {args[0]}); }
+BUILTIN(handler_returned) {
+  const std::string message = "exception handler returned from raise of";
+  if (!in.is(args[0], kCondition)) in.fail(message, {args[0]});
+  in.fail(message + " error: " + in.describe_condition(args[0]));
+}
 BUILTIN(error) {
   Rooted irritants(in, kNil);
   for (std::uint32_t i = count; i > 1; --i) irritants.set(in.cons(args[i - 1], irritants.get()));

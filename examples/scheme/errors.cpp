@@ -33,6 +33,12 @@ void Interp::put_place(Value condition, const Place& place) noexcept {
   object->column = place.column;
 }
 
+void Interp::begin_form(const Place& place) noexcept {
+  registers.form_file = place.file;
+  form_line_ = place.line;
+  form_column_ = place.column;
+}
+
 void Interp::fail_at(const Place& place, std::string_view message,
                      std::initializer_list<Value> irritants, ConditionKind kind) {
   const Rooted file(*this, place.file);
@@ -111,7 +117,7 @@ Place place_in(Interp& in, const Insn* pc) {
 /// In the library's own procedures, and in code without a file, the place is that of their caller.
 Place Interp::place() const {
   auto& self = const_cast<Interp&>(*this);
-  if (!running_ || pc_ == nullptr) return {};
+  if (!running_ || pc_ == nullptr) return {registers.form_file, form_line_, form_column_};
   const Value* fp = fp_;
   const Insn* pc = pc_;
   Value rest = registers.rest;
@@ -146,6 +152,16 @@ std::string Interp::describe(Value object) {
   return print(*this, object, options);
 }
 
+std::string Interp::describe_condition(Value object) {
+  const auto* condition = at<Condition>(object);
+  const Value message = condition->message.get();
+  std::string text = is(message, kString) ? utf8(message) : describe(message);
+  for (Value rest = condition->irritants.get(); is_pair(rest); rest = cdr(rest)) {
+    text.append(" ").append(describe(car(rest)));
+  }
+  return text;
+}
+
 Uncaught Interp::uncaught(Value object) {
   Uncaught result{"", kErrorCondition};
   if (is(object, kCondition)) {
@@ -153,11 +169,7 @@ Uncaught Interp::uncaught(Value object) {
     result.kind = ConditionKind{condition->header.length};
     const Place where{condition->file.get(), condition->line, condition->column};
     result.message = text_of(is_object(where.file) ? where : place()).append("error: ");
-    result.message += is(condition->message.get(), kString) ? utf8(condition->message.get())
-                                                            : describe(condition->message.get());
-    for (Value rest = condition->irritants.get(); is_pair(rest); rest = cdr(rest)) {
-      result.message.append(" ").append(describe(car(rest)));
-    }
+    result.message += describe_condition(object);
   } else {
     result.message = text_of(place()) + "error: raised " + describe(object);
   }

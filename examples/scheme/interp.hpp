@@ -151,7 +151,10 @@ class Interp {
   /// Calls a procedure without arguments and runs it to its end. Throws Uncaught and Exit. Not
   /// re-entrant: builtins do not call back.
   Value run(Value thunk);
-  /// Where the program is: of the instruction that is being carried out.
+  /// What is read or compiled from now on begins there.
+  void begin_form(const Place& place) noexcept;
+  /// Where the program is: of the instruction that is being carried out, or of the form that is
+  /// compiled.
   [[nodiscard]] Place place() const;
   /// `place`, "file:line:col: ", or "" when unknown.
   [[nodiscard]] std::string text_of(const Place& place) const;
@@ -159,6 +162,8 @@ class Interp {
   [[nodiscard]] Uncaught uncaught(Value object);
   /// The object as it stands in messages.
   [[nodiscard]] std::string describe(Value object);
+  /// A condition's message and irritants.
+  [[nodiscard]] std::string describe_condition(Value object);
   /// Raises the condition of an interrupt that came in.
   void check_interrupt();
   /// Raises an interrupt condition at the next call, loop or throw to a continuation; may be called
@@ -197,6 +202,7 @@ class Interp {
     Value reserve = kFalse;    ///< Memory for the handler of an exhausted heap.
     Value scratch[2] = {kFalse, kFalse};
     Value command_line = kNil;
+    Value form_file = kFalse;  ///< Of the form that is read or compiled.
   };
   Registers registers;
   /// Numbers for environments, so that a cell can tell whose it is.
@@ -281,6 +287,7 @@ class Interp {
   std::atomic<bool> interrupted_ = false;
   std::atomic<bool> stopped_ = false;
   bool running_ = false;
+  std::uint32_t form_line_ = 0, form_column_ = 0;  ///< With `registers.form_file`.
 
   struct NumberedGuardian {
     besom::Guardian guardian;

@@ -19,9 +19,14 @@ bool is_delimiter(char32_t c) {
 
 }  // namespace
 
-void Lexer::fail(std::string_view message) {
-  in_.fail_at({port()->name.get(), line_, column_}, message, {}, kReadCondition);
+Place Lexer::place() const { return {in_.at<Port>(port_)->name.get(), line_, column_}; }
+
+void Lexer::restart() {
+  is_incomplete_ = false;
+  set_place(port()->line, port()->column);
 }
+
+void Lexer::fail(std::string_view message) { in_.fail_at(place(), message, {}, kReadCondition); }
 void Lexer::fail_incomplete(std::string_view message) {
   is_incomplete_ = true;
   in_.fail_at({port()->name.get(), port()->line, port()->column}, message, {}, kReadCondition);
@@ -47,13 +52,17 @@ void Lexer::skip_block_comment() {
   }
 }
 
+void Lexer::skip_line() {
+  while (peek() != kNoChar && peek() != U'\n') next();
+}
+
 /// Space and comments; false at the end of the input.
 bool Lexer::skip_space() {
   for (;;) {
     const char32_t c = peek();
     if (c == kNoChar) return false;
     if (c == U';') {
-      while (peek() != kNoChar && peek() != U'\n') next();
+      skip_line();
     } else if (is_whitespace(c) || c == kByteOrderMark) {
       next();
     } else {
@@ -181,6 +190,12 @@ Token Lexer::hash_token() {
   if (folded == U"#u8" && peek() == U'(') {
     next();
     return Token::open_bytes;
+  }
+  // The line that makes a program a command.
+  const bool is_first = line_ == 1 && column_ == 1;
+  if (is_first && (word == U"#!" || word.starts_with(U"#!/"))) {
+    skip_line();
+    return next_token();
   }
   if (word == U"#!fold-case") {
     port()->flags |= kFoldCasePort;

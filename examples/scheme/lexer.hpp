@@ -9,6 +9,7 @@
 namespace scheme {
 
 class Interp;
+struct Place;
 
 /// What a text is made of.
 enum class Token {
@@ -46,7 +47,10 @@ class Lexer {
   /// The same where the text ends too early.
   [[noreturn]] void fail_incomplete(std::string_view message);
   [[nodiscard]] bool is_incomplete() const noexcept { return is_incomplete_; }
-  void restart() noexcept { is_incomplete_ = false; }
+  /// Where the token begins.
+  [[nodiscard]] Place place() const;
+  /// Before a datum: what went wrong with the last is forgotten, the place is the port's.
+  void restart();
 
  private:
   Port* port();
@@ -54,6 +58,7 @@ class Lexer {
   char32_t next();
   void skip_block_comment();
   bool skip_space();
+  void skip_line();
   Token hash_token();
   bool number_token(const std::string& word);
   Token word_token(std::u32string word, bool has_bars);

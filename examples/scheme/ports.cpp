@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -158,6 +159,12 @@ Value open_file(Interp& in, std::string_view path, std::uint32_t flags) {
     static_cast<void>(in.heap().collect());
     close_forgotten(in);
     descriptor = open(file.c_str(), mode, 0666);
+  }
+  struct stat status;
+  if (descriptor >= 0 && fstat(descriptor, &status) == 0 && S_ISDIR(status.st_mode)) {
+    close(descriptor);
+    descriptor = -1;
+    errno = EISDIR;
   }
   if (descriptor < 0) {
     in.fail(std::string("cannot open file: ") + std::strerror(errno), {name.get()}, kFileCondition);

@@ -82,8 +82,10 @@ Value Reader::read() {
   labels_.clear();
   placeholders_.clear();
   lexer_.restart();
+  in_.begin_form(lexer_.place());
   for (;;) {
     const Token token = lexer_.next_token();
+    if (open_.empty()) in_.begin_form(lexer_.place());
     Value value = lexer_.datum();
     switch (token) {
       case Token::end:
