@@ -99,43 +99,86 @@ std::uint32_t Interp::frame_slots(const Value* fp) const noexcept {
              : 0;
 }
 
-namespace {
+/// The frames of a running program from the innermost one on: first those on the stack, then those
+/// in the heap.
+class Frames {
+ public:
+  explicit Frames(const Interp& in)
+      : in_(in),
+        fp_(in.fp_),
+        pc_(in.pc_),
+        rest_(in.registers.rest),
+        rest_end_(in.rest_end_),
+        rest_fp_(in.rest_fp_),
+        rest_pc_(in.rest_pc_) {}
 
-Place place_in(Interp& in, const Insn* pc) {
-  auto* code = reinterpret_cast<Code*>(in.heap().object_start(pc - 1));
-  if (code == nullptr || code->header.type != kCode || !in.is(code->positions.get(), kBytevector)) {
-    return {};
+  /// Goes to the caller's; false when there is none.
+  bool next() {
+    if (is_on_stack_ && fp_ > in_.bottom_ + 2) {
+      pc_ = in_.decode(fp_[-2]);
+      fp_ -= 2 + in_.frame_offset(pc_);
+      return true;
+    }
+    if (!is_on_stack_) leave_rest();
+    is_on_stack_ = false;
+    return enter_rest();
   }
-  const auto* positions =
-      reinterpret_cast<const std::uint32_t*>(in.at<Bytevector>(code->positions.get())->bytes());
-  const std::uint32_t position = positions[pc - 1 - code->insns()];
-  return {code->file.get(), position >> 10, position & 1023};
-}
 
-}  // namespace
+  /// What the frame's procedure was compiled to, or nullptr.
+  [[nodiscard]] Code* code() const {
+    auto* code = reinterpret_cast<Code*>(in_.heap_.object_start(pc_ - 1));
+    return code != nullptr && code->header.type == kCode ? code : nullptr;
+  }
+
+  /// Of the call that has not returned; `code` is not null.
+  [[nodiscard]] Place place() const {
+    Code* const code = this->code();
+    const Value positions = code->positions.get();
+    if (!in_.is(positions, kBytevector)) return {};
+    const auto* table =
+        reinterpret_cast<const std::uint32_t*>(in_.at<Bytevector>(positions)->bytes());
+    const std::uint32_t position = table[pc_ - 1 - code->insns()];
+    return {code->file.get(), position >> 10, position & 1023};
+  }
+
+ private:
+  void leave_rest() {
+    rest_end_ = rest_fp_ - 2;
+    const Insn* below = in_.decode(in_.at<Continuation>(rest_)->slots()[rest_end_].get());
+    rest_pc_ = in_.index_of(below);
+    if (rest_end_ != 0) rest_fp_ = rest_end_ - in_.frame_offset(below);
+  }
+
+  bool enter_rest() {
+    while (is_object(rest_) && rest_end_ == 0) {
+      const auto* kont = in_.at<Continuation>(rest_);
+      rest_ = kont->next.get();
+      rest_end_ = kont->next_end;
+      rest_fp_ = kont->next_fp;
+      rest_pc_ = kont->next_pc;
+    }
+    if (!is_object(rest_)) return false;
+    pc_ = reinterpret_cast<const Insn*>(in_.base_ + rest_pc_);
+    return true;
+  }
+
+  const Interp& in_;
+  const Value* fp_;
+  const Insn* pc_;
+  bool is_on_stack_ = true;
+  Value rest_;  ///< A Continuation, and what of it is still to be returned to.
+  std::uint32_t rest_end_, rest_fp_, rest_pc_;
+};
 
 /// In the library's own procedures, and in code without a file, the place is that of their caller.
 Place Interp::place() const {
-  auto& self = const_cast<Interp&>(*this);
   if (!running_ || pc_ == nullptr) return {registers.form_file, form_line_, form_column_};
-  const Value* fp = fp_;
-  const Insn* pc = pc_;
-  Value rest = registers.rest;
-  std::uint32_t rest_end = rest_end_, rest_pc = rest_pc_;
-  for (int depth = 0; depth < 1000; ++depth) {
-    auto* code = reinterpret_cast<Code*>(heap_.object_start(pc - 1));
-    if (code == nullptr || code->header.type != kCode) return {};
-    if (code->is_internal == 0 && is_object(code->file.get())) return place_in(self, pc);
-    if (fp <= bottom_ + 2) {
-      if (!is_object(rest) || rest_end == 0) return {};
-      pc = reinterpret_cast<const Insn*>(base_ + rest_pc);
-      return reinterpret_cast<Code*>(heap_.object_start(pc - 1))->is_internal == 0
-                 ? place_in(self, pc)
-                 : Place{};
-    }
-    pc = decode(fp[-2]);
-    fp -= 2 + frame_offset(pc);
-  }
+  Frames frames(*this);
+  do {
+    const Code* code = frames.code();
+    if (code == nullptr) break;
+    if (code->is_internal == 0 && is_object(code->file.get())) return frames.place();
+  } while (frames.next());
   return {};
 }
 
@@ -175,44 +218,19 @@ Uncaught Interp::uncaught(Value object) {
   }
   if (!running_ || pc_ == nullptr) return result;
 
-  // The frames, from the innermost one on: first those on the stack, then those in the heap.
   constexpr int kMostFrames = 10;
+  Frames frames(*this);
   int shown = 0;
-  std::string previous;
-  const auto show = [&](const Insn* pc) {
-    const auto* code = reinterpret_cast<const Code*>(heap_.object_start(pc - 1));
-    if (code == nullptr || code->header.type != kCode || code->is_internal != 0) return;
+  do {
+    const Code* code = frames.code();
+    if (code == nullptr || code->is_internal != 0) continue;
     const Value name = code->name.get();
     ++shown;
-    result.message.append("\n  ").append(text_of(place_in(*this, pc)));
+    result.message.append("\n  ").append(text_of(frames.place()));
     result.message += is_symbol(name) ? "in " + utf8(name)
                       : name == kTrue ? "at top level"
                                       : "in an unnamed procedure";
-  };
-  const Value* fp = fp_;
-  const Insn* pc = pc_;
-  for (;; show(pc), pc = decode(fp[-2]), fp -= 2 + frame_offset(pc)) {
-    if (fp <= bottom_ + 2 || shown >= kMostFrames) break;
-  }
-  if (shown < kMostFrames) show(pc);
-  Value rest = registers.rest;
-  std::uint32_t end = rest_end_, rest_fp = rest_fp_, rest_pc = rest_pc_;
-  while (is_object(rest) && shown < kMostFrames) {
-    auto* kont = at<Continuation>(rest);
-    if (end == 0) {
-      rest = kont->next.get();
-      end = kont->next_end;
-      rest_fp = kont->next_fp;
-      rest_pc = kont->next_pc;
-      continue;
-    }
-    const auto* at_pc = reinterpret_cast<const Insn*>(base_ + rest_pc);
-    show(at_pc);
-    end = rest_fp - 2;
-    const Insn* below = decode(kont->slots()[end].get());
-    rest_pc = static_cast<std::uint32_t>(reinterpret_cast<const char*>(below) - base_);
-    if (end != 0) rest_fp = end - frame_offset(below);
-  }
+  } while (shown < kMostFrames && frames.next());
   return result;
 }
 

@@ -221,6 +221,7 @@ class Interp {
   Outputs outputs;
 
  private:
+  friend class Frames;
   friend class Pins;
   friend class Rooted;
 
