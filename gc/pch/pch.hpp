@@ -1,0 +1,7 @@
+/// Precompiled for every file: what takes longest to read.
+
+#include <algorithm>
+#include <cstring>
+
+#include "gc/collector.hpp"
+#include "gc/heap.hpp"
