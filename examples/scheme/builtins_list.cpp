@@ -206,6 +206,16 @@ BUILTIN(all_pairs) {
   }
   return boolean(args[0] != kNil);
 }
+/// `(%check-ends WHO LIST...)`, where one of what is left of lists is no pair: it or another ends
+/// as a list does.
+BUILTIN(check_ends) {
+  Value other = kNil;
+  for (std::uint32_t i = 1; i < count; ++i) {
+    if (args[i] == kNil) return kUnspecified;
+    if (other == kNil && !in.is_pair(args[i])) other = args[i];
+  }
+  in.wrong_type(in.utf8(args[0]), "list", other);
+}
 template <bool first>
 BUILTIN(parts) {
   ListBuilder result(in);
@@ -335,6 +345,7 @@ constexpr Builtin kBuiltins[] = {
     {"assv", assv, 2, 2},
     {"%assoc", assoc, 2, 2},
     {"%all-pairs?", all_pairs, 1, 1},
+    {"%check-ends", check_ends, 2, -1},
     {"%cars", parts<true>, 1, 1},
     {"%cdrs", parts<false>, 1, 1},
     {"%common-tail", common_tail, 2, 2},

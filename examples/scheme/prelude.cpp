@@ -123,62 +123,69 @@ constexpr Entry kPrelude[] = {
         (let map1 ((list list))
           (if (pair? list)
               (let ((v (f (car list)))) (cons v (map1 (cdr list))))
-              '())))
+              (if (null? list) '() (%check-ends "map" list)))))
        ((f a b)
         (let map2 ((a a) (b b))
           (if (and (pair? a) (pair? b))
               (let ((v (f (car a) (car b)))) (cons v (map2 (cdr a) (cdr b))))
-              '())))
+              (begin (%check-ends "map" a b) '()))))
        ((f . lists)
         (let mapn ((lists lists))
           (if (%all-pairs? lists)
               (let ((v (apply f (%cars lists)))) (cons v (mapn (%cdrs lists))))
-              '())))))"},
+              (begin (apply %check-ends "map" lists) '()))))))"},
     {"for-each", R"((case-lambda
        ((f list)
         (let loop ((list list))
           (if (pair? list)
-              (begin (f (car list)) (loop (cdr list))))))
+              (begin (f (car list)) (loop (cdr list)))
+              (if (not (null? list)) (%check-ends "for-each" list)))))
        ((f a b)
         (let loop ((a a) (b b))
           (if (and (pair? a) (pair? b))
-              (begin (f (car a) (car b)) (loop (cdr a) (cdr b))))))
+              (begin (f (car a) (car b)) (loop (cdr a) (cdr b)))
+              (%check-ends "for-each" a b))))
        ((f . lists)
         (let loop ((lists lists))
           (if (%all-pairs? lists)
-              (begin (apply f (%cars lists)) (loop (%cdrs lists))))))))"},
+              (begin (apply f (%cars lists)) (loop (%cdrs lists)))
+              (apply %check-ends "for-each" lists))))))"},
     {"append-map", R"((lambda (f . lists) (apply append (apply map f lists))))"},
     {"member", R"((case-lambda
        ((x list) (%member x list))
        ((x list same?)
         (let loop ((list list))
-          (cond ((not (pair? list)) #f)
+          (cond ((not (pair? list)) (%check-ends "member" list) #f)
                 ((same? x (car list)) list)
                 (else (loop (cdr list))))))))"},
     {"assoc", R"((case-lambda
        ((x list) (%assoc x list))
        ((x list same?)
         (let loop ((list list))
-          (cond ((not (pair? list)) #f)
+          (cond ((not (pair? list)) (%check-ends "assoc" list) #f)
                 ((same? x (caar list)) (car list))
                 (else (loop (cdr list))))))))"},
     {"filter", R"((lambda (keep? list)
        (let loop ((list list) (kept '()))
          (if (pair? list)
              (loop (cdr list) (if (keep? (car list)) (cons (car list) kept) kept))
-             (reverse kept)))))"},
+             (begin (%check-ends "filter" list) (reverse kept))))))"},
     {"fold", R"((case-lambda
        ((f init list)
         (let loop ((list list) (acc init))
-          (if (pair? list) (loop (cdr list) (f (car list) acc)) acc)))
+          (if (pair? list)
+              (loop (cdr list) (f (car list) acc))
+              (begin (%check-ends "fold" list) acc))))
        ((f init a b)
         (let loop ((a a) (b b) (acc init))
           (if (and (pair? a) (pair? b))
               (loop (cdr a) (cdr b) (f (car a) (car b) acc))
-              acc)))))"},
+              (begin (%check-ends "fold" a b) acc))))))"},
     {"fold-left", R"((lambda (f init list)
        (let loop ((list list) (acc init))
-         (if (pair? list) (loop (cdr list) (f acc (car list))) acc))))"},
+         (if (pair? list)
+             (loop (cdr list) (f acc (car list)))
+             (begin (%check-ends "fold-left" list) acc)))))"},
     {"fold-right", R"((lambda (f init list)
        (let loop ((list (reverse list)) (acc init))
          (if (pair? list) (loop (cdr list) (f (car list) acc)) acc))))"},
@@ -186,16 +193,20 @@ constexpr Entry kPrelude[] = {
        (if (null? list)
            init
            (let loop ((list (cdr list)) (acc (car list)))
-             (if (pair? list) (loop (cdr list) (f (car list) acc)) acc)))))"},
+             (if (pair? list)
+                 (loop (cdr list) (f (car list) acc))
+                 (begin (%check-ends "reduce" list) acc))))))"},
     {"delete", R"((lambda (x list) (filter (lambda (y) (not (equal? x y))) list)))"},
     {"any", R"((lambda (f list)
        (let loop ((list list))
-         (and (pair? list) (or (f (car list)) (loop (cdr list)))))))"},
+         (if (pair? list)
+             (or (f (car list)) (loop (cdr list)))
+             (begin (%check-ends "any" list) #f)))))"},
     {"every", R"((lambda (f list)
        (let loop ((list list) (last #t))
          (if (pair? list)
              (let ((v (f (car list)))) (and v (loop (cdr list) v)))
-             last))))"},
+             (begin (%check-ends "every" list) last)))))"},
     {"sort", R"((lambda (items less?)
        (define (merge a b)
          (let loop ((a a) (b b) (merged '()))
