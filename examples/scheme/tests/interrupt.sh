@@ -2,21 +2,13 @@
 # interrupt.sh SCHEME: an interrupt ends what does not end by itself, however it goes round, and
 # the REPL goes on.
 set -eu
+. "$(dirname "$0")/await.sh"
 folder=$(mktemp -d)
 mkfifo "$folder/in" "$folder/out"
 "$1" <"$folder/in" >"$folder/out" 2>&1 &
 scheme=$!
 trap 'kill -KILL $scheme 2>/dev/null || :; rm -r "$folder"' EXIT
 exec 3>"$folder/in" 4<"$folder/out"
-
-# await TEXT: reads up to the line that holds it.
-await() {
-  while read -r line <&4; do
-    case $line in *"$1"*) return ;; esac
-  done
-  echo "the REPL ended before: $1"
-  exit 1
-}
 
 while read -r endless; do
   printf '(begin (display "started") (newline) (flush-output-port) %s)\n' "$endless" >&3

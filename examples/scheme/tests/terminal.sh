@@ -2,6 +2,7 @@
 # terminal.sh SCHEME: at a terminal the REPL completes names, brings back forms of this session and
 # of the last one, and drops a line at Ctrl-C.
 set -eu
+. "$(dirname "$0")/await.sh"
 folder=$(mktemp -d)
 mkfifo "$folder/in" "$folder/out"
 trap 'kill -KILL $session 2>/dev/null || :; rm -r "$folder"' EXIT
@@ -12,15 +13,6 @@ start() {
   session=$!
   exec 3>"$folder/in" 4<"$folder/out"
   await 'Besom Scheme'
-}
-
-# await TEXT: reads up to the line that holds it.
-await() {
-  while read -r line <&4; do
-    case $line in *"$1"*) return ;; esac
-  done
-  echo "the REPL ended before: $1"
-  exit 1
 }
 
 finish() {
