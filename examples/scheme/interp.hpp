@@ -172,7 +172,9 @@ class Interp {
     interrupted_.store(true, std::memory_order_relaxed);
     limit_.store(nullptr, std::memory_order_relaxed);
   }
-  /// The same, but no program can go on: run() throws Uncaught.
+  /// Whether there was one that nothing has answered yet.
+  [[nodiscard]] bool is_interrupted() const noexcept { return interrupted_; }
+  /// The same as an interrupt, but no program can go on: run() throws Uncaught.
   void stop() noexcept {
     stopped_.store(true, std::memory_order_relaxed);
     interrupt();

@@ -26,10 +26,8 @@ namespace {
 
 /// Whom Ctrl-C and the tab key mean: C calls back without an argument. There is one terminal.
 Interp* interactive = nullptr;
-volatile std::sig_atomic_t was_interrupted = 0;
 
 void on_interrupt(int) {
-  was_interrupted = 1;
   if (interactive != nullptr) interactive->interrupt();
 }
 
@@ -38,13 +36,12 @@ enum class Input { line, end, interrupt };
 
 /// Where there was none. A signal ends the waiting just as the end of the input does.
 Input no_line() {
-  if (was_interrupted == 0) return Input::end;
+  if (!interactive->is_interrupted()) return Input::end;
   std::puts("");
   return Input::interrupt;
 }
 
 Input next_plain_line(std::string& line) {
-  was_interrupted = 0;
   if (std::getline(std::cin, line)) return Input::line;
   const Input input = no_line();
   if (input == Input::interrupt) std::cin.clear();
@@ -105,7 +102,6 @@ class Lines {
   }
   Input next(const char* prompt, std::string& line) {
     if (!is_terminal_) return next_plain_line(line);
-    was_interrupted = 0;
     char* text = readline(prompt);
     if (text == nullptr) return no_line();
     line = text;
@@ -222,6 +218,7 @@ Outcome run_repl(Interp& in) {
   Outcome outcome;
   while (!outcome.is_over) {
     std::fflush(stdout);
+    in.reset();
     std::string text, line;
     Input input = lines.next("> ", text);
     if (input == Input::end) break;
@@ -235,7 +232,6 @@ Outcome run_repl(Interp& in) {
       lines.remember(text);
       outcome = run_text(in, text);
     }
-    in.reset();
   }
   if (is_terminal && !outcome.is_over) std::puts("");
   interactive = nullptr;
