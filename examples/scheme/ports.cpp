@@ -148,23 +148,33 @@ Value descriptor_port(Interp& in, std::uint32_t flags, int descriptor, Value nam
   return value;
 }
 
+namespace {
+
+/// As open(), which would leave it to the first read to tell of a folder.
+int open_no_folder(const char* file, int mode) {
+  const int descriptor = open(file, mode, 0666);
+  struct stat status;
+  if (descriptor < 0 || fstat(descriptor, &status) != 0 || !S_ISDIR(status.st_mode)) {
+    return descriptor;
+  }
+  close(descriptor);
+  errno = EISDIR;
+  return -1;
+}
+
+}  // namespace
+
 Value open_file(Interp& in, std::string_view path, std::uint32_t flags) {
   const Rooted name(in, in.string(path));
   const std::string file(path);
   const int mode =
       (flags & kInputPort) != 0 ? O_RDONLY | O_CLOEXEC : O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC;
-  int descriptor = open(file.c_str(), mode, 0666);
+  int descriptor = open_no_folder(file.c_str(), mode);
   if (descriptor < 0 && (errno == EMFILE || errno == ENFILE)) {
     // Some may be open only because nobody noticed yet that they are forgotten.
     static_cast<void>(in.heap().collect());
     close_forgotten(in);
-    descriptor = open(file.c_str(), mode, 0666);
-  }
-  struct stat status;
-  if (descriptor >= 0 && fstat(descriptor, &status) == 0 && S_ISDIR(status.st_mode)) {
-    close(descriptor);
-    descriptor = -1;
-    errno = EISDIR;
+    descriptor = open_no_folder(file.c_str(), mode);
   }
   if (descriptor < 0) {
     in.fail(std::string("cannot open file: ") + std::strerror(errno), {name.get()}, kFileCondition);
