@@ -206,8 +206,8 @@ BUILTIN(all_pairs) {
   }
   return boolean(args[0] != kNil);
 }
-/// `(%check-ends WHO LIST...)`, where one of what is left of lists is no pair: it or another ends
-/// as a list does.
+// `(%check-ends WHO LIST...)`: WHO has gone through lists until what is left of one was no pair. An
+// end of a list must be among what is left.
 BUILTIN(check_ends) {
   Value other = kNil;
   for (std::uint32_t i = 1; i < count; ++i) {

@@ -176,7 +176,7 @@ Place Interp::place() const {
   Frames frames(*this);
   do {
     const Code* code = frames.code();
-    if (code == nullptr) break;
+    if (code == nullptr) return {};
     if (code->is_internal == 0 && is_object(code->file.get())) return frames.place();
   } while (frames.next());
   return {};

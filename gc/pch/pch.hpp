@@ -4,4 +4,3 @@
 #include <cstring>
 
 #include "gc/collector.hpp"
-#include "gc/heap.hpp"
