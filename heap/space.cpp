@@ -37,13 +37,19 @@ Result<Space> Space::create(const HeapOptions& options, const LogSink& log) {
   return space;
 }
 
+/// Small holes come first. In the other order every run that a large object leaves is taken by
+/// small ones while their own holes lie idle, until nothing large is left whole.
 char* Space::allocate(std::uint32_t granules) noexcept {
   const std::uint32_t bytes = granules * kGranuleBytes;
   if (granules <= kWindowClasses && windows_enabled_) {
+    if (may_have_holes_) {
+      if (char* object = allocate_between(granules, false)) return object;
+      may_have_holes_ = false;
+    }
     if (may_have_runs_) {
       if (char* object = open_window(granules)) return object;
     }
-    return allocate_between(granules);
+    return allocate_between(granules, true);
   }
   const std::uint32_t index = free_list_.alloc_fast(bytes);
   if (index == 0) return nullptr;
@@ -68,16 +74,17 @@ char* Space::open_window(std::uint32_t granules) noexcept {
   return object;
 }
 
-/// Where holes are too small for windows. First brings in stock, up to a budget, so that there is a
-/// choice; then makes ready what has exactly the size, and pieces of the smallest that fit.
-char* Space::allocate_between(std::uint32_t granules) noexcept {
+/// From small holes, and with `runs` also from what a window could take. First brings in stock, up
+/// to a budget, so that there is a choice; then makes ready what has exactly the size, and pieces
+/// of the smallest that fit.
+char* Space::allocate_between(std::uint32_t granules, bool runs) noexcept {
   // Larger stocks leave the cache before they are used. Larger objects cannot use them.
   constexpr std::uint64_t kStockBytes = 256 << 10;
   const std::uint64_t budget = std::min(kStockBytes, capacity() / 64);
   while (!spares_.has(granules) && spares_.stock_bytes() < budget &&
          take_stretch(spares_.wanted())) {
   }
-  if (spares_.size_from(granules) == 0 && !stock_fitting(granules)) return nullptr;
+  if (spares_.size_from(granules) == 0 && !stock_fitting(granules, runs)) return nullptr;
   const std::uint32_t most =
       std::clamp(window_bytes() / (granules * kGranuleBytes), 1u, Spares::kReady);
   while (spares_.has(granules) && spares_.ready(granules) < most) {
@@ -90,12 +97,13 @@ char* Space::allocate_between(std::uint32_t granules) noexcept {
 }
 
 /// Brings in stock in which at least one block has `granules`; false when there is none anywhere.
-bool Space::stock_fitting(std::uint32_t granules) noexcept {
+bool Space::stock_fitting(std::uint32_t granules, bool runs) noexcept {
   if (!spares_.has_room_for(FreeList::Stretch::kMost)) retire_stock();
   const std::uint64_t fitting = ~std::uint64_t{0} << granules;
   if (take_stretch(fitting)) return true;
   next_stretch_ = 0;
   if (take_stretch(fitting)) return true;
+  if (!runs) return false;
   const std::uint32_t whole_pieces = Spares::kSizes / granules * granules;
   const Run run = free_list_.take_run(granules * kGranuleBytes, whole_pieces * kGranuleBytes);
   if (run.size_bytes == 0) return false;
@@ -191,6 +199,7 @@ void Space::retire_windows() noexcept {
   next_stretch_ = 0;
   free_list_.settle();
   may_have_runs_ = true;
+  may_have_holes_ = true;
 }
 
 void Space::retire_spares() noexcept {

@@ -139,9 +139,9 @@ class Space {
   void retire(Window& window, std::uint32_t granules) noexcept;
   char* clear(Run run) noexcept;
   [[nodiscard]] char* open_window(std::uint32_t granules) noexcept;
-  [[nodiscard]] char* allocate_between(std::uint32_t granules) noexcept;
+  [[nodiscard]] char* allocate_between(std::uint32_t granules, bool runs) noexcept;
   bool take_stretch(std::uint64_t sizes) noexcept;
-  [[nodiscard]] bool stock_fitting(std::uint32_t granules) noexcept;
+  [[nodiscard]] bool stock_fitting(std::uint32_t granules, bool runs) noexcept;
   void cut_spare(std::uint32_t granules, std::uint32_t most) noexcept;
   void add_spare(Run run) noexcept;
   void retire_spares() noexcept;
@@ -162,6 +162,7 @@ class Space {
   /// Whether a run for a window may be found. Where holes are small the search would cost each
   /// allocation its time, so after one in vain it rests until a collection or growth made new ones.
   bool may_have_runs_ = true;
+  bool may_have_holes_ = true;  ///< The same for small holes.
   bool poison_ = false;
 };
 

@@ -108,6 +108,27 @@ Space checkered_space() {
 
 }  // namespace
 
+TEST_CASE("Space: small objects leave the runs of large ones whole while small holes remain",
+          "[heap][space]") {
+  Space space = space_of(1 << 20, 1 << 20);
+  char* large = space.allocate(512);
+  REQUIRE(large != nullptr);
+  std::vector<char*> objects;
+  while (char* object = allocate(space, 4)) objects.push_back(object);
+  space.retire_windows();
+  space.release({index_of(large), 8192});
+  std::uint32_t small_holes = 0;
+  for (std::size_t i = 1; i + 1 < objects.size(); i += 2) {
+    space.release({index_of(objects[i]), 64});
+    ++small_holes;
+  }
+  space.retire_windows();
+  for (std::uint32_t i = 0; i < small_holes; ++i) REQUIRE(allocate(space, 4) != nullptr);
+  space.retire_windows();
+  CHECK(space.free_list().largest_free_block() >= 8192);
+  CHECK(space.allocate(512) != nullptr);
+}
+
 TEST_CASE("Space: between objects, spares are taken many at a time, and are no objects before use",
           "[heap][space]") {
   Space space = checkered_space();
