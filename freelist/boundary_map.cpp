@@ -39,6 +39,16 @@ std::uint32_t BoundaryMap::prev_start_before(std::uint32_t line) const noexcept 
          (63u - static_cast<std::uint32_t>(std::countl_zero(lines_[prev].starts)));
 }
 
+std::uint32_t BoundaryMap::next_hole(std::uint32_t granule) const noexcept {
+  std::uint64_t wanted = ~std::uint64_t{0} << (granule & 63u);
+  for (std::uint32_t line = granule >> kLineShift; line != kNone; line = next_used_line(line + 1)) {
+    const std::uint64_t holes = lines_[line].holes & wanted;
+    if (holes != 0) return (line << kLineShift) | lowest_bit(holes);
+    wanted = ~std::uint64_t{0};
+  }
+  return kNone;
+}
+
 void BoundaryMap::set_starts(std::uint32_t first, std::uint32_t end, std::uint32_t step) noexcept {
   if (step >= kLineGranules) {
     for (std::uint32_t granule = first; granule < end; granule += step) set_start(granule);

@@ -82,17 +82,6 @@ class BESOM_API BoundaryMap {
       used_lines_.erase(granule >> kLineShift);
   }
 
-  /// Several starts of one line at once. `starts` may be none.
-  void add_starts(std::uint32_t line, std::uint64_t starts) noexcept {
-    const bool was_empty = lines_[line].starts == 0;
-    lines_[line].starts |= starts;
-    if (was_empty && starts != 0) used_lines_.insert(line);
-  }
-  void remove_starts(std::uint32_t line, std::uint64_t starts) noexcept {
-    lines_[line].starts &= ~starts;
-    if (lines_[line].starts == 0 && starts != 0) used_lines_.erase(line);
-  }
-
   /// Sets starts at first, first + step, ... below `end`. No run starts in (first, end) yet.
   void set_starts(std::uint32_t first, std::uint32_t end, std::uint32_t step) noexcept;
   /// Clears every start in [first, end), all of which must be blocks; aborts on a hole.
@@ -121,6 +110,10 @@ class BESOM_API BoundaryMap {
       return ((line - 1) << kLineShift) | highest_bit(prev);
     return prev_start_before(line - 1);
   }
+
+  /// The first hole that starts at `granule` or above, or kNone. `granule` is at most the
+  /// sentinel's.
+  [[nodiscard]] std::uint32_t next_hole(std::uint32_t granule) const noexcept;
 
   [[nodiscard]] const Line& line(std::uint32_t number) const noexcept { return lines_[number]; }
   [[nodiscard]] const Line* lines() const noexcept { return lines_.data(); }

@@ -47,11 +47,6 @@ std::uint32_t ClassIndex::lowest_word(std::uint32_t size) const noexcept {
   return member;
 }
 
-std::uint32_t ClassIndex::lowest(const BoundaryMap& map, std::uint32_t size) noexcept {
-  const std::uint32_t line = lowest_line(map, size);
-  return first_of_size(map, line, size, map.line(line).holes);
-}
-
 std::uint32_t ClassIndex::pop_lowest(const BoundaryMap& map, std::uint32_t size) noexcept {
   const std::uint32_t line = lowest_line(map, size);
   const std::uint64_t holes = map.line(line).holes;
@@ -94,16 +89,14 @@ std::size_t ClassIndex::table_bytes() const noexcept {
   return bytes;
 }
 
-void ClassIndex::verify(const BoundaryMap& map, std::uint32_t end, std::uint32_t unlisted) const {
+void ClassIndex::verify(const BoundaryMap& map, std::uint32_t end) const {
   std::uint64_t seen = 0;
   for (std::uint32_t first = 0; first <= end >> kLineShift; first += 64) {
     // The words of level 0 for these 64 lines, as they have to be.
     std::uint64_t words[kClasses] = {};
     const std::uint32_t last = std::min(first + 63, end >> kLineShift);
     for (std::uint32_t line = first; line <= last; ++line) {
-      std::uint64_t holes = map.line(line).holes;
-      if (unlisted >> kLineShift == line) holes &= ~bit(unlisted);
-      for (; holes != 0; holes &= holes - 1) {
+      for (std::uint64_t holes = map.line(line).holes; holes != 0; holes &= holes - 1) {
         const std::uint32_t start = (line << kLineShift) | lowest_bit(holes);
         const std::uint32_t size = map.next_start(start) - start;
         if (size < kClasses) words[size] |= bit(line);

@@ -40,13 +40,10 @@ class BESOM_API ClassIndex {
     if (number < front_[size]) front_[size] = number;
     if (was_empty) add_word(number, size);
   }
-  /// Call while the hole's bits are still set in the map. `unlisted`, a granule number, is a hole
-  /// in the map that is not in the index; 0 when there is none.
-  void erase(const BoundaryMap& map, std::uint32_t granule, std::uint32_t size,
-             std::uint32_t unlisted) noexcept {
+  /// Call while the hole's bits are still set in the map.
+  void erase(const BoundaryMap& map, std::uint32_t granule, std::uint32_t size) noexcept {
     const std::uint32_t line = granule >> kLineShift;
-    std::uint64_t others = map.line(line).holes & ~bit(granule);
-    if (unlisted >> kLineShift == line) others &= ~bit(unlisted);
+    const std::uint64_t others = map.line(line).holes & ~bit(granule);
     if (others == 0 || first_of_size(map, line, size, others) == kNone) remove_line(line, size);
   }
 
@@ -55,14 +52,11 @@ class BESOM_API ClassIndex {
     const std::uint64_t classes = size < kClasses ? nonempty_ & (~std::uint64_t{0} << size) : 0;
     return classes == 0 ? 0 : lowest_bit(classes);
   }
-  [[nodiscard]] bool has(std::uint32_t size) const noexcept { return (nonempty_ & bit(size)) != 0; }
   /// The greatest class that has a hole, or 0.
   [[nodiscard]] std::uint32_t greatest() const noexcept {
     return nonempty_ == 0 ? 0 : highest_bit(nonempty_);
   }
 
-  /// The hole of exactly `size` at the lowest address; the class must have one.
-  [[nodiscard]] std::uint32_t lowest(const BoundaryMap& map, std::uint32_t size) noexcept;
   /// Takes the hole of exactly `size` at the lowest address out of the index and returns it; the
   /// class must have one. The map is left to the caller.
   [[nodiscard]] std::uint32_t pop_lowest(const BoundaryMap& map, std::uint32_t size) noexcept;
@@ -81,9 +75,8 @@ class BESOM_API ClassIndex {
   [[nodiscard]] std::size_t word_count(std::uint32_t line) const noexcept {
     return std::min(levels_[0].size(), word_of((line + 63) >> 6, 0));
   }
-  /// Aborts unless each class names exactly the lines with a hole of its size, the `unlisted` one
-  /// left out. O(lines * classes).
-  void verify(const BoundaryMap& map, std::uint32_t end, std::uint32_t unlisted) const;
+  /// Aborts unless each class names exactly the lines with a hole of its size. O(lines * classes).
+  void verify(const BoundaryMap& map, std::uint32_t end) const;
 
  private:
   static constexpr std::uint32_t kNone = ~std::uint32_t{0};

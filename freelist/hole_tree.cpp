@@ -100,7 +100,7 @@ void HoleTree::erase(std::uint32_t granule, std::uint32_t size) noexcept {
   --count_;
 }
 
-HoleTree::Hole HoleTree::hole_at(Link link) const noexcept {
+Hole HoleTree::hole_at(Link link) const noexcept {
   const std::uint64_t found = node(link).key;
   return {static_cast<std::uint32_t>(found), static_cast<std::uint32_t>(found >> 32)};
 }
@@ -115,7 +115,7 @@ std::uint32_t HoleTree::next_used_tree(std::uint32_t tree) const noexcept {
   return kTrees;
 }
 
-HoleTree::Hole HoleTree::best_fit(std::uint32_t size) const noexcept {
+Hole HoleTree::best_fit(std::uint32_t size) const noexcept {
   const std::uint32_t tree = tree_of(std::max(size, kMinGranules));
   Link best = 0;
   for (Link link = roots_[tree]; link != 0;) {
@@ -132,7 +132,7 @@ HoleTree::Hole HoleTree::best_fit(std::uint32_t size) const noexcept {
   return hole_at(best);
 }
 
-HoleTree::Hole HoleTree::largest() const noexcept {
+Hole HoleTree::largest() const noexcept {
   std::uint32_t last = kTrees;
   for (std::uint32_t tree = 0; (tree = next_used_tree(tree)) != kTrees; ++tree) last = tree;
   if (last == kTrees) return {};

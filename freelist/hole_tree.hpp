@@ -12,8 +12,9 @@ namespace besom::detail {
 
 /// The large holes, 64 granules (1 KiB) and more, ordered by size and then by address.
 ///
-/// A forest: one tree for each class of sizes, eight classes an octave, so that most trees are a
-/// node or two and a search that finds nothing in its own class goes on to the next one used.
+/// A forest: one tree for each class of sizes, 64 classes an octave, so that trees are low: a sweep
+/// in address order works at the right edge of each. A search that finds nothing in its own class
+/// goes on to the next one used.
 ///
 /// Each is a treap (Seidel and Aragon, "Randomized search trees", 1996). Its nodes come from a pool
 /// with room for as many large holes as the arena can have, so inserting needs no memory, and few
@@ -23,11 +24,6 @@ namespace besom::detail {
 class BESOM_API HoleTree {
  public:
   static constexpr std::uint32_t kMinGranules = kLineGranules;
-
-  struct Hole {
-    std::uint32_t granule = 0;
-    std::uint32_t size = 0;  ///< 0: no such hole.
-  };
 
   [[nodiscard]] bool grow(std::uint32_t end) noexcept;
 
@@ -52,10 +48,10 @@ class BESOM_API HoleTree {
   };
   static_assert(sizeof(Node) == 16, "1.54 % of the arena");
 
-  static constexpr std::uint32_t kTrees = 22 * 8;  ///< Sizes of 2^6 up to 2^28.
+  static constexpr std::uint32_t kTrees = 22 * 64;  ///< Sizes of 2^6 up to 2^28.
   [[nodiscard]] static std::uint32_t tree_of(std::uint32_t size) noexcept {
     const auto octave = static_cast<std::uint32_t>(std::bit_width(size)) - 7;
-    return octave * 8 + ((size >> (octave + 3)) & 7u);
+    return octave * 64 + ((size >> octave) & 63u);
   }
   /// The first tree from `tree` on that has a node, or kTrees.
   [[nodiscard]] std::uint32_t next_used_tree(std::uint32_t tree) const noexcept;

@@ -34,6 +34,15 @@ inline constexpr std::uint32_t kLineGranules = 1u << kLineShift;
 [[nodiscard]] constexpr std::uint32_t to_bytes(std::uint32_t granules) noexcept {
   return granules << kGranuleShift;
 }
+
+/// A free run in granules. Size 0: there is none.
+struct Hole {
+  std::uint32_t granule = 0;
+  std::uint32_t size = 0;
+
+  [[nodiscard]] std::uint32_t end() const noexcept { return granule + size; }
+};
+
 /// The numbers of the lowest and highest bit set in `word`, which is not 0.
 [[nodiscard]] constexpr std::uint32_t lowest_bit(std::uint64_t word) noexcept {
   return static_cast<std::uint32_t>(std::countr_zero(word));

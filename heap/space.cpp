@@ -197,7 +197,6 @@ void Space::retire_windows() noexcept {
   }
   retire_spares();
   next_stretch_ = 0;
-  free_list_.settle();
   may_have_runs_ = true;
   may_have_holes_ = true;
 }

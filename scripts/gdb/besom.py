@@ -50,33 +50,27 @@ class RunPrinter:
 
 
 class FreeListPrinter:
-    """besom::FreeList: the figures, and as children its holes in address order, bump run first."""
+    """besom::FreeList: the figures, and as children its holes in address order."""
 
     def __init__(self, value):
         self.value = value
 
     def to_string(self):
-        bump = int(self.value["bump_end_"]) - int(self.value["bump_begin_"])
-        granules = int(self.value["indexed_granules_"]) + bump
-        holes = int(self.value["indexed_holes_"]) + (1 if bump else 0)
+        granules = int(self.value["free_granules_"])
+        holes = int(self.value["hole_count_"])
         return "%d of %d bytes free in %d holes" % (
             granules * GRANULE_BYTES, int(self.value["capacity_"]), holes)
 
     def children(self):
-        begin, end = int(self.value["bump_begin_"]), int(self.value["bump_end_"])
-        if begin < end:
-            yield self.hole("bump", begin, end)
-        number = 0
-        for first, after in self.indexed_holes():
+        for number, (first, after) in enumerate(self.holes()):
             yield self.hole("hole %d" % number, first, after)
-            number += 1
 
     @staticmethod
     def hole(name, begin, end):
         return name, "[0x%x, 0x%x) %d bytes" % (
             begin * GRANULE_BYTES, end * GRANULE_BYTES, (end - begin) * GRANULE_BYTES)
 
-    def indexed_holes(self):
+    def holes(self):
         """Pairs of granules: where a hole starts, and the next start behind it."""
         last = int(self.value["end_"])
         lines = self.value["map_"]["lines_"]["data_"]

@@ -10,8 +10,6 @@
 #include "freelist/free_list.hpp"
 #include "tests/support/bitmap_model.hpp"
 #include "tests/support/catch.hpp"
-#include "tests/support/death.hpp"
-#include "tests/support/free_list_peer.hpp"
 #include "tests/support/picture.hpp"
 #include "tests/support/seed.hpp"
 
@@ -24,12 +22,11 @@ struct Counts {
   friend bool operator==(const Counts&, const Counts&) = default;
 };
 
-/// One layout, and one place of the bump run in it, or none.
+/// One layout.
 struct Arena {
   std::uint32_t count;
   std::vector<Run> blocks;
   std::vector<Run> holes;
-  const Run* bump = nullptr;
 
   [[nodiscard]] FreeList list() const {
     FreeList list(granules(count + 1));
@@ -40,7 +37,6 @@ struct Arena {
       list.join_blocks(hole.index, hole.size_bytes);
       list.dealloc_fast(hole.index, hole.size_bytes);
     }
-    if (bump != nullptr) FreeListTestPeer::open_bump(list, *bump);
     return list;
   }
   [[nodiscard]] std::uint32_t longest_hole() const {
@@ -148,17 +144,12 @@ void each_layout(Arena& arena, std::uint32_t place, Visit visit) {
   }
 }
 
-Counts walk(std::uint32_t count, bool with_bump) {
+Counts walk(std::uint32_t count) {
   Counts counts;
   Arena start{.count = count, .blocks = {}, .holes = {}};
   each_layout(start, 0, [&](Arena& arena) {
     ++counts.layouts;
-    arena.bump = nullptr;
-    if (!with_bump) counts.transitions += check_every_operation(arena);
-    for (std::size_t i = 0; with_bump && i < arena.holes.size(); ++i) {
-      arena.bump = &arena.holes[i];
-      counts.transitions += check_every_operation(arena);
-    }
+    counts.transitions += check_every_operation(arena);
   });
   return counts;
 }
@@ -199,23 +190,11 @@ TEST_CASE("Every operation in every layout of a small arena does what the model 
   REQUIRE(expected(16) == Counts{3524578, 82048737});
   const std::uint32_t count = arena_granules();
   Counts counts;
-  REQUIRE_NOTHROW(counts = walk(count, false));
+  REQUIRE_NOTHROW(counts = walk(count));
   std::printf("%u granules: %llu layouts, %llu transitions\n", count,
               static_cast<unsigned long long>(counts.layouts),
               static_cast<unsigned long long>(counts.transitions));
   CHECK(counts == expected(count));
-}
-
-TEST_CASE("The same with each hole in turn as the bump run", "[freelist][exhaustive]") {
-  // Four times as many as without. A sanitizer sees the same accesses in fewer granules, at a time
-  // that grows threefold with each.
-  const std::uint32_t count = arena_granules() - (kUnderSanitizer ? 2 : 0);
-  Counts counts;
-  REQUIRE_NOTHROW(counts = walk(count, true));
-  std::printf("%u granules: %llu layouts, %llu transitions with a bump run\n", count,
-              static_cast<unsigned long long>(counts.layouts),
-              static_cast<unsigned long long>(counts.transitions));
-  CHECK(counts.layouts == expected(count).layouts);
 }
 
 }  // namespace besom::test

@@ -2,25 +2,22 @@
 
 #include "freelist/free_list.hpp"
 #include "tests/support/catch.hpp"
-#include "tests/support/free_list_peer.hpp"
 #include "tests/support/picture.hpp"
 
 namespace besom::test {
 
-TEST_CASE("Requests are cut from the bump run in address order", "[freelist][fit]") {
+TEST_CASE("Requests are cut from one hole in address order", "[freelist][fit]") {
   FreeList list(1 << 20);
   CHECK(list.alloc_fast(16) == 16);
   CHECK(list.alloc_fast(48) == 32);
   CHECK(list.alloc_fast(16) == 80);
-  CHECK(list.bump_run().index == 96);
 }
 
-TEST_CASE("Without room in the bump run an exact hole is preferred to a larger one",
-          "[freelist][fit]") {
-  FreeList list = from_picture("...#.=..#_");
+TEST_CASE("An exact hole is preferred to any other", "[freelist][fit]") {
+  FreeList list = from_picture("...#.=..#......");
   CHECK(list.alloc_fast(granules(2)) == granule(6));
   CHECK(list.alloc_fast(granules(3)) == granule(0));
-  CHECK(picture_with_bump(list) == "###=.#==#_");
+  CHECK(picture(list) == "###=.#==#......");
 }
 
 TEST_CASE("Of equal holes the lowest is taken", "[freelist][fit]") {
@@ -30,47 +27,31 @@ TEST_CASE("Of equal holes the lowest is taken", "[freelist][fit]") {
   CHECK(list.alloc_fast(granules(2)) == granule(7));
 }
 
-TEST_CASE("The smallest hole that fits is split when none is exact", "[freelist][fit]") {
-  FreeList list = from_picture(".....#...=....");
-  CHECK(list.alloc_fast(granules(2)) == granule(6));
-  CHECK(picture_with_bump(list) == ".....#==_#....");
-}
-
-TEST_CASE("A bump run that fits better than any hole is cut though its limit is reached",
+TEST_CASE("When none is exact, the smallest hole of twice the size or more is split",
           "[freelist][fit]") {
-  FreeList list(1 << 20);
-  // Up to the limit by pieces that the inline path serves.
-  while (list.bump_run().index < FreeListTestPeer::bump_limit(list)) {
-    REQUIRE(list.alloc_fast(1 << 12) != 0);
-  }
-  const std::uint32_t begin = list.bump_run().index;
-  CHECK(list.alloc_fast(16) == begin);
+  FreeList list = from_picture("......#...=.....#....");
+  CHECK(list.alloc_fast(granules(2)) == granule(17));
+  CHECK(list.alloc_fast(granules(2)) == granule(19));
+  CHECK(list.alloc_fast(granules(2)) == granule(11));
+  CHECK(picture(list) == "......#...#==...#==##");
 }
 
-TEST_CASE("After 64 KiB of bumping an exact hole is looked for again", "[freelist][fit]") {
-  FreeList list(1 << 20);
-  const std::uint32_t hole = list.alloc_fast(32);
+TEST_CASE("A hole of 1 KiB counts as twice the size of every smaller request", "[freelist][fit]") {
+  FreeList list(1 << 16);
+  const std::uint32_t close = list.alloc_fast(granules(61));
   REQUIRE(list.alloc_fast(16) != 0);
-  list.dealloc_fast(hole, 32);
-  std::uint32_t bumped = 0;
-  while (list.alloc_fast(32) != hole) bumped += 32;
-  CHECK(bumped <= FreeList::kBumpBytes);
-  CHECK(bumped > FreeList::kBumpBytes - 1024);
+  const std::uint32_t large = list.alloc_fast(granules(64));
+  REQUIRE(list.alloc_fast(16) != 0);
+  list.dealloc_fast(close, granules(61));
+  list.dealloc_fast(large, granules(64));
+  CHECK(list.alloc_fast(granules(60)) == large);
 }
 
-TEST_CASE("A large request beside a small bump run leaves it open", "[freelist][fit]") {
-  FreeList list(1 << 20);
-  const std::uint32_t large = list.alloc_fast(1 << 16);
-  REQUIRE(list.alloc_fast(16) != 0);
-  const std::uint32_t rest = list.alloc_fast(list.bump_run().size_bytes - 160);
-  REQUIRE(rest != 0);
-  list.dealloc_fast(large, 1 << 16);
-  const Run bump = list.bump_run();
-  REQUIRE(bump.size_bytes == 160);
-  CHECK(list.alloc_fast(2048) == large);
-  CHECK(list.bump_run() == bump);
-  CHECK(list.alloc_fast(4096) == large + 2048);
-  list.verify();
+TEST_CASE("When none has twice the size, the smallest hole that fits is split", "[freelist][fit]") {
+  FreeList list = from_picture(".....#....=.....");
+  CHECK(list.alloc_fast(granules(3)) == granule(6));
+  CHECK(list.alloc_fast(granules(3)) == granule(0));
+  CHECK(picture(list) == "###..#===.#.....");
 }
 
 TEST_CASE("Of large holes the smallest that fits is taken, and the lowest of equals",
@@ -82,7 +63,7 @@ TEST_CASE("Of large holes the smallest that fits is taken, and the lowest of equ
     index[i] = list.alloc_fast(sizes[i]);
     REQUIRE(list.alloc_fast(16) != 0);
   }
-  REQUIRE(list.alloc_fast(list.bump_run().size_bytes) != 0);
+  REQUIRE(list.alloc_fast(list.largest_free_block()) != 0);
   for (int i = 0; i < 5; ++i) list.dealloc_fast(index[i], sizes[i]);
   CHECK(list.alloc_fast(2048) == index[1]);
   CHECK(list.alloc_fast(1040) == index[3]);
@@ -94,7 +75,7 @@ TEST_CASE("Of large holes the smallest that fits is taken, and the lowest of equ
 }
 
 TEST_CASE("A request is met by the last hole that can, wherever it is", "[freelist][fit]") {
-  for (const char* drawing : {"...#.#..", "_#...#.", "#.=..."}) {
+  for (const char* drawing : {"...#.#..", ".#...#.", "#.=..."}) {
     FreeList list = from_picture(drawing);
     INFO(drawing);
     CHECK(list.alloc_fast(granules(3)) != 0);
@@ -104,7 +85,7 @@ TEST_CASE("A request is met by the last hole that can, wherever it is", "[freeli
 }
 
 TEST_CASE("A refused request leaves the holes as they are", "[freelist][fit]") {
-  FreeList list = from_picture("..#.=..#__");
+  FreeList list = from_picture("..#.=..#..");
   CHECK(list.alloc_fast(granules(3)) == 0);
   CHECK(list.alloc_fast(granules(300)) == 0);
   CHECK(list.alloc_fast(0xfffffff0) == 0);

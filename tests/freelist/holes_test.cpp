@@ -5,7 +5,6 @@
 
 #include "freelist/free_list.hpp"
 #include "tests/support/catch.hpp"
-#include "tests/support/free_list_peer.hpp"
 #include "tests/support/picture.hpp"
 
 namespace besom::test {
@@ -24,22 +23,20 @@ TEST_CASE("A full list has no holes to iterate over", "[freelist][holes]") {
   CHECK(iterated(list).empty());
   CHECK(list.num_free_blocks() == 0);
   CHECK(list.largest_free_block() == 0);
-  CHECK(list.bump_run().size_bytes == 0);
 }
 
-TEST_CASE("A new list's only hole is its bump run", "[freelist][holes]") {
+TEST_CASE("A new list is one hole", "[freelist][holes]") {
   const FreeList list(96);
   CHECK(iterated(list) == std::vector<Run>{{16, 80}});
-  CHECK(list.bump_run() == Run{16, 80});
   CHECK(list.largest_free_block() == 80);
 }
 
-TEST_CASE("Holes come in address order, the bump run last", "[freelist][holes]") {
-  const FreeList list = from_picture("..#__#.#...");
+TEST_CASE("Holes come in address order", "[freelist][holes]") {
+  const FreeList list = from_picture("..#..#.#...");
   CHECK(iterated(list) == std::vector<Run>{{granule(0), granules(2)},
+                                           {granule(3), granules(2)},
                                            {granule(6), granules(1)},
-                                           {granule(8), granules(3)},
-                                           {granule(3), granules(2)}});
+                                           {granule(8), granules(3)}});
   CHECK(list.num_free_blocks() == 4);
   CHECK(list.free_bytes() == granules(8));
   CHECK(list.largest_free_block() == granules(3));
@@ -53,8 +50,10 @@ TEST_CASE("Holes far apart are all found", "[freelist][holes]") {
     REQUIRE(list.alloc_fast(48) != 0);
     wanted.push_back({index, size});
   }
-  for (const Run& run : wanted) list.dealloc_fast(run.index, run.size_bytes);
-  wanted.push_back(list.bump_run());
+  wanted.push_back(iterated(list).back());
+  for (const Run& run : wanted) {
+    if (list.is_block(run.index)) list.dealloc_fast(run.index, run.size_bytes);
+  }
   CHECK(iterated(list) == wanted);
 }
 
@@ -70,20 +69,17 @@ TEST_CASE("A hole iterator is a forward iterator", "[freelist][holes]") {
   CHECK(++it == list.free_blocks().end());
 }
 
-TEST_CASE("The largest hole is found among small ones, large ones and the bump run",
-          "[freelist][holes]") {
+TEST_CASE("The largest hole is found among small ones and large ones", "[freelist][holes]") {
   FreeList list(1 << 20);
   const std::uint32_t small = list.alloc_fast(160);
   REQUIRE(list.alloc_fast(16) != 0);
   const std::uint32_t large = list.alloc_fast(4096);
-  const std::uint32_t rest = list.alloc_fast(list.bump_run().size_bytes);
+  const std::uint32_t rest = list.alloc_fast(list.largest_free_block());
   REQUIRE(rest != 0);
   CHECK(list.largest_free_block() == 0);
   list.dealloc_fast(small, 160);
   CHECK(list.largest_free_block() == 160);
   list.dealloc_fast(large, 4096);
-  CHECK(list.largest_free_block() == 4096);
-  FreeListTestPeer::open_bump(list, {large, 4096});
   CHECK(list.largest_free_block() == 4096);
 }
 

@@ -1,12 +1,9 @@
 #include "tests/support/picture.hpp"
 
-#include "tests/support/free_list_peer.hpp"
-
 namespace besom::test {
 namespace {
 
 constexpr char kFree = '.';
-constexpr char kBump = '_';
 
 /// Maximal runs of one character, as runs of granules.
 struct Stretch {
@@ -25,7 +22,7 @@ std::vector<Stretch> stretches(std::string_view drawing) {
   return all;
 }
 
-bool is_block(const Stretch& stretch) { return stretch.kind != kFree && stretch.kind != kBump; }
+bool is_block(const Stretch& stretch) { return stretch.kind != kFree; }
 
 }  // namespace
 
@@ -49,23 +46,20 @@ FreeList from_picture(std::string_view drawing) {
   for (const Stretch& part : parts) {
     if (!is_block(part)) list.dealloc_fast(part.run.index, part.run.size_bytes);
   }
-  for (const Stretch& part : parts) {
-    if (part.kind == kBump) FreeListTestPeer::open_bump(list, part.run);
-  }
   return list;
 }
 
-std::string picture_with_bump(const FreeList& list) {
+std::string picture(const FreeList& list) {
   std::string drawing;
   const std::uint32_t end = FreeList::kAlign + list.max_size();
   const std::vector<Run> holes = sorted_holes(list);
   auto hole = holes.begin();
   char block = '#';
   for (std::uint32_t index = FreeList::kAlign; index < end;) {
-    Run run = list.run_at(index);
-    if (hole != holes.end() && hole->index == index) {
-      drawing.append(hole->size_bytes / FreeList::kAlign, *hole == list.bump_run() ? kBump : kFree);
-      run = *hole++;
+    const Run run = list.run_at(index);
+    if (hole != holes.end() && *hole == run) {
+      drawing.append(run.size_bytes / FreeList::kAlign, kFree);
+      ++hole;
       block = '#';
     } else {
       drawing.append(run.size_bytes / FreeList::kAlign, list.is_block(index) ? block : '?');
@@ -73,12 +67,6 @@ std::string picture_with_bump(const FreeList& list) {
     }
     index = run.end();
   }
-  return drawing;
-}
-
-std::string picture(const FreeList& list) {
-  std::string drawing = picture_with_bump(list);
-  std::ranges::replace(drawing, kBump, kFree);
   return drawing;
 }
 

@@ -12,8 +12,7 @@ namespace besom::test {
 
 /// Free lists as text, a granule each:
 ///
-///   "..##==.###__"    '.'  free
-///                     '_'  free, and the bump run
+///   "..##==.###.."    '.'  free
 ///                     else taken: neighbours of the same character are one block
 ///
 /// picture() writes blocks as '#' and, where one directly follows another, '=' in turn, so that a
@@ -28,18 +27,15 @@ namespace besom::test {
   return count * FreeList::kAlign;
 }
 
-/// The list that `drawing` shows; without a '_' it has no bump run.
+/// The list that `drawing` shows.
 [[nodiscard]] FreeList from_picture(std::string_view drawing);
-
-/// What picture() would write, but with the bump run as '_'.
-[[nodiscard]] std::string picture_with_bump(const FreeList& list);
 
 [[nodiscard]] std::string picture(const FreeList& list);
 
 /// The blocks of a drawing in address order.
 [[nodiscard]] std::vector<Run> blocks_of(std::string_view drawing);
 
-/// Holes in address order, the bump run in its place.
+/// Holes in address order, whatever the order in which the list names them.
 template <class List>
 [[nodiscard]] std::vector<Run> sorted_holes(const List& list) {
   std::vector<Run> holes;
