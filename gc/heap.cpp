@@ -1,7 +1,8 @@
 #include "gc/heap.hpp"
 
+#include <stdlib.h>  // secure_getenv
+
 #include <algorithm>
-#include <cstdlib>
 #include <functional>
 #include <new>
 
@@ -29,7 +30,8 @@ Heap::Heap(Space space, const HeapOptions& options) noexcept
 
 Result<std::unique_ptr<Heap>> Heap::create(const HeapOptions& requested) {
   HeapOptions options = requested;
-  const char* environment = options.read_environment ? std::getenv("BESOM_OPTIONS") : nullptr;
+  // A program with more rights than its user must not be steered by the user's environment.
+  const char* environment = options.read_environment ? secure_getenv("BESOM_OPTIONS") : nullptr;
   if (environment != nullptr) {
     Result<HeapOptions> parsed = parse_options(environment, options);
     if (!parsed) return parsed.error();

@@ -351,7 +351,7 @@ int Program::run(int argc, char** argv, const std::function<void(Heap&)>& work) 
     }
   }
   // The heap would let the environment override all; here the command line has the last word.
-  if (const char* environment = std::getenv("BESOM_OPTIONS")) state.apply(environment);
+  if (const char* environment = secure_getenv("BESOM_OPTIONS")) state.apply(environment);
   state.apply(state.settings);
   state.options.read_environment = false;
   std::FILE* json = state.stats == "json" ? divert_stdout() : nullptr;

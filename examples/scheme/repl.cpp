@@ -91,7 +91,7 @@ class Lines {
     rl_basic_word_break_characters = breaks;
     using_history();
     stifle_history(1000);
-    if (const char* home = std::getenv("HOME"))
+    if (const char* home = secure_getenv("HOME"))
       file_ = std::string(home) + "/.besom_scheme_history";
     if (!file_.empty()) read_history(file_.c_str());
   }
