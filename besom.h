@@ -69,6 +69,9 @@ typedef struct besom_error {
   uint64_t bytes;      ///< Bytes asked for.
   uint64_t limit;      ///< The limit that was met, in bytes.
   const char* detail;  ///< Static text, or NULL.
+  /// What the caller's own text called the thing, such as a key that no setting has; "" where there
+  /// is no such text. A longer name is cut and ends in "...". Bytes that do not print are '?'.
+  char name[24];
 } besom_error;
 
 /// Name of the code without its prefix, in lower case: "heap_limit".
@@ -122,15 +125,17 @@ typedef struct besom_options {
   besom_log_level log;        ///< Least level that reaches the sink.
   besom_log_write log_write;  ///< NULL: lines go to spdlog, if built with it.
   void* log_user;
-  bool read_environment;       ///< BESOM_OPTIONS overrides what is set here.
+  /// BESOM_OPTIONS overrides what is set here, but not in a program with more rights than its user.
+  bool read_environment;
   const besom_system* system;  ///< NULL: the operating system itself. To live as long as the heap.
 } besom_options;
 
 BESOM_API void besom_options_init(besom_options* options);
 /// Sets what `text` says: "key=value" pairs separated by commas, the keys heap_initial, heap_max,
-/// reserve, growth, generational, safepoints, zeal, mark_stack, log. Sizes take K, M, G; growth is
-/// "fixed" or a factor; zeal "off" or a sum of alloc:N, verify, poison. Fails with bad_option and
-/// changes nothing. `error` may be NULL.
+/// reserve, growth, generational, safepoints, zeal, mark_stack, log; of one key twice, the last
+/// counts. Sizes take K, M, G; growth is "fixed" or a decimal factor above 1, at most 1000; zeal
+/// "off" or a sum of alloc:N, verify, poison. Fails with bad_option and changes nothing; the
+/// error's `name` is the unknown key, the value, or what is no pair. `error` may be NULL.
 BESOM_API besom_status besom_options_parse(besom_options* options, const char* text,
                                            besom_error* error);
 /// BESOM_BAD_OPTION when they contradict themselves. `error` may be NULL.

@@ -82,11 +82,15 @@ template <class Enum>
 }
 
 [[nodiscard]] inline besom_error to_c(const Error& error) noexcept {
-  return {.code = static_cast<besom_status>(error.code),
-          .system_errno = error.system_errno,
-          .bytes = error.bytes,
-          .limit = error.limit,
-          .detail = error.detail};
+  besom_error result = {.code = static_cast<besom_status>(error.code),
+                        .system_errno = error.system_errno,
+                        .bytes = error.bytes,
+                        .limit = error.limit,
+                        .detail = error.detail,
+                        .name = ""};
+  static_assert(sizeof result.name == sizeof error.name);
+  std::memcpy(result.name, error.name, sizeof result.name);
+  return result;
 }
 
 /// The error's code; what is one is kept for besom_last_error().

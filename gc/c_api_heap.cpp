@@ -3,6 +3,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdio>
+#include <cstring>
 #include <new>
 
 #include "gc/c_api.hpp"
@@ -187,6 +188,7 @@ size_t besom_error_message(const besom_error* error, char* buffer, size_t size) 
                .bytes = error->bytes,
                .limit = error->limit,
                .detail = error->detail}
+      .named({error->name, strnlen(error->name, sizeof error->name)})
       .write_message(buffer, size);
 }
 

@@ -1,5 +1,6 @@
 #include "heap/error.hpp"
 
+#include <algorithm>
 #include <cinttypes>
 #include <cstdio>
 #include <cstring>
@@ -46,18 +47,33 @@ const char* name_of(Errc code) noexcept {
   return "unknown";
 }
 
+Error Error::named(std::string_view text) const noexcept {
+  Error result = *this;
+  constexpr std::size_t kMost = sizeof result.name - 1;
+  const std::size_t length = std::min(text.size(), kMost);
+  for (std::size_t i = 0; i < length; ++i) {
+    result.name[i] = text[i] >= ' ' && text[i] <= '~' ? text[i] : '?';
+  }
+  if (text.size() > kMost) std::memset(result.name + kMost - 3, '.', 3);
+  result.name[length] = '\0';
+  return result;
+}
+
 std::size_t Error::write_message(char* buffer, std::size_t size) const noexcept {
   char needed[64] = "";
   char met[64] = "";
   if (bytes != 0) std::snprintf(needed, sizeof needed, ": %" PRIu64 " bytes needed", bytes);
   if (limit != 0) std::snprintf(met, sizeof met, ", limit is %" PRIu64 " bytes", limit);
+  char called[sizeof name + 8] = "";
+  if (name[0] != '\0') std::snprintf(called, sizeof called, ": `%s`", name);
   const char* before_detail = bytes != 0 ? " (" : ": ";
   const bool has_detail = detail != nullptr;
   const bool has_errno = system_errno != 0;
-  const int length = std::snprintf(buffer, size, "%s%s%s%s%s%s%s%s", name_of(code), needed, met,
-                                   has_detail ? before_detail : "", has_detail ? detail : "",
-                                   has_detail && bytes != 0 ? ")" : "", has_errno ? ": " : "",
-                                   has_errno ? std::strerror(system_errno) : "");
+  const int length =
+      std::snprintf(buffer, size, "%s%s%s%s%s%s%s%s%s", name_of(code), called, needed, met,
+                    has_detail ? before_detail : "", has_detail ? detail : "",
+                    has_detail && bytes != 0 ? ")" : "", has_errno ? ": " : "",
+                    has_errno ? std::strerror(system_errno) : "");
   return length < 0 ? 0 : static_cast<std::size_t>(length);
 }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "freelist/check.hpp"
@@ -41,8 +42,14 @@ struct BESOM_API Error {
   std::uint64_t bytes = 0;       ///< Bytes asked for.
   std::uint64_t limit = 0;       ///< The limit that was met, in bytes.
   const char* detail = nullptr;  ///< Static text: which setting, which limit.
+  /// What the caller's own text called the thing, such as a key that no setting has, or ""
+  /// where there is no such text. A longer name is cut and ends in "...". Bytes that do not print
+  /// are '?'.
+  char name[24] = "";
 
   explicit operator bool() const noexcept { return code != Errc::ok; }
+  /// The same error with `text` as its name.
+  [[nodiscard]] Error named(std::string_view text) const noexcept;
   /// One line without newline, e.g. "heap_limit: 32 bytes needed, limit is 67108864 bytes
   /// (heap_max)".
   [[nodiscard]] std::string message() const;

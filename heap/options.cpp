@@ -1,14 +1,19 @@
 #include "heap/options.hpp"
 
 #include <charconv>
-#include <cstdlib>
 #include <limits>
 #include <string>
 
 namespace besom {
 namespace {
 
+constexpr double kMaxGrowth = 1000;
+constexpr const char* kNoGrowth = "growth: a factor has to be above 1, at most 1000";
+
 Error bad(const char* detail) { return {.code = Errc::bad_option, .detail = detail}; }
+
+/// NaN is none.
+bool is_factor(double factor) { return factor > 1 && factor <= kMaxGrowth; }
 
 template <class Number>
 bool parse_number(std::string_view text, Number& number) {
@@ -45,12 +50,36 @@ bool parse_size(std::string_view text, std::uint64_t& bytes) {
   return true;
 }
 
+/// Digits, with a point between them or none: at most 15, so that the quotient is exact to the last
+/// bit. std::from_chars for double is in no libc++ before 20, and strtod() asks the locale.
+bool parse_decimal(std::string_view text, double& number) {
+  const std::size_t point = text.find('.');
+  const std::string_view whole = text.substr(0, point);
+  const std::string_view part =
+      point == std::string_view::npos ? std::string_view() : text.substr(point + 1);
+  if (whole.empty() || (point != std::string_view::npos && part.empty())) return false;
+  if (whole.size() + part.size() > 15) return false;
+  double digits = 0;
+  double unit = 1;
+  for (const char digit : whole) {
+    if (digit < '0' || digit > '9') return false;
+    digits = digits * 10 + (digit - '0');
+  }
+  for (const char digit : part) {
+    if (digit < '0' || digit > '9') return false;
+    digits = digits * 10 + (digit - '0');
+    unit *= 10;
+  }
+  number = digits / unit;
+  return true;
+}
+
 bool parse_growth(std::string_view text, Growth& growth) {
   if (text == "fixed") {
     growth = Growth::fixed();
     return true;
   }
-  return parse_number(text, growth.factor) && growth.factor != 0;
+  return parse_decimal(text, growth.factor) && is_factor(growth.factor);
 }
 
 bool parse_zeal(std::string_view text, Zeal& zeal) {
@@ -89,6 +118,10 @@ bool parse_log(std::string_view text, LogLevel& level) {
   return false;
 }
 
+constexpr const char* kUnknownKey =
+    "unknown key; known: heap_initial, heap_max, reserve, growth, generational, safepoints, zeal, "
+    "mark_stack, log";
+
 /// nullptr, or the message for the pair.
 const char* apply(std::string_view key, std::string_view value, HeapOptions& options) {
   const auto unless = [](bool ok, const char* message) { return ok ? nullptr : message; };
@@ -98,7 +131,8 @@ const char* apply(std::string_view key, std::string_view value, HeapOptions& opt
   if (key == "heap_max") return unless(parse_size(value, options.heap_max), "heap_max: not a size");
   if (key == "reserve") return unless(parse_size(value, options.reserve), "reserve: not a size");
   if (key == "growth") {
-    return unless(parse_growth(value, options.growth), "growth: neither `fixed` nor a factor");
+    return unless(parse_growth(value, options.growth),
+                  "growth: neither `fixed` nor a decimal factor above 1, at most 1000");
   }
   if (key == "generational") {
     options.generational = value == "on";
@@ -119,23 +153,24 @@ const char* apply(std::string_view key, std::string_view value, HeapOptions& opt
     return unless(parse_log(value, options.log),
                   "log: none of trace, debug, info, warn, error, off");
   }
-  return "unknown key; known: heap_initial, heap_max, reserve, growth, generational, safepoints, "
-         "zeal, "
-         "mark_stack, "
-         "log";
+  return kUnknownKey;
 }
 
 }  // namespace
 
 Result<HeapOptions> parse_options(std::string_view text, HeapOptions base) {
-  while (!text.empty()) {
+  bool is_last = text.empty();
+  while (!is_last) {
     const std::size_t comma = text.find(',');
     const std::string_view pair = text.substr(0, comma);
     const std::size_t equals = pair.find('=');
-    if (equals == std::string_view::npos) return bad("a setting is no key=value pair");
-    const char* message = apply(pair.substr(0, equals), pair.substr(equals + 1), base);
-    if (message != nullptr) return bad(message);
-    text = comma == std::string_view::npos ? std::string_view{} : text.substr(comma + 1);
+    if (equals == std::string_view::npos) return bad("no key=value pair").named(pair);
+    const std::string_view key = pair.substr(0, equals);
+    const std::string_view value = pair.substr(equals + 1);
+    const char* message = apply(key, value, base);
+    if (message != nullptr) return bad(message).named(message == kUnknownKey ? key : value);
+    is_last = comma == std::string_view::npos;
+    if (!is_last) text.remove_prefix(comma + 1);
   }
   return base;
 }
@@ -149,9 +184,8 @@ Error check_options(const HeapOptions& options) noexcept {
   }
   if (options.reserve > HeapOptions::kMaxHeap * 2) return bad("reserve: more than 8 GiB");
   const double factor = options.growth.factor;
-  if (!(factor == 0 || (factor > 1 && factor <= 1000))) {
-    return bad("growth: a factor has to be above 1, at most 1000");
-  }
+  if (factor != 0 && !is_factor(factor)) return bad(kNoGrowth);
+  if (options.log > LogLevel::off) return bad("log: no level");
   return {};
 }
 

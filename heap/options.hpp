@@ -59,17 +59,19 @@ struct HeapOptions {
   Zeal zeal{};
   /// Entries of the mark stack; 0: sized by the heap. A full stack costs time, not correctness.
   std::uint32_t mark_stack = 0;
-  LogLevel log = LogLevel::warn;   ///< Least level that reaches the sink.
-  LogSink sink{};                  ///< Without a `write`, lines go to spdlog, if built with it.
-  bool read_environment = true;    ///< BESOM_OPTIONS overrides what is set here.
+  LogLevel log = LogLevel::warn;  ///< Least level that reaches the sink.
+  LogSink sink{};                 ///< Without a `write`, lines go to spdlog, if built with it.
+  /// BESOM_OPTIONS overrides what is set here, but not in a program with more rights than its user.
+  bool read_environment = true;
   const System* system = nullptr;  ///< nullptr: the operating system itself.
 };
 
 /// `base` with the settings of `text` on top: "key=value" pairs separated by commas, the keys
-/// heap_initial, heap_max, reserve, growth, generational, safepoints, zeal, mark_stack, log. Sizes
-/// take K, M, G; growth is "fixed" or a factor; generational and safepoints are "on" or "off"; zeal
-/// is "off" or a sum of alloc:N, verify, poison, where alloc:N alone means all three. An unknown
-/// key or a senseless value is a bad_option that names it.
+/// heap_initial, heap_max, reserve, growth, generational, safepoints, zeal, mark_stack, log; of one
+/// key twice, the last counts. Sizes take K, M, G; growth is "fixed" or a decimal factor above 1,
+/// at most 1000; generational and safepoints are "on" or "off"; zeal is "off" or a sum of alloc:N,
+/// verify, poison, where alloc:N alone means all three. An unknown key, a senseless value or what
+/// is no pair is a bad_option; its `name` is that key, that value or that pair.
 [[nodiscard]] BESOM_API Result<HeapOptions> parse_options(std::string_view text,
                                                           HeapOptions base = {});
 

@@ -344,6 +344,8 @@ TEST_CASE("Environment: BESOM_OPTIONS overrides what the program sets", "[gc][po
     CHECK_FALSE(heap);
     CHECK(heap.error().code == Errc::bad_option);
   }
+  setenv("BESOM_OPTIONS", "heap_limit=1M", 1);
+  CHECK(Heap::create(options).error().message().find("`heap_limit`") != std::string::npos);
   if (old != nullptr) {
     setenv("BESOM_OPTIONS", saved.c_str(), 1);
   } else {

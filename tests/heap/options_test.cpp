@@ -2,6 +2,7 @@
 
 #include "heap/options.hpp"
 
+#include <clocale>
 #include <limits>
 #include <string>
 
@@ -47,6 +48,21 @@ TEST_CASE("Options: growth is fixed or a factor", "[heap][options]") {
   CHECK(parsed("growth=fixed").growth.factor == 0);
   CHECK(parsed("growth=1.5").growth.factor == 1.5);
   CHECK(parsed("growth=3").growth.factor == 3);
+  CHECK(parsed("growth=1000").growth.factor == 1000);
+  CHECK(parsed("growth=1.1").growth.factor == 1.1);
+  CHECK(parsed("growth=01.50").growth.factor == 1.5);
+  CHECK(parsed("growth=1.00000000000001").growth.factor == 1.00000000000001);
+}
+
+TEST_CASE("Options: a factor has a decimal point whatever the locale says", "[heap][options]") {
+  const char* old = std::setlocale(LC_NUMERIC, nullptr);
+  const std::string saved = old != nullptr ? old : "C";
+  for (const char* locale : {"de_DE.UTF-8", "fr_FR.UTF-8", "C.UTF-8", "C"}) {
+    if (std::setlocale(LC_NUMERIC, locale) == nullptr) continue;
+    CHECK(parsed("growth=1.5").growth.factor == 1.5);
+    CHECK_FALSE(parse_options("growth=1,5"));
+  }
+  std::setlocale(LC_NUMERIC, saved.c_str());
 }
 
 TEST_CASE("Options: safepoints are on or off", "[heap][options]") {
@@ -96,6 +112,9 @@ TEST_CASE("Options: a senseless setting is a bad_option that names it", "[heap][
   const Row rows[] = {
       {"heap_max", "key=value"},
       {"heap_max,", "key=value"},
+      {"heap_max=64M,", "key=value"},
+      {",", "key=value"},
+      {" ", "key=value"},
       {",heap_max=64M", "key=value"},
       {"heap_max=64M,,log=off", "key=value"},
       {"heap_max=64M;log", "heap_max"},
@@ -131,8 +150,36 @@ TEST_CASE("Options: a senseless setting is a bad_option that names it", "[heap][
       {"growth=fixed:2", "growth"},
       {"growth=2x", "growth"},
       {"growth=two", "growth"},
+      {"growth=nan", "growth"},
+      {"growth=NAN", "growth"},
+      {"growth=nan(1)", "growth"},
+      {"growth=inf", "growth"},
+      {"growth=infinity", "growth"},
+      {"growth=-inf", "growth"},
+      {"growth=-1", "growth"},
+      {"growth=-0", "growth"},
+      {"growth=+2", "growth"},
+      {"growth=1e400", "growth"},
+      {"growth=1e1", "growth"},
+      {"growth=0x2", "growth"},
+      {"growth=.5", "growth"},
+      {"growth=2.", "growth"},
+      {"growth=.", "growth"},
+      {"growth=1.5.1", "growth"},
+      {"growth= 2", "growth"},
+      {"growth=2 ", "growth"},
+      {"growth=0.5", "growth"},
+      {"growth=1", "growth"},
+      {"growth=1.0", "growth"},
+      {"growth=1000.1", "growth"},
+      {"growth=9999999999999999", "growth"},
+      {"growth=1.000000000000001", "growth"},
       {"safepoints=", "safepoints"},
       {"safepoints=maybe", "safepoints"},
+      {"safepoints=1", "safepoints"},
+      {"generational=", "generational"},
+      {"generational=ON", "generational"},
+      {"generational=true", "generational"},
       {"zeal=", "zeal"},
       {"zeal=on", "zeal"},
       {"zeal=alloc", "zeal"},
@@ -164,6 +211,25 @@ TEST_CASE("Options: a senseless setting is a bad_option that names it", "[heap][
     CHECK(options.error().message().find(row.names) != std::string::npos);
     table.row();
   }
+}
+
+TEST_CASE("Options: the error has the key, value or setting that is wrong", "[heap][options]") {
+  const auto name_in = [](std::string_view text) {
+    return std::string(parse_options(text).error().name);
+  };
+  CHECK(name_in("heap_max=64M,heapmax=1,log=off") == "heapmax");
+  CHECK(name_in("heap_max=64T") == "64T");
+  CHECK(name_in("heap_max=") == "");
+  CHECK(name_in("zeal=verify,poison") == "poison");
+  CHECK(name_in("=1") == "");
+  // Text of any length and kind: cut, and one line whatever is in it.
+  CHECK(name_in("heap_maximum_in_bytes_=1") == "heap_maximum_in_bytes_");
+  CHECK(name_in("heap_maximum_in_bytes__=1") == "heap_maximum_in_bytes__");
+  CHECK(name_in("heap_maximum_in_bytes___=1") == "heap_maximum_in_byte...");
+  CHECK(name_in(std::string(100'000, 'k') + "=1") == std::string(20, 'k') + "...");
+  CHECK(name_in(std::string("a\nb\0c\x1b\xc3\xa9=1", 10)) == "a?b?c???");
+  CHECK(parse_options("heapmax=1").error().message().find("bad_option: `heapmax`: unknown key") ==
+        0);
 }
 
 TEST_CASE("Options: settings at their bounds pass", "[heap][options]") {
@@ -219,6 +285,10 @@ TEST_CASE("Options: contradictions are a bad_option that names the setting",
       {0, kMax, 0, kNan, "growth"},
   };
   MisuseTable table("contradicting settings");
+  HeapOptions no_level;
+  no_level.log = static_cast<LogLevel>(6);
+  CHECK(check_options(no_level).code == Errc::bad_option);
+  table.row();
   for (const Row& row : rows) {
     const HeapOptions options{.heap_initial = row.initial,
                               .heap_max = row.max,

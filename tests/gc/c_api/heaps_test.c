@@ -23,6 +23,7 @@ static void errors_have_names_and_messages(void) {
 static void options_come_from_text(void) {
   besom_options options;
   besom_error error;
+  char message[300];
   besom_options_init(&options);
   CHECK(options.struct_bytes == sizeof options);
   CHECK(options.heap_max == (uint64_t)4 << 30);
@@ -36,6 +37,11 @@ static void options_come_from_text(void) {
   CHECK(besom_options_check(&options, NULL) == BESOM_OK);
   CHECK(besom_options_parse(&options, "heap_max=1M,heap_min=1", &error) == BESOM_BAD_OPTION);
   CHECK(error.code == BESOM_BAD_OPTION && strstr(error.detail, "unknown key") != NULL);
+  CHECK(strcmp(error.name, "heap_min") == 0);
+  CHECK(besom_error_message(&error, message, sizeof message) < sizeof message);
+  CHECK(strstr(message, "`heap_min`") != NULL);
+  CHECK(besom_options_parse(&options, "growth=nan", &error) == BESOM_BAD_OPTION);
+  CHECK(strstr(error.detail, "growth") != NULL && strcmp(error.name, "nan") == 0);
   CHECK(options.heap_max == 8 << 20);
   options.heap_initial = 9 << 20;
   CHECK(besom_options_check(&options, &error) == BESOM_BAD_OPTION);
