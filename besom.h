@@ -14,6 +14,10 @@
 ///   unless it is said. One may leave by longjmp: see besom_recover(). No C++ exception may.
 /// - Once what owns something is freed, the pointer must not be used again, as with any free().
 
+#if __SIZEOF_POINTER__ != 8
+#error "Besom takes a 64-bit machine"
+#else
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -717,4 +721,6 @@ BESOM_API besom_status besom_set_listener(besom_heap* heap, besom_listener liste
 
 #ifdef __cplusplus
 }
+#endif
+
 #endif
