@@ -50,20 +50,17 @@ Digits parse_digits(std::string_view text, unsigned radix) {
 std::optional<double> parse_decimal(std::string text) {
   const std::size_t marker = text.find_first_of("sfdl");
   if (marker != std::string::npos) text[marker] = 'e';
-  // from_chars knows no leading plus, and takes words that are no Scheme.
+  // strtod takes words and hexadecimal numbers that are no Scheme. The program leaves LC_NUMERIC as
+  // it is, and std::from_chars for double is in no libc++ before 20.
   std::string_view rest = text;
   const bool is_negative = !rest.empty() && rest[0] == '-';
   if (!rest.empty() && (rest[0] == '-' || rest[0] == '+')) rest.remove_prefix(1);
   if (rest.empty() || (digit_of(rest[0]) > 9 && rest[0] != '.')) return {};
   if (rest[0] == '.' && (rest.size() == 1 || digit_of(rest[1]) > 9)) return {};
-  double value = 0;
-  const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), value);
-  if (end != rest.data() + rest.size()) return {};
-  if (error == std::errc::result_out_of_range) {
-    value = std::strtod(std::string(rest).c_str(), nullptr);
-  } else if (error != std::errc()) {
-    return {};
-  }
+  if (rest.find_first_not_of("0123456789.e+-") != std::string_view::npos) return {};
+  char* end = nullptr;
+  const double value = std::strtod(rest.data(), &end);  // ends where `text` does
+  if (*end != '\0' || end != rest.data() + rest.size()) return {};
   return is_negative ? -value : value;
 }
 
