@@ -102,15 +102,21 @@ typedef enum besom_log_level {
 typedef void (*besom_log_write)(void* user, besom_log_level level, const char* line);
 
 /// The system calls that the heap makes for memory. Each behaves like the call of its name: NULL or
-/// -1 for failure, with errno set.
+/// -1 for failure, with errno set. Addresses and sizes are multiples of the page. The first five
+/// are required. Zero what is not used.
 typedef struct besom_system {
-  void* (*reserve)(void* hint, size_t bytes);  ///< Inaccessible address space, at `hint` or NULL.
-  void* (*map)(size_t bytes);                  ///< Zeroed memory.
+  /// Inaccessible address space, at `hint` exactly; anywhere where that is NULL.
+  void* (*reserve)(void* hint, size_t bytes);
+  void* (*map)(size_t bytes);  ///< Zeroed memory.
+  /// Of what reserve() or map() gave, all or the first or last part.
   int (*unmap)(void* address, size_t bytes);
-  int (*commit)(void* address, size_t bytes);       ///< Makes reserved memory accessible.
-  int (*discard)(void* address, size_t bytes);      ///< Reads as zeros afterwards.
-  int (*advise_huge)(void* address, size_t bytes);  ///< May fail.
-  int (*name)(void* address, size_t bytes, const char* name);  ///< May fail.
+  int (*commit)(void* address, size_t bytes);  ///< Makes reserved memory accessible.
+  /// Reads as zeros afterwards. Only of what was mapped or committed.
+  int (*discard)(void* address, size_t bytes);
+  int (*advise_huge)(void* address, size_t bytes);             ///< May fail, may be NULL.
+  int (*name)(void* address, size_t bytes, const char* name);  ///< May fail, may be NULL.
+  /// A power of two from 4 KiB to 2 MiB; 0: 64 KiB, a multiple of any machine's page.
+  size_t page_bytes;
 } besom_system;
 
 /// All sizes in bytes. Filled by besom_options_init(), then changed.
@@ -264,6 +270,7 @@ static inline int32_t besom_as_integer(besom_value value) { return (int32_t)valu
 // ---- the write barrier -------------------------------------------------------------------------
 
 #define BESOM_CARD_SHIFT 9
+/// The cards lie so far below the arena, whatever the machine's page is.
 #define BESOM_CARD_PAGE 4096
 
 /// To be called after each store of a ref or pointer into an object that is not the newest, with

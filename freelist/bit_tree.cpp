@@ -16,6 +16,10 @@ std::uint64_t members_in_word(std::uint32_t number, std::uint32_t first,
 
 }  // namespace
 
+BitTree::BitTree(const TableMemory& memory) noexcept {
+  for (auto& level : levels_) level = ZeroedArray<std::uint64_t>(memory);
+}
+
 bool BitTree::grow(std::uint32_t count) noexcept {
   std::uint64_t words = count;
   for (auto& level : levels_) {

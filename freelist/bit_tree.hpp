@@ -23,6 +23,8 @@ class BESOM_API BitTree {
   static constexpr std::uint32_t kNone = ~std::uint32_t{0};
   static constexpr int kLevels = 4;
 
+  explicit BitTree(const TableMemory& memory = {}) noexcept;
+
   /// Makes room for members below `count`; false when the host has no memory.
   [[nodiscard]] bool grow(std::uint32_t count) noexcept;
 

@@ -37,6 +37,9 @@ class BESOM_API BoundaryMap {
  public:
   static constexpr std::uint32_t kNone = BitTree::kNone;
 
+  explicit BoundaryMap(const TableMemory& memory = {}) noexcept
+      : lines_(memory), used_lines_(memory) {}
+
   /// Makes room for granules up to and including `end`; false when the host has no memory.
   [[nodiscard]] bool grow(std::uint32_t end) noexcept;
 
@@ -125,6 +128,8 @@ class BESOM_API BoundaryMap {
   [[nodiscard]] std::size_t table_bytes() const noexcept {
     return lines_.size_bytes() + used_lines_.table_bytes();
   }
+  /// Gives the memory of empty lines below `line` back to the system.
+  void discard_zeros(std::uint32_t line) noexcept { lines_.discard_zeros(line); }
   /// Aborts unless the tree names exactly the lines that have a start. O(lines).
   void verify(std::uint32_t end) const;
 

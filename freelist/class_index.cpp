@@ -4,6 +4,10 @@
 
 namespace besom::detail {
 
+ClassIndex::ClassIndex(const TableMemory& memory) noexcept {
+  for (auto& level : levels_) level = ZeroedArray<std::uint64_t>(memory);
+}
+
 bool ClassIndex::grow(std::uint32_t end) noexcept {
   std::uint64_t words = (end >> kLineShift) + 1;
   for (auto& level : levels_) {

@@ -29,6 +29,8 @@ class BESOM_API ClassIndex {
  public:
   static constexpr std::uint32_t kClasses = 64;  ///< Class 0 stays empty.
 
+  explicit ClassIndex(const TableMemory& memory = {}) noexcept;
+
   [[nodiscard]] bool grow(std::uint32_t end) noexcept;
 
   void insert(std::uint32_t granule, std::uint32_t size) noexcept {
@@ -70,10 +72,10 @@ class BESOM_API ClassIndex {
   static constexpr std::uint32_t kNoStretch = ~std::uint32_t{0};
 
   [[nodiscard]] std::size_t table_bytes() const noexcept;
-  /// The words of level 0, by far the largest; those of the lines below `line` are the first.
-  [[nodiscard]] const std::uint64_t* words() const noexcept { return levels_[0].data(); }
-  [[nodiscard]] std::size_t word_count(std::uint32_t line) const noexcept {
-    return std::min(levels_[0].size(), word_of((line + 63) >> 6, 0));
+  /// Gives the memory of what is empty in the lines below `line` back to the system, on level 0, by
+  /// far the largest.
+  void discard_zeros(std::uint32_t line) noexcept {
+    levels_[0].discard_zeros(word_of((line + 63) >> 6, 0));
   }
   /// Aborts unless each class names exactly the lines with a hole of its size. O(lines * classes).
   void verify(const BoundaryMap& map, std::uint32_t end) const;

@@ -30,8 +30,9 @@ FreeList::FreeList(std::uint64_t capacity, LogSink log) : log_(log) {
   BESOM_CHECK(has_tables, "out of host memory for the free list's tables: capacity", capacity, 0);
 }
 
-std::optional<FreeList> FreeList::create(std::uint64_t capacity, LogSink log) noexcept {
-  FreeList list(log);
+std::optional<FreeList> FreeList::create(std::uint64_t capacity, LogSink log,
+                                         const TableMemory& tables) noexcept {
+  FreeList list(log, tables);
   if (!list.open(capacity)) return std::nullopt;
   return list;
 }

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -61,9 +60,9 @@ class BESOM_API FreeList {
   /// A list of `capacity` free bytes, the first kAlign of which are never handed out, so that index
   /// 0 can mean "none". Aborts when the host has no memory for the tables.
   explicit FreeList(std::uint64_t capacity, LogSink log = {});
-  /// The same, but nothing when the host has no memory.
-  [[nodiscard]] static std::optional<FreeList> create(std::uint64_t capacity,
-                                                      LogSink log = {}) noexcept;
+  /// The same, but nothing when there is no memory for the tables.
+  [[nodiscard]] static std::optional<FreeList> create(std::uint64_t capacity, LogSink log = {},
+                                                      const TableMemory& tables = {}) noexcept;
 
   FreeList(FreeList&&) noexcept = default;
   FreeList& operator=(FreeList&&) noexcept = default;
@@ -166,13 +165,9 @@ class BESOM_API FreeList {
 
   /// Host memory held by the tables, in bytes, used or not.
   [[nodiscard]] std::size_t table_bytes() const noexcept;
-  /// Where the tables that are touched with each part of the arena have what they say of [0, end),
-  /// `end` a byte index up to the capacity. Pages of zeros in them may be given back to the system.
-  struct TablePart {
-    const void* data;
-    std::size_t bytes;
-  };
-  [[nodiscard]] std::array<TablePart, 2> tables_below(std::uint64_t end) const noexcept;
+  /// Gives those pages of the tables back to the system that say nothing of [0, end), `end` a byte
+  /// index; of tables from malloc none. O(end / 500).
+  void discard_zeros_below(std::uint64_t end) noexcept;
 
   /// Aborts on a violation of invariants 1-4. O(capacity / 1 KiB).
   void verify() const;
@@ -181,7 +176,8 @@ class BESOM_API FreeList {
   // All positions and sizes below are granule numbers.
   using Hole = detail::Hole;
 
-  explicit FreeList(LogSink log) noexcept : log_(log) {}
+  FreeList(LogSink log, const TableMemory& tables) noexcept
+      : map_(tables), small_(tables), large_(tables), log_(log) {}
   [[nodiscard]] bool open(std::uint64_t capacity) noexcept;
   [[nodiscard]] bool grow_tables(std::uint32_t end, std::uint32_t at_least) noexcept;
   void extend(std::uint32_t end) noexcept;

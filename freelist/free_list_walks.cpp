@@ -105,12 +105,12 @@ std::size_t FreeList::table_bytes() const noexcept {
   return map_.table_bytes() + small_.table_bytes() + large_.table_bytes();
 }
 
-std::array<FreeList::TablePart, 2> FreeList::tables_below(std::uint64_t end) const noexcept {
+void FreeList::discard_zeros_below(std::uint64_t end) noexcept {
   constexpr std::uint32_t kShift = kGranuleShift + detail::kLineShift;
   const std::uint64_t known = std::min(end, std::uint64_t{end_} << kGranuleShift);
   const auto lines = static_cast<std::uint32_t>((known + (1 << kShift) - 1) >> kShift);
-  return {{{map_.lines(), lines * sizeof(detail::Line)},
-           {small_.words(), small_.word_count(lines) * sizeof(std::uint64_t)}}};
+  map_.discard_zeros(lines);
+  small_.discard_zeros(lines);
 }
 
 void FreeList::verify() const {

@@ -25,6 +25,8 @@ class BESOM_API HoleTree {
  public:
   static constexpr std::uint32_t kMinGranules = kLineGranules;
 
+  explicit HoleTree(const TableMemory& memory = {}) noexcept : nodes_(memory) {}
+
   [[nodiscard]] bool grow(std::uint32_t end) noexcept;
 
   void insert(std::uint32_t granule, std::uint32_t size) noexcept;

@@ -52,7 +52,7 @@ static_assert(BESOM_CAUSE_NURSERY == static_cast<int>(besom::Cause::nursery));
 static_assert(BESOM_CAUSE_ZEAL == static_cast<int>(besom::Cause::zeal));
 
 static_assert(BESOM_CARD_SHIFT == besom::detail::Cards::kShift);
-static_assert(BESOM_CARD_PAGE == besom::detail::Cards::kPage);
+static_assert(BESOM_CARD_PAGE == besom::detail::Cards::kGap);
 static_assert(sizeof(besom_header) == sizeof(besom::Header));
 static_assert(offsetof(besom_header, length) == offsetof(besom::Header, length));
 
@@ -116,6 +116,20 @@ BESOM_SAME(finalizers_failed);
 BESOM_SAME(released);
 #undef BESOM_SAME
 
+/// Files are the operating system's.
+[[nodiscard]] besom::System to_cpp(const besom_system& system) noexcept {
+  besom::System calls = besom::operating_system();
+  calls.reserve = system.reserve;
+  calls.map = system.map;
+  calls.unmap = system.unmap;
+  calls.commit = system.commit;
+  calls.discard = system.discard;
+  calls.advise_huge = system.advise_huge;
+  calls.name = system.name;
+  calls.page_bytes = system.page_bytes;
+  return calls;
+}
+
 [[nodiscard]] HeapOptions to_cpp(const besom_options& options) noexcept {
   HeapOptions result;
   result.heap_initial = options.heap_initial;
@@ -152,17 +166,26 @@ besom_status tell(besom_error* out, const Error& error) noexcept {
   return static_cast<besom_status>(error.code);
 }
 
+[[nodiscard]] Error check_size(const besom_options& options) noexcept {
+  if (options.struct_bytes == sizeof(besom_options)) return {};
+  return {.code = besom::Errc::bad_option,
+          .bytes = options.struct_bytes,
+          .limit = sizeof(besom_options),
+          .detail = "struct_bytes: not as besom_options_init() sets it"};
+}
+
 [[nodiscard]] Error check(const besom_options& options) noexcept {
-  if (options.struct_bytes != sizeof(besom_options)) {
-    return {.code = besom::Errc::bad_option,
-            .bytes = options.struct_bytes,
-            .limit = sizeof(besom_options),
-            .detail = "struct_bytes: not as besom_options_init() sets it"};
-  }
+  if (Error error = check_size(options)) return error;
   if (number_of(options.log) > BESOM_LOG_OFF) {
     return {.code = besom::Errc::bad_option, .detail = "log: no level"};
   }
-  return besom::check_options(to_cpp(options));
+  HeapOptions wanted = to_cpp(options);
+  besom::System calls;
+  if (options.system != nullptr) {
+    calls = to_cpp(*options.system);
+    wanted.system = &calls;
+  }
+  return besom::check_options(wanted);
 }
 
 void write_line(void* user, besom::LogLevel level, const char* line) noexcept {
@@ -203,6 +226,7 @@ void besom_options_init(besom_options* options) {
 }
 
 besom_status besom_options_parse(besom_options* options, const char* text, besom_error* error) {
+  if (const Error fault = check_size(*options)) return tell(error, fault);
   const Result<HeapOptions> parsed = besom::parse_options(text, to_cpp(*options));
   if (parsed) write_to(*options, *parsed);
   return tell(error, parsed.error());
@@ -228,15 +252,8 @@ besom_status besom_heap_create(const besom_options* options, besom_heap** heap,
   made->log_user = options->log_user;
   if (made->log_write != nullptr) wanted.sink = {.write = write_line, .user = made.get()};
   made->system = options->system;
-  if (const besom_system* system = options->system) {
-    made->calls = besom::operating_system();
-    made->calls.reserve = system->reserve;
-    made->calls.map = system->map;
-    made->calls.unmap = system->unmap;
-    made->calls.commit = system->commit;
-    made->calls.discard = system->discard;
-    made->calls.advise_huge = system->advise_huge;
-    made->calls.name = system->name;
+  if (options->system != nullptr) {
+    made->calls = to_cpp(*options->system);
     wanted.system = &made->calls;
   }
   Result<std::unique_ptr<besom::Heap>> created = besom::Heap::create(wanted);

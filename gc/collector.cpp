@@ -152,7 +152,7 @@ char* Collector::allocate_by_growing(std::uint32_t granules, std::uint64_t limit
     if (error) {
       // The system may still have what is needed, if not what is wished for.
       wanted = std::min(
-          limit, (space.capacity() + bytes + Arena::kPage - 1) / Arena::kPage * Arena::kPage);
+          limit, (space.capacity() + bytes + Arena::kStep - 1) / Arena::kStep * Arena::kStep);
       error = space.grow(wanted);
     }
     if (error) return nullptr;

@@ -16,19 +16,19 @@ class GranuleSet {
   /// Makes room for the granules of a heap; afterwards nothing here can fail. Fails with
   /// out_of_host_memory. Does nothing the second time.
   [[nodiscard]] Error reserve(std::uint64_t heap_max, const char* name, const System& system);
-  [[nodiscard]] bool is_reserved() const noexcept { return words() != nullptr; }
+  [[nodiscard]] bool is_reserved() const noexcept { return words_.size() != 0; }
 
   // Preconditions: is_reserved().
   [[nodiscard]] bool contains(std::uint32_t granule) const noexcept {
-    return (words()[granule >> kLineShift] & bit(granule)) != 0;
+    return (words_[granule >> kLineShift] & bit(granule)) != 0;
   }
   void insert(std::uint32_t granule) noexcept {
-    std::uint64_t& word = words()[granule >> kLineShift];
+    std::uint64_t& word = words_[granule >> kLineShift];
     if (word == 0) lines_.insert(granule >> kLineShift);
     word |= bit(granule);
   }
   void erase(std::uint32_t granule) noexcept {
-    std::uint64_t& word = words()[granule >> kLineShift];
+    std::uint64_t& word = words_[granule >> kLineShift];
     word &= ~bit(granule);
     if (word == 0) lines_.erase(granule >> kLineShift);
   }
@@ -40,22 +40,18 @@ class GranuleSet {
     if (!is_reserved()) return;
     for (std::uint32_t line = lines_.first_from(0); line != BitTree::kNone;
          line = lines_.first_from(line + 1)) {
-      for (std::uint64_t bits = words()[line]; bits != 0; bits &= bits - 1) {
+      for (std::uint64_t bits = words_[line]; bits != 0; bits &= bits - 1) {
         visit((line << kLineShift) | lowest_bit(bits));
       }
     }
   }
 
   [[nodiscard]] std::uint64_t table_bytes() const noexcept {
-    return table_.size_bytes() + lines_.table_bytes();
+    return words_.size_bytes() + lines_.table_bytes();
   }
 
  private:
-  [[nodiscard]] std::uint64_t* words() const noexcept {
-    return static_cast<std::uint64_t*>(table_.data());
-  }
-
-  SideTable table_;
+  ZeroedArray<std::uint64_t> words_;
   BitTree lines_;
 };
 

@@ -1,6 +1,7 @@
 #include "gc/marker.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 
 namespace besom::detail {
@@ -8,10 +9,14 @@ namespace besom::detail {
 Result<MarkBits> MarkBits::create(std::uint64_t heap_max, const System& system) {
   // A line beyond the last: the sweep reads the one of the sentinel behind the last granule.
   const std::uint64_t lines = (heap_max >> (kGranuleShift + kLineShift)) + 2;
-  Result<SideTable> table = SideTable::map(lines * sizeof(std::uint64_t), "besom marks", system);
-  if (!table) return table.error();
   MarkBits marks;
-  marks.table_ = std::move(*table);
+  marks.words_ = ZeroedArray<std::uint64_t>(table_memory(system).named("besom marks"));
+  if (!marks.words_.grow(lines)) {
+    return Error{.code = Errc::out_of_host_memory,
+                 .system_errno = errno,
+                 .bytes = lines * sizeof(std::uint64_t),
+                 .detail = "mark bits"};
+  }
   return marks;
 }
 
@@ -32,10 +37,8 @@ Result<Marker> Marker::create(std::uint64_t heap_max, std::uint32_t stack_entrie
     marker.stack_capacity_ = static_cast<std::uint32_t>(entries);
     return marker;
   }
-  Result<SideTable> stack =
-      SideTable::map(entries * sizeof(std::uint32_t), "besom mark stack", system);
-  if (stack) {
-    marker.stack_table_ = std::move(*stack);
+  marker.stack_table_ = ZeroedArray<std::uint32_t>(table_memory(system).named("besom mark stack"));
+  if (marker.stack_table_.grow(entries)) {
     marker.stack_capacity_ = static_cast<std::uint32_t>(entries);
   }
   return marker;
@@ -50,8 +53,7 @@ void Marker::begin(Space& space, const TypeTable& types, bool keep_marks) noexce
   types_ = &types;
   addresses_ = Addresses(space);
   mark_words_ = marks_.words();
-  stack_ = stack_table_.data() != nullptr ? static_cast<std::uint32_t*>(stack_table_.data())
-                                          : small_stack_;
+  stack_ = stack_table_.data() != nullptr ? stack_table_.data() : small_stack_;
   end_ = to_granules(space.free_list().used_end());
   findings_ = {};
   stack_size_ = stack_peak_ = slice_count_ = 0;
@@ -324,7 +326,7 @@ bool Marker::trace_within(std::uint32_t granule, std::uint32_t end, Run part) no
 void Marker::trim() noexcept {
   constexpr std::uint64_t kKeptBytes = 256 << 10;
   if (std::uint64_t{stack_peak_} * sizeof(std::uint32_t) > kKeptBytes) {
-    stack_table_.discard_from(kKeptBytes);
+    stack_table_.discard_from(kKeptBytes / sizeof(std::uint32_t));
   }
 }
 

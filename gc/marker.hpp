@@ -20,27 +20,23 @@ class MarkBits {
   [[nodiscard]] static Result<MarkBits> create(std::uint64_t heap_max, const System& system);
 
   [[nodiscard]] bool test(std::uint32_t granule) const noexcept {
-    return (words()[granule >> kLineShift] & bit(granule)) != 0;
+    return (words_[granule >> kLineShift] & bit(granule)) != 0;
   }
-  void set(std::uint32_t granule) noexcept { words()[granule >> kLineShift] |= bit(granule); }
-  void clear(std::uint32_t granule) noexcept { words()[granule >> kLineShift] &= ~bit(granule); }
+  void set(std::uint32_t granule) noexcept { words_[granule >> kLineShift] |= bit(granule); }
+  void clear(std::uint32_t granule) noexcept { words_[granule >> kLineShift] &= ~bit(granule); }
   /// Clears the bits of all granules below `end`.
   void clear_below(std::uint32_t end) noexcept;
   /// Gives the memory of the words back that are zero; `end` is a byte index.
   void discard_zeros_below(std::uint64_t end) noexcept {
-    table_.discard_zeros_below(end >> (kGranuleShift + 3));
+    words_.discard_zeros(end >> (kGranuleShift + kLineShift));
   }
 
-  [[nodiscard]] std::uint64_t* words() noexcept {
-    return static_cast<std::uint64_t*>(table_.data());
-  }
-  [[nodiscard]] const std::uint64_t* words() const noexcept {
-    return static_cast<const std::uint64_t*>(table_.data());
-  }
-  [[nodiscard]] std::uint64_t size_bytes() const noexcept { return table_.size_bytes(); }
+  [[nodiscard]] std::uint64_t* words() noexcept { return words_.data(); }
+  [[nodiscard]] const std::uint64_t* words() const noexcept { return words_.data(); }
+  [[nodiscard]] std::uint64_t size_bytes() const noexcept { return words_.size_bytes(); }
 
  private:
-  SideTable table_;
+  ZeroedArray<std::uint64_t> words_;
 };
 
 /// What marking met that it did not follow.
@@ -192,7 +188,7 @@ class Marker {
 
   MarkBits marks_;
   GranuleSet noted_;  ///< Objects with weak slots that were visited; unmarked ones waited for.
-  SideTable stack_table_;
+  ZeroedArray<std::uint32_t> stack_table_;
   std::uint32_t small_stack_[kMinStack];  ///< Where the table was refused.
   std::uint32_t stack_capacity_ = kMinStack;
 

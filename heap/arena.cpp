@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <utility>
 
 #include "heap/barrier.hpp"
@@ -53,21 +54,30 @@ int replace_regular_file(const char* target, const char* file) {
   return rename(file, target);
 }
 
-constexpr System kOperatingSystem{
-    .reserve =
-        [](void* hint, std::size_t bytes) {
-          const int placement = hint != nullptr ? MAP_FIXED_NOREPLACE : 0;
-          return checked(mmap(hint, bytes, PROT_NONE,
-                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | placement, -1, 0));
-        },
+/// Debuggers write all of a mapping into a core file, inaccessible or not, unless told otherwise.
+void* reserve_without_core(void* hint, std::size_t bytes) {
+  const int placement = hint != nullptr ? MAP_FIXED_NOREPLACE : 0;
+  void* found = checked(
+      mmap(hint, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | placement, -1, 0));
+  if (found != nullptr) madvise(found, bytes, MADV_DONTDUMP);
+  return found;
+}
+
+int commit_with_core(void* address, std::size_t bytes) {
+  if (mprotect(address, bytes, PROT_READ | PROT_WRITE) != 0) return -1;
+  madvise(address, bytes, MADV_DODUMP);
+  return 0;
+}
+
+constexpr System kSystemCalls{
+    .reserve = reserve_without_core,
     .map =
         [](std::size_t bytes) {
           return checked(mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
                               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
         },
     .unmap = [](void* address, std::size_t bytes) { return munmap(address, bytes); },
-    .commit = [](void* address,
-                 std::size_t bytes) { return mprotect(address, bytes, PROT_READ | PROT_WRITE); },
+    .commit = commit_with_core,
     .discard = [](void* address,
                   std::size_t bytes) { return madvise(address, bytes, MADV_DONTNEED); },
     .advise_huge = [](void* address,
@@ -82,6 +92,46 @@ constexpr System kOperatingSystem{
     .close_file = [](int file) { return close(file); },
     .replace_file = replace_regular_file,
     .remove_file = [](const char* name) { return unlink(name); },
+};
+
+void name_memory(const System& system, void* address, std::size_t bytes, const char* name) {
+  if (system.name != nullptr) system.name(address, bytes, name);
+}
+
+/// `page` is a power of two.
+constexpr std::uint64_t round_up(std::uint64_t bytes, std::uint64_t page) {
+  return (bytes + page - 1) & ~(page - 1);
+}
+constexpr std::uint64_t round_down(std::uint64_t bytes, std::uint64_t page) {
+  return bytes & ~(page - 1);
+}
+
+const System& system_of(const void* context) { return *static_cast<const System*>(context); }
+
+/// A table ends where its mapping ends, but for what the last page has left.
+constexpr TableMemory::Calls kTableCalls{
+    .map = [](const void* context, std::size_t bytes, const char* name) -> void* {
+      const System& system = system_of(context);
+      const std::size_t whole = round_up(bytes, system.page());
+      void* data = system.map(whole);
+      if (data != nullptr) name_memory(system, data, whole, name);
+      return data;
+    },
+    .unmap =
+        [](const void* context, void* data, std::size_t bytes) {
+          const System& system = system_of(context);
+          system.unmap(data, round_up(bytes, system.page()));
+        },
+    .discard =
+        [](const void* context, void* data, std::size_t bytes) {
+          const System& system = system_of(context);
+          const auto address = reinterpret_cast<std::uintptr_t>(data);
+          const std::uintptr_t first = round_up(address, system.page());
+          const std::uintptr_t end = round_down(address + bytes, system.page());
+          if (first < end) system.discard(reinterpret_cast<void*>(first), end - first);
+        },
+    .discard_zeros = [](const void* context, void* data,
+                        std::size_t bytes) { discard_zeros(data, bytes, system_of(context)); },
 };
 
 /// The least address from `address` on that is `prefix` bytes below a multiple of 4 GiB.
@@ -126,14 +176,27 @@ void* reserve_aligned(std::size_t bytes, std::size_t prefix, const System& syste
 
 }  // namespace
 
-const System& operating_system() noexcept { return kOperatingSystem; }
+const System& operating_system() noexcept {
+  static const System system = [] {
+    System calls = kSystemCalls;
+    calls.page_bytes = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+    return calls;
+  }();
+  return system;
+}
+
+TableMemory table_memory(const System& system) noexcept {
+  return {.calls = &kTableCalls, .context = &system};
+}
 
 Result<Arena> Arena::reserve(std::uint64_t max_bytes, std::uint64_t reserve_bytes,
                              const System& system, bool record_stores) {
-  const std::uint64_t prefix = detail::Cards::prefix_bytes(max_bytes, record_stores);
+  const std::uint64_t page = system.page();
+  const std::uint64_t prefix =
+      round_up(detail::Cards::prefix_bytes(max_bytes, record_stores), page);
   const std::uint64_t wanted = std::max(max_bytes, reserve_bytes);
   const std::uint64_t bytes =
-      reserve_bytes == 0 ? kFullReservation : (wanted + kPage - 1) / kPage * kPage + kSmallGuard;
+      reserve_bytes == 0 ? kFullReservation : round_up(wanted, page) + std::max(kSmallGuard, page);
   void* begin = reserve_aligned(prefix + bytes, prefix, system);
   if (begin == nullptr) {
     return Error{.code = Errc::reserve_failed,
@@ -141,7 +204,7 @@ Result<Arena> Arena::reserve(std::uint64_t max_bytes, std::uint64_t reserve_byte
                  .bytes = bytes,
                  .detail = "address space of the arena; set `reserve` to ask for less"};
   }
-  system.name(begin, prefix + bytes, "besom arena");
+  name_memory(system, begin, prefix + bytes, "besom arena");
   Arena arena(static_cast<char*>(begin) + prefix, prefix, bytes, system);
   if (system.commit(begin, prefix) != 0) {
     return Error{.code = Errc::commit_failed,
@@ -165,6 +228,7 @@ Arena::~Arena() {
 }
 
 Error Arena::commit(std::uint64_t bytes) noexcept {
+  bytes = round_up(bytes, page_bytes());
   if (bytes <= committed_) return {};
   char* from = base_ + committed_;
   const std::uint64_t added = bytes - committed_;
@@ -176,79 +240,42 @@ Error Arena::commit(std::uint64_t bytes) noexcept {
   }
   // Huge pages only where whole ones will be filled: a small heap would pay with its footprint.
   // The one that the last step began is filled now.
-  const std::uint64_t first_huge = committed_ / kHugePage * kHugePage;
-  const std::uint64_t end_huge = bytes / kHugePage * kHugePage;
-  if (first_huge < end_huge) system_->advise_huge(base_ + first_huge, end_huge - first_huge);
+  const std::uint64_t first_huge = round_down(committed_, kHugePage);
+  const std::uint64_t end_huge = round_down(bytes, kHugePage);
+  if (first_huge < end_huge && system_->advise_huge != nullptr) {
+    system_->advise_huge(base_ + first_huge, end_huge - first_huge);
+  }
   committed_ = bytes;
   return {};
 }
 
 std::uint64_t Arena::discard(std::uint64_t index, std::uint64_t bytes) noexcept {
-  const std::uint64_t first = (index + kPage - 1) / kPage * kPage;
-  const std::uint64_t end = (index + bytes) / kPage * kPage;
+  const std::uint64_t first = round_up(index, page_bytes());
+  const std::uint64_t end = round_down(index + bytes, page_bytes());
   if (first >= end || system_->discard(base_ + first, end - first) != 0) return 0;
   return end - first;
 }
 
 std::uint64_t discard_zeros(const void* begin, std::uint64_t bytes, const System& system) noexcept {
+  const std::uint64_t page_bytes = system.page();
   const auto address = reinterpret_cast<std::uintptr_t>(begin);
-  const std::uintptr_t end = (address + bytes) / Arena::kPage * Arena::kPage;
-  std::uintptr_t page = (address + Arena::kPage - 1) / Arena::kPage * Arena::kPage;
-  const auto is_zero = [](std::uintptr_t from) {
+  const std::uintptr_t end = round_down(address + bytes, page_bytes);
+  std::uintptr_t page = round_up(address, page_bytes);
+  const auto is_zero = [page_bytes](std::uintptr_t from) {
     const auto* words = reinterpret_cast<const std::uint64_t*>(from);
-    return std::all_of(words, words + Arena::kPage / sizeof *words,
+    return std::all_of(words, words + page_bytes / sizeof *words,
                        [](std::uint64_t word) { return word == 0; });
   };
   std::uint64_t discarded = 0;
   while (page < end) {
     const std::uintptr_t first = page;
-    while (page < end && is_zero(page)) page += Arena::kPage;
+    while (page < end && is_zero(page)) page += page_bytes;
     if (page != first && system.discard(reinterpret_cast<void*>(first), page - first) == 0) {
       discarded += page - first;
     }
-    page += Arena::kPage;
+    page += page_bytes;
   }
   return discarded;
-}
-
-Result<SideTable> SideTable::map(std::uint64_t bytes, const char* name, const System& system) {
-  SideTable table;
-  table.data_ = system.map(bytes);
-  if (table.data_ == nullptr) {
-    return Error{.code = Errc::out_of_host_memory,
-                 .system_errno = errno,
-                 .bytes = bytes,
-                 .detail = "side table of the heap"};
-  }
-  table.bytes_ = bytes;
-  table.system_ = &system;
-  system.name(table.data_, bytes, name);
-  return table;
-}
-
-SideTable::SideTable(SideTable&& other) noexcept
-    : data_(std::exchange(other.data_, nullptr)),
-      bytes_(std::exchange(other.bytes_, 0)),
-      system_(other.system_) {}
-
-SideTable& SideTable::operator=(SideTable&& other) noexcept {
-  std::swap(data_, other.data_);
-  std::swap(bytes_, other.bytes_);
-  std::swap(system_, other.system_);
-  return *this;
-}
-
-SideTable::~SideTable() {
-  if (data_ != nullptr) system_->unmap(data_, bytes_);
-}
-
-void SideTable::discard_from(std::uint64_t offset) noexcept {
-  const std::uint64_t first = (offset + Arena::kPage - 1) / Arena::kPage * Arena::kPage;
-  if (first < bytes_) system_->discard(static_cast<char*>(data_) + first, bytes_ - first);
-}
-
-std::uint64_t SideTable::discard_zeros_below(std::uint64_t end) noexcept {
-  return data_ != nullptr ? discard_zeros(data_, std::min(end, bytes_), *system_) : 0;
 }
 
 }  // namespace besom

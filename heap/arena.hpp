@@ -3,14 +3,18 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "freelist/table_memory.hpp"
 #include "heap/error.hpp"
 #include "heap/system.hpp"
 
 namespace besom {
 
-/// Gives those pages of `[begin, begin + bytes)`, private memory of this process, back to the
-/// system that hold only zeros: they read the same. Returns the bytes given back. O(bytes).
+/// Gives those pages of `[begin, begin + bytes)`, memory that `system` gave, back that hold only
+/// zeros: they read the same. Returns the bytes given back. O(bytes).
 std::uint64_t discard_zeros(const void* begin, std::uint64_t bytes, const System& system) noexcept;
+
+/// Tables from system.map(), and back to system.unmap(). `system` outlives them.
+[[nodiscard]] TableMemory table_memory(const System& system) noexcept;
 
 /// The one mapping that all objects live in.
 ///
@@ -28,14 +32,16 @@ class Arena {
  public:
   static constexpr std::uint64_t kAlignment = std::uint64_t{1} << 32;
   static constexpr std::uint64_t kFullReservation = std::uint64_t{2} << 32;
-  /// The guard behind a smaller reservation.
+  /// The guard behind a smaller reservation; a page, where that is more.
   static constexpr std::uint64_t kSmallGuard = 64 << 10;
   static constexpr std::uint64_t kHugePage = 2 << 20;
-  static constexpr std::uint64_t kPage = 4 << 10;
+  /// Capacities are rounded to multiples of this whatever the machine's page is, so that the same
+  /// program has the same collections on each.
+  static constexpr std::uint64_t kStep = 4 << 10;
 
-  /// Reserves room for `max_bytes`, all 8 GiB where `reserve_bytes` is 0, and below it for what
-  /// records stores if that is wanted. Fails with reserve_failed and, for the prefix, with
-  /// commit_failed.
+  /// Reserves room for `max_bytes`, at most 4 GiB, all 8 GiB where `reserve_bytes` is 0, and below
+  /// it for what records stores if that is wanted. Fails with reserve_failed, for the prefix with
+  /// commit_failed, and with out_of_host_memory.
   [[nodiscard]] static Result<Arena> reserve(std::uint64_t max_bytes, std::uint64_t reserve_bytes,
                                              const System& system, bool record_stores = false);
   Arena(Arena&& other) noexcept;
@@ -47,8 +53,10 @@ class Arena {
   /// From the base on, the guard included.
   [[nodiscard]] std::uint64_t reserved() const noexcept { return reserved_; }
 
-  /// Makes the prefix of `bytes` (a multiple of kPage) accessible; a smaller prefix is left alone.
-  /// Fails with commit_failed and changes nothing.
+  [[nodiscard]] std::uint64_t page_bytes() const noexcept { return system_->page(); }
+
+  /// Makes the prefix of `bytes`, rounded up to the page, accessible; a smaller prefix is left
+  /// alone. Fails with commit_failed and changes nothing.
   [[nodiscard]] Error commit(std::uint64_t bytes) noexcept;
   /// Gives the whole pages inside `[index, index + bytes)` back to the system; they read as zero.
   /// Returns the bytes given back.
@@ -64,31 +72,6 @@ class Arena {
   std::uint64_t prefix_;
   std::uint64_t reserved_;
   const System* system_;
-};
-
-/// Zeroed memory for a side table, taken straight from the system: it costs only the pages that are
-/// written. Owns its mapping.
-class SideTable {
- public:
-  SideTable() = default;
-  SideTable(SideTable&& other) noexcept;
-  SideTable& operator=(SideTable&& other) noexcept;
-  ~SideTable();
-
-  /// Fails with out_of_host_memory.
-  [[nodiscard]] static Result<SideTable> map(std::uint64_t bytes, const char* name,
-                                             const System& system);
-  [[nodiscard]] void* data() const noexcept { return data_; }
-  [[nodiscard]] std::uint64_t size_bytes() const noexcept { return bytes_; }
-  /// Gives the pages from `offset` on back to the system.
-  void discard_from(std::uint64_t offset) noexcept;
-  /// Gives the pages below `end` back that hold only zeros; returns the bytes given back.
-  std::uint64_t discard_zeros_below(std::uint64_t end) noexcept;
-
- private:
-  void* data_ = nullptr;
-  std::uint64_t bytes_ = 0;
-  const System* system_ = nullptr;
 };
 
 }  // namespace besom

@@ -22,7 +22,9 @@ namespace detail {
 /// leads to its card:
 ///
 ///   | card n ... card 1  card 0 |  ...  recording | null  objects ...
-///   |        one byte each      | one page        ^ base, a multiple of 4 GiB
+///   |        one byte each      | kGap bytes      ^ base, a multiple of 4 GiB
+///
+/// kGap is in compiled code, and so the same on every machine, whatever its page.
 ///
 /// `recording` says whether the heap is generational. In all others that byte is all there is: a
 /// store costs them a load and a branch that is never taken. Card marking: Hoelzle 1993, "A fast
@@ -31,15 +33,15 @@ class Cards {
  public:
   static constexpr std::uint32_t kShift = 9;
   static constexpr std::uint32_t kBytes = 1u << kShift;
-  static constexpr std::uint64_t kPage = 4 << 10;
+  static constexpr std::uint64_t kGap = 4 << 10;
 
   explicit Cards(char* base) noexcept : base_(base) {}
 
-  /// Bytes below the base for a heap of up to `heap_max` bytes; a multiple of the page.
+  /// Bytes below the base for a heap of up to `heap_max` bytes, to be rounded up to the page.
   [[nodiscard]] static constexpr std::uint64_t prefix_bytes(std::uint64_t heap_max,
                                                             bool recording) noexcept {
     const std::uint64_t cards = recording ? (heap_max + kBytes - 1) >> kShift : 0;
-    return kPage + (cards + kPage - 1) / kPage * kPage;
+    return kGap + (cards + kGap - 1) / kGap * kGap;
   }
   [[nodiscard]] bool recording() const noexcept { return base_[-1] != 0; }
   void start_recording() noexcept { base_[-1] = 1; }
@@ -71,7 +73,7 @@ class Cards {
 
  private:
   [[nodiscard]] char* card(std::uint32_t number) const noexcept {
-    return base_ - kPage - 1 - number;
+    return base_ - kGap - 1 - number;
   }
 
   char* base_;

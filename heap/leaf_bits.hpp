@@ -17,7 +17,8 @@ namespace besom::detail {
 class LeafBits {
  public:
   /// Takes host memory; false when there is none.
-  [[nodiscard]] bool create(std::uint64_t heap_max) noexcept {
+  [[nodiscard]] bool create(std::uint64_t heap_max, const TableMemory& memory) noexcept {
+    words_ = ZeroedArray<std::uint64_t>(memory);
     return words_.grow((heap_max >> (kGranuleShift + kLineShift)) + 2);
   }
   [[nodiscard]] bool test(std::uint32_t granule) const noexcept {
@@ -39,6 +40,10 @@ class LeafBits {
   /// The words by line number; nullptr where no bit was ever set.
   [[nodiscard]] const std::uint64_t* words() const noexcept {
     return any_ ? words_.data() : nullptr;
+  }
+  /// Gives the memory of words back that are zero, of the granules below `end`.
+  void discard_zeros(std::uint64_t end) noexcept {
+    if (any_) words_.discard_zeros(end >> kLineShift);
   }
   [[nodiscard]] std::size_t size_bytes() const noexcept { return words_.size_bytes(); }
 

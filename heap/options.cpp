@@ -1,5 +1,6 @@
 #include "heap/options.hpp"
 
+#include <bit>
 #include <charconv>
 #include <limits>
 #include <string>
@@ -156,6 +157,20 @@ const char* apply(std::string_view key, std::string_view value, HeapOptions& opt
   return kUnknownKey;
 }
 
+/// nullptr, or what is wrong with the calls.
+const char* fault_in(const System& system) {
+  if (system.reserve == nullptr) return "system: no `reserve`";
+  if (system.map == nullptr) return "system: no `map`";
+  if (system.unmap == nullptr) return "system: no `unmap`";
+  if (system.commit == nullptr) return "system: no `commit`";
+  if (system.discard == nullptr) return "system: no `discard`";
+  const std::size_t page = system.page();
+  if (!std::has_single_bit(page) || page < (4 << 10) || page > (2 << 20)) {
+    return "system: `page_bytes` is no power of two from 4 KiB to 2 MiB";
+  }
+  return nullptr;
+}
+
 }  // namespace
 
 Result<HeapOptions> parse_options(std::string_view text, HeapOptions base) {
@@ -186,6 +201,9 @@ Error check_options(const HeapOptions& options) noexcept {
   const double factor = options.growth.factor;
   if (factor != 0 && !is_factor(factor)) return bad(kNoGrowth);
   if (options.log > LogLevel::off) return bad("log: no level");
+  if (options.system != nullptr) {
+    if (const char* fault = fault_in(*options.system)) return bad(fault);
+  }
   return {};
 }
 

@@ -19,6 +19,12 @@ ReplacedFile::~ReplacedFile() {
 }
 
 Error ReplacedFile::open(const char* name) noexcept {
+  if (system_.create_file == nullptr || system_.write_file == nullptr ||
+      system_.sync_file == nullptr || system_.close_file == nullptr ||
+      system_.replace_file == nullptr || system_.remove_file == nullptr) {
+    errno = ENOSYS;
+    return failure("a call for files that `system` does not have");
+  }
   name_ = name;
   const int length = std::snprintf(written_name_, kMaxName, "%s.XXXXXX", name);
   if (length < 0 || static_cast<std::size_t>(length) >= kMaxName) {

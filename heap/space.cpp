@@ -1,6 +1,7 @@
 #include "heap/space.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 
 #include "heap/poison.hpp"
@@ -13,9 +14,11 @@ Result<Space> Space::create(const HeapOptions& options, const LogSink& log) {
   Result<Arena> arena =
       Arena::reserve(options.heap_max, options.reserve, system, options.generational);
   if (!arena) return arena.error();
-  std::optional<FreeList> free_list = FreeList::create(0, log);
+  const TableMemory tables = table_memory(system);
+  std::optional<FreeList> free_list = FreeList::create(0, log, tables);
   if (!free_list || !free_list->reserve(options.heap_max)) {
     return Error{.code = Errc::out_of_host_memory,
+                 .system_errno = errno,
                  .bytes = options.heap_max / 28,
                  .detail = "tables of the free list"};
   }
@@ -24,13 +27,16 @@ Result<Space> Space::create(const HeapOptions& options, const LogSink& log) {
   if (!space.spares_.create()) {
     return Error{.code = Errc::out_of_host_memory, .detail = "spares"};
   }
-  if (!space.leaves_.create(options.heap_max)) {
+  if (!space.leaves_.create(options.heap_max, tables)) {
     return Error{.code = Errc::out_of_host_memory,
+                 .system_errno = errno,
                  .bytes = options.heap_max >> 7,
                  .detail = "table of leaves"};
   }
+  space.young_lines_ = BitTree(tables);
   if (options.generational && !space.young_lines_.grow(lines + 1)) {
     return Error{.code = Errc::out_of_host_memory,
+                 .system_errno = errno,
                  .bytes = options.heap_max >> 13,
                  .detail = "table of young lines"};
   }
@@ -227,8 +233,7 @@ void Space::publish_windows() noexcept {
 Error Space::grow(std::uint64_t capacity) noexcept {
   const std::uint64_t before = this->capacity();
   if (capacity <= before) return {};
-  const std::uint64_t pages = (capacity + Arena::kPage - 1) / Arena::kPage * Arena::kPage;
-  if (Error error = arena_.commit(pages)) return error;
+  if (Error error = arena_.commit(capacity)) return error;
   if (!free_list_.try_add_capacity(capacity - before)) {
     return {.code = Errc::out_of_host_memory, .bytes = capacity / 28, .detail = "free list tables"};
   }
@@ -266,14 +271,10 @@ std::uint64_t Space::discard_holes(std::uint64_t least, std::uint64_t most) noex
 }
 
 std::uint64_t Space::discard_all() noexcept {
-  const std::uint64_t discarded = discard_holes(Arena::kPage, ~std::uint64_t{0});
+  const std::uint64_t discarded = discard_holes(arena_.page_bytes(), ~std::uint64_t{0});
   resident_ = std::min(untouched_, touched_end() - discarded);
-  for (const FreeList::TablePart& part : free_list_.tables_below(untouched_)) {
-    discard_zeros(part.data, part.bytes, arena_.system());
-  }
-  if (leaves_.words() != nullptr) {
-    discard_zeros(leaves_.words(), untouched_ >> (kGranuleShift + 3), arena_.system());
-  }
+  free_list_.discard_zeros_below(untouched_);
+  leaves_.discard_zeros(untouched_ >> kGranuleShift);
   if (cards().recording()) {
     const auto count =
         static_cast<std::uint32_t>((untouched_ + Cards::kBytes - 1) >> Cards::kShift);

@@ -200,6 +200,66 @@ TEST_CASE("Memory: a refused return changes nothing but the figure", "[gc][memor
   CHECK(kit.heap.verify().ok());
 }
 
+TEST_CASE("Memory: on machines with larger pages nothing alive is given back", "[gc][memory]") {
+  for (const std::size_t page : {4 << 10, 16 << 10, 64 << 10, 2 << 20}) {
+    for (const bool generational : {false, true}) {
+      FaultSystem::set_page(page);
+      {
+        HeapOptions options = exact_options(64 * kMiB);
+        options.system = &FaultSystem::table();
+        options.generational = generational;
+        Kit kit(options);
+        Random random = random_for("larger pages");
+        Handle<RefArray<ByteArray>> table = kit.heap.make(kit.defined<RefArray<ByteArray>>(), 100);
+        REQUIRE(table);
+        for (int round = 0; round < 2000; ++round) {
+          const std::uint32_t i = random.below(100);
+          ByteArray* array = kit.heap.allocate(kit.bytes, 1 + random.below(300'000));
+          if (array == nullptr) FAIL(kit.heap.error().message());
+          for (std::uint32_t k = 0; k < array->length(); k += 64) REQUIRE(array->data()[k] == 0);
+          std::memset(array->data(), static_cast<int>(i + 1), array->length());
+          (*table)[i] = array;
+          if (round % 100 == 99) REQUIRE_FALSE(kit.heap.collect());
+          if (round % 100 == 50) {
+            for (std::uint32_t k = random.below(100); k < 100; ++k) (*table)[k] = nullptr;
+          }
+        }
+        for (std::uint32_t i = 0; i < 100; ++i) {
+          const ByteArray* array = (*table)[i].get();
+          for (std::uint32_t k = 0; array != nullptr && k < array->length(); ++k) {
+            if (array->data()[k] != i + 1) FAIL("array " << i << " at " << k);
+          }
+        }
+        CHECK(kit.heap.verify().ok());
+      }
+      CHECK(FaultSystem::mappings() == 0);
+      FaultSystem::set_page(0);
+    }
+  }
+}
+
+TEST_CASE("Memory: the system takes back nothing but what it gave, tables included",
+          "[gc][memory]") {
+  // The calls abort for memory that they did not give.
+  REQUIRE(FaultSystem::mappings() == 0);
+  FaultSystem::reset();
+  {
+    HeapOptions options = exact_options(256 * kMiB);
+    options.system = &FaultSystem::table();
+    options.generational = true;
+    Kit kit(options);
+    std::vector<Handle<Node>> roots = structures(kit, 128 * kMiB);
+    for (std::size_t i = 1; i < roots.size(); ++i) roots[i].reset();
+    const std::uint64_t arena_alone = FaultSystem::calls(SystemCall::discard);
+    REQUIRE_FALSE(kit.heap.collect());
+    CHECK(FaultSystem::calls(SystemCall::discard) > arena_alone);
+    CHECK(kit.heap.last_collection().returned >= 100 * kMiB);
+    // The map, its classes, leaves, marks and their stack at least.
+    CHECK(FaultSystem::mappings() >= 6);
+  }
+  CHECK(FaultSystem::mappings() == 0);
+}
+
 TEST_CASE("Memory: what a steady program uses again is not given back", "[gc][memory]") {
   HeapOptions options = exact_options();
   options.system = &FaultSystem::table();

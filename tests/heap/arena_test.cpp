@@ -6,22 +6,32 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <cstdio>
 #include <cstring>
 #include <fstream>
+#include <iterator>
+#include <list>
+#include <set>
 #include <string>
 #include <vector>
 
+#include "freelist/zeroed_array.hpp"
 #include "heap/barrier.hpp"
 #include "tests/heap/fault_system.hpp"
 #include "tests/heap/show.hpp"
 #include "tests/support/death.hpp"
+#include "tests/support/seed.hpp"
 
 namespace besom::test {
 namespace {
 
+using detail::ZeroedArray;
+
 constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
+const std::uint64_t kPage = operating_system().page_bytes;
 
 Arena reserved(std::uint64_t max_bytes, std::uint64_t reserve_bytes = 0) {
   Result<Arena> arena = Arena::reserve(max_bytes, reserve_bytes, FaultSystem::table());
@@ -38,6 +48,26 @@ bool is_readable(const volatile char* address) {
   INFO(death.describe());
   REQUIRE((WIFSIGNALED(death.wait_status) && WTERMSIG(death.wait_status) == SIGSEGV));
   return false;
+}
+
+/// How much of the span a debugger would write into a core file.
+std::uint64_t dumped_bytes(const char* first, std::uint64_t count) {
+  const auto begin = reinterpret_cast<std::uintptr_t>(first);
+  std::uint64_t dumped = 0;
+  std::uint64_t bytes = 0;
+  std::ifstream smaps("/proc/self/smaps");
+  for (std::string line; std::getline(smaps, line);) {
+    std::uintptr_t from = 0;
+    std::uintptr_t to = 0;
+    if (std::sscanf(line.c_str(), "%lx-%lx ", &from, &to) == 2) {
+      const std::uintptr_t end = std::min<std::uintptr_t>(to, begin + count);
+      from = std::max(from, begin);
+      bytes = from < end ? end - from : 0;
+    } else if (line.find("VmFlags:") == 0 && line.find(" dd") == std::string::npos) {
+      dumped += bytes;
+    }
+  }
+  return dumped;
 }
 
 bool all_zero(const char* bytes, std::size_t count) {
@@ -65,7 +95,7 @@ TEST_CASE("Arena: by default any 32-bit index plus any 32-bit offset stays insid
 TEST_CASE("Arena: a smaller reservation takes no more than asked, a page's rounding and the guard",
           "[heap][arena]") {
   CHECK(reserved(kMiB, kMiB).reserved() == kMiB + Arena::kSmallGuard);
-  CHECK(reserved(kMiB + 1, kMiB + 1).reserved() == kMiB + Arena::kPage + Arena::kSmallGuard);
+  CHECK(reserved(kMiB + 1, kMiB + 1).reserved() == kMiB + kPage + Arena::kSmallGuard);
   CHECK(reserved(2 * kMiB, kMiB).reserved() == 2 * kMiB + Arena::kSmallGuard);
 }
 
@@ -75,43 +105,43 @@ TEST_CASE("Arena: many live side by side", "[heap][arena]") {
   Arena third = reserved(kMiB);
   CHECK(first.base() != second.base());
   CHECK(second.base() != third.base());
-  REQUIRE_FALSE(first.commit(Arena::kPage));
-  REQUIRE_FALSE(third.commit(Arena::kPage));
+  REQUIRE_FALSE(first.commit(kPage));
+  REQUIRE_FALSE(third.commit(kPage));
   first.base()[100] = 1;
   CHECK(third.base()[100] == 0);
 }
 
 TEST_CASE("Arena: committed memory is zero and writable, up to its last byte", "[heap][arena]") {
   Arena arena = reserved(kMiB);
-  REQUIRE_FALSE(arena.commit(16 * Arena::kPage));
-  CHECK(arena.committed() == 16 * Arena::kPage);
-  CHECK(all_zero(arena.base(), 16 * Arena::kPage));
-  std::memset(arena.base(), 0x7f, 16 * Arena::kPage);
-  CHECK(arena.base()[16 * Arena::kPage - 1] == 0x7f);
+  REQUIRE_FALSE(arena.commit(16 * kPage));
+  CHECK(arena.committed() == 16 * kPage);
+  CHECK(all_zero(arena.base(), 16 * kPage));
+  std::memset(arena.base(), 0x7f, 16 * kPage);
+  CHECK(arena.base()[16 * kPage - 1] == 0x7f);
 }
 
 TEST_CASE("Arena: committing in steps leaves what lies below as it is", "[heap][arena]") {
   Arena arena = reserved(64 * kMiB);
   std::uint64_t pages = 0;
   for (const std::uint32_t step : {1u, 1u, 2u, 3u, 5u, 800u, 3000u}) {
-    const std::uint64_t before = pages * Arena::kPage;
+    const std::uint64_t before = pages * kPage;
     pages += step;
-    REQUIRE_FALSE(arena.commit(pages * Arena::kPage));
-    CHECK(arena.committed() == pages * Arena::kPage);
+    REQUIRE_FALSE(arena.commit(pages * kPage));
+    CHECK(arena.committed() == pages * kPage);
     arena.base()[before] = static_cast<char>(step);
   }
   CHECK(arena.base()[0] == 1);
-  CHECK(arena.base()[2 * Arena::kPage] == 2);
-  CHECK(arena.base()[7 * Arena::kPage] == 5);
+  CHECK(arena.base()[2 * kPage] == 2);
+  CHECK(arena.base()[7 * kPage] == 5);
 }
 
 TEST_CASE("Arena: committing less than is committed changes nothing", "[heap][arena]") {
   Arena arena = reserved(kMiB);
-  REQUIRE_FALSE(arena.commit(4 * Arena::kPage));
+  REQUIRE_FALSE(arena.commit(4 * kPage));
   FaultSystem::reset();
-  REQUIRE_FALSE(arena.commit(Arena::kPage));
+  REQUIRE_FALSE(arena.commit(kPage));
   REQUIRE_FALSE(arena.commit(0));
-  CHECK(arena.committed() == 4 * Arena::kPage);
+  CHECK(arena.committed() == 4 * kPage);
   CHECK(FaultSystem::calls(SystemCall::commit) == 0);
 }
 
@@ -119,10 +149,10 @@ TEST_CASE("Arena: what is not committed faults, and so does the guard", "[heap][
   Arena arena = reserved(kMiB);
   const char* base = arena.base();
   CHECK_FALSE(is_readable(base));
-  REQUIRE_FALSE(arena.commit(2 * Arena::kPage));
+  REQUIRE_FALSE(arena.commit(2 * kPage));
   CHECK(is_readable(base));
-  CHECK(is_readable(base + 2 * Arena::kPage - 1));
-  CHECK_FALSE(is_readable(base + 2 * Arena::kPage));
+  CHECK(is_readable(base + 2 * kPage - 1));
+  CHECK_FALSE(is_readable(base + 2 * kPage));
   CHECK_FALSE(is_readable(base + 0xffffffff));
   CHECK_FALSE(is_readable(base + std::uint64_t{0xffffffff} + 0xffffffff));
 }
@@ -138,24 +168,24 @@ TEST_CASE("Arena: with everything of a small reservation committed the guard sti
 
 TEST_CASE("Arena: discarded pages read as zero, and their neighbours stay", "[heap][arena]") {
   Arena arena = reserved(kMiB);
-  REQUIRE_FALSE(arena.commit(8 * Arena::kPage));
-  std::memset(arena.base(), 0x11, 8 * Arena::kPage);
-  CHECK(arena.discard(2 * Arena::kPage, 3 * Arena::kPage) == 3 * Arena::kPage);
-  CHECK(all_zero(arena.base() + 2 * Arena::kPage, 3 * Arena::kPage));
-  CHECK(arena.base()[2 * Arena::kPage - 1] == 0x11);
-  CHECK(arena.base()[5 * Arena::kPage] == 0x11);
+  REQUIRE_FALSE(arena.commit(8 * kPage));
+  std::memset(arena.base(), 0x11, 8 * kPage);
+  CHECK(arena.discard(2 * kPage, 3 * kPage) == 3 * kPage);
+  CHECK(all_zero(arena.base() + 2 * kPage, 3 * kPage));
+  CHECK(arena.base()[2 * kPage - 1] == 0x11);
+  CHECK(arena.base()[5 * kPage] == 0x11);
 }
 
 TEST_CASE("Arena: only whole pages inside the span are discarded", "[heap][arena]") {
   Arena arena = reserved(kMiB);
-  REQUIRE_FALSE(arena.commit(8 * Arena::kPage));
-  std::memset(arena.base(), 0x11, 8 * Arena::kPage);
-  CHECK(arena.discard(16, Arena::kPage) == 0);
-  CHECK(arena.discard(16, 2 * Arena::kPage) == Arena::kPage);
-  CHECK(arena.base()[Arena::kPage - 1] == 0x11);
-  CHECK(arena.base()[Arena::kPage] == 0);
-  CHECK(arena.base()[2 * Arena::kPage] == 0x11);
-  CHECK(arena.discard(3 * Arena::kPage, 0) == 0);
+  REQUIRE_FALSE(arena.commit(8 * kPage));
+  std::memset(arena.base(), 0x11, 8 * kPage);
+  CHECK(arena.discard(16, kPage) == 0);
+  CHECK(arena.discard(16, 2 * kPage) == kPage);
+  CHECK(arena.base()[kPage - 1] == 0x11);
+  CHECK(arena.base()[kPage] == 0);
+  CHECK(arena.base()[2 * kPage] == 0x11);
+  CHECK(arena.discard(3 * kPage, 0) == 0);
 }
 
 TEST_CASE("Arena: is named in the process's memory map", "[heap][arena]") {
@@ -211,18 +241,18 @@ TEST_CASE("Arena: where exact places are refused, it is cut out of more address 
 TEST_CASE("Arena: a refused commitment changes nothing and may be tried again",
           "[heap][arena][faults]") {
   Arena arena = reserved(kMiB);
-  REQUIRE_FALSE(arena.commit(Arena::kPage));
+  REQUIRE_FALSE(arena.commit(kPage));
   FaultSystem::fail(SystemCall::commit, 1, true);
   for (int i = 0; i < 3; ++i) {
-    const Error error = arena.commit(3 * Arena::kPage);
+    const Error error = arena.commit(3 * kPage);
     CHECK(error.code == Errc::commit_failed);
     CHECK(error.system_errno == ENOMEM);
-    CHECK(error.bytes == 2 * Arena::kPage);
-    CHECK(arena.committed() == Arena::kPage);
+    CHECK(error.bytes == 2 * kPage);
+    CHECK(arena.committed() == kPage);
   }
   FaultSystem::lift();
-  REQUIRE_FALSE(arena.commit(3 * Arena::kPage));
-  CHECK(arena.committed() == 3 * Arena::kPage);
+  REQUIRE_FALSE(arena.commit(3 * kPage));
+  CHECK(arena.committed() == 3 * kPage);
 }
 
 TEST_CASE("Arena: names and huge pages refused are no error", "[heap][arena][faults]") {
@@ -248,29 +278,29 @@ TEST_CASE("Arena: huge pages are asked for only where whole ones are committed",
 
 TEST_CASE("Arena: a refused discard returns nothing and keeps the bytes", "[heap][arena][faults]") {
   Arena arena = reserved(kMiB);
-  REQUIRE_FALSE(arena.commit(2 * Arena::kPage));
+  REQUIRE_FALSE(arena.commit(2 * kPage));
   arena.base()[0] = 5;
   FaultSystem::fail(SystemCall::discard, 1, false);
-  CHECK(arena.discard(0, Arena::kPage) == 0);
+  CHECK(arena.discard(0, kPage) == 0);
   CHECK(arena.base()[0] == 5);
-  CHECK(arena.discard(0, Arena::kPage) == Arena::kPage);
+  CHECK(arena.discard(0, kPage) == kPage);
 }
 
 TEST_CASE("Zero pages of any memory are discarded, others stay", "[heap][arena]") {
-  constexpr std::uint64_t kBytes = 8 * Arena::kPage;
-  std::vector<char> memory(kBytes + Arena::kPage);
-  char* pages = memory.data() + (Arena::kPage - detail::index_of(memory.data()) % Arena::kPage);
-  std::memset(pages, 0, kBytes);
-  pages[Arena::kPage + 9] = 1;
-  pages[5 * Arena::kPage - 1] = 2;
+  const std::uint64_t kBytes = 8 * kPage;
+  ZeroedArray<char> memory(table_memory(FaultSystem::table()));
+  REQUIRE(memory.grow(std::max<std::uint64_t>(kBytes, TableMemory::kLeastMapped)));
+  char* pages = memory.data();
+  pages[kPage + 9] = 1;
+  pages[5 * kPage - 1] = 2;
   const System& system = FaultSystem::table();
-  CHECK(discard_zeros(pages, kBytes, system) == 6 * Arena::kPage);
-  CHECK(pages[Arena::kPage + 9] == 1);
-  CHECK(pages[5 * Arena::kPage - 1] == 2);
-  CHECK(all_zero(pages + 5 * Arena::kPage, 3 * Arena::kPage));
+  CHECK(discard_zeros(pages, kBytes, system) == 6 * kPage);
+  CHECK(pages[kPage + 9] == 1);
+  CHECK(pages[5 * kPage - 1] == 2);
+  CHECK(all_zero(pages + 5 * kPage, 3 * kPage));
   // Only whole pages inside the span.
-  CHECK(discard_zeros(pages + 1, Arena::kPage, system) == 0);
-  CHECK(discard_zeros(pages + 2 * Arena::kPage - 1, Arena::kPage + 1, system) == Arena::kPage);
+  CHECK(discard_zeros(pages + 1, kPage, system) == 0);
+  CHECK(discard_zeros(pages + 2 * kPage - 1, kPage + 1, system) == kPage);
   CHECK(discard_zeros(pages, 0, system) == 0);
   FaultSystem::fail(SystemCall::discard, 1, true);
   CHECK(discard_zeros(pages, kBytes, system) == 0);
@@ -281,7 +311,7 @@ TEST_CASE("Arena: moving hands the one mapping on", "[heap][arena]") {
   REQUIRE(FaultSystem::mappings() == 0);
   {
     Arena first = reserved(kMiB);
-    REQUIRE_FALSE(first.commit(Arena::kPage));
+    REQUIRE_FALSE(first.commit(kPage));
     first.base()[7] = 7;
     const Arena second(std::move(first));
     CHECK(second.base()[7] == 7);
@@ -290,36 +320,121 @@ TEST_CASE("Arena: moving hands the one mapping on", "[heap][arena]") {
   CHECK(FaultSystem::mappings() == 0);
 }
 
-TEST_CASE("SideTable: zeroed, movable, unmapped once", "[heap][arena]") {
+TEST_CASE("Tables: large ones are the system's, zeroed, movable, unmapped once", "[heap][arena]") {
   REQUIRE(FaultSystem::mappings() == 0);
   {
-    Result<SideTable> made = SideTable::map(3 * Arena::kPage, "besom test", FaultSystem::table());
-    REQUIRE(made);
-    SideTable table;
+    const std::size_t count = std::max<std::size_t>(TableMemory::kLeastMapped, 3 * kPage) + 5;
+    ZeroedArray<char> table(table_memory(FaultSystem::table()));
     CHECK(table.data() == nullptr);
-    table = std::move(*made);
-    CHECK(table.size_bytes() == 3 * Arena::kPage);
-    auto* bytes = static_cast<char*>(table.data());
-    CHECK(all_zero(bytes, 3 * Arena::kPage));
-    std::memset(bytes, 1, 3 * Arena::kPage);
-    table.discard_from(Arena::kPage + 1);
-    CHECK(bytes[2 * Arena::kPage - 1] == 1);
-    CHECK(bytes[2 * Arena::kPage] == 0);
-    table.discard_from(9 * Arena::kPage);
-    const SideTable other(std::move(table));
+    REQUIRE(table.grow(count));
+    CHECK(FaultSystem::mappings() == 1);
+    CHECK(table.size_bytes() == count);
+    char* bytes = table.data();
+    CHECK(all_zero(bytes, count));
+    std::memset(bytes, 1, count);
+    table.discard_zeros(count);
+    table.discard_from(kPage + 1);
+    CHECK(bytes[0] == 1);
+    CHECK(bytes[2 * kPage - 1] == 1);
+    CHECK(bytes[2 * kPage] == 0);
+    table.discard_from(9 * count);
+    ZeroedArray<char> other(std::move(table));
     CHECK(other.data() == bytes);
+    REQUIRE(other.grow(2 * count));
+    CHECK(other[2 * kPage - 1] == 1);
+    CHECK(FaultSystem::mappings() == 1);
   }
   CHECK(FaultSystem::mappings() == 0);
 }
 
-TEST_CASE("SideTable: a refused mapping is out_of_host_memory with its size",
-          "[heap][arena][faults]") {
+TEST_CASE("Tables: of small ones nothing is given back to a system that did not give them",
+          "[heap][arena]") {
+  FaultSystem::reset();
+  {
+    ZeroedArray<char> table(table_memory(FaultSystem::table()));
+    REQUIRE(table.grow(TableMemory::kLeastMapped - 1));
+    CHECK(FaultSystem::calls(SystemCall::map) == 0);
+    table.discard_zeros(TableMemory::kLeastMapped);
+    table[40'000] = 1;
+    table.discard_from(0);
+    CHECK(table[40'000] == 1);
+    // It moves to the system as it grows, with what it held.
+    REQUIRE(table.grow(TableMemory::kLeastMapped));
+    CHECK(table[40'000] == 1);
+  }
+  CHECK(FaultSystem::calls(SystemCall::discard) == 0);
+  CHECK(FaultSystem::calls(SystemCall::map) == 1);
+  CHECK(FaultSystem::calls(SystemCall::unmap) == 1);
+}
+
+TEST_CASE("Tables: a refused mapping changes nothing", "[heap][arena][faults]") {
   FaultSystem::fail(SystemCall::map, 1, false);
-  const Result<SideTable> table = SideTable::map(12345, "besom test", FaultSystem::table());
-  REQUIRE_FALSE(table);
-  CHECK(table.error().code == Errc::out_of_host_memory);
-  CHECK(table.error().system_errno == ENOMEM);
-  CHECK(table.error().bytes == 12345);
+  ZeroedArray<char> table(table_memory(FaultSystem::table()));
+  errno = 0;
+  CHECK_FALSE(table.grow(TableMemory::kLeastMapped));
+  CHECK(errno == ENOMEM);
+  CHECK(table.size() == 0);
+  CHECK(table.grow(TableMemory::kLeastMapped));
+  CHECK_FALSE(ZeroedArray<std::uint64_t>().grow(~std::size_t{0} / 4));
+}
+
+TEST_CASE("Arena: what is not committed is left out of core files", "[heap][arena]") {
+  char* probe =
+      static_cast<char*>(mmap(nullptr, kPage, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  REQUIRE(probe != MAP_FAILED);
+  madvise(probe, kPage, MADV_DONTDUMP);
+  const bool can_leave_out = dumped_bytes(probe, kPage) == 0;  // an emulator cannot
+  munmap(probe, kPage);
+  Arena arena = reserved(64 * kMiB);
+  REQUIRE_FALSE(arena.commit(3 * kMiB));
+  REQUIRE_FALSE(arena.commit(5 * kMiB));
+  if (can_leave_out) CHECK(dumped_bytes(arena.base(), arena.reserved()) == 5 * kMiB);
+}
+
+TEST_CASE("Arena: on machines with larger pages all goes in whole ones", "[heap][arena]") {
+  for (const std::uint64_t page : {16 * 1024, 64 * 1024, 2 << 20}) {
+    FaultSystem::set_page(page);
+    for (const std::uint64_t reserve : {std::uint64_t{0}, kMiB + 5}) {
+      for (const bool record_stores : {false, true}) {
+        Result<Arena> made = Arena::reserve(kMiB + 5, reserve, FaultSystem::table(), record_stores);
+        REQUIRE(made);
+        Arena arena = std::move(*made);
+        CHECK(arena.reserved() % page == 0);
+        REQUIRE_FALSE(arena.commit(5));
+        CHECK(arena.committed() == page);
+        REQUIRE_FALSE(arena.commit(kMiB + 5));
+        CHECK(arena.committed() == (kMiB + 5 + page - 1) / page * page);
+        CHECK(arena.committed() < arena.reserved());
+        arena.base()[page - 1] = 9;
+        CHECK(arena.discard(1, page) == 0);
+        CHECK(arena.discard(0, page) == page);
+        CHECK(arena.base()[page - 1] == 0);
+        // Compiled code has this distance in it.
+        detail::Cards cards(arena.base());
+        CHECK(cards.recording() == record_stores);
+        if (!record_stores) continue;
+        cards.mark(kMiB);
+        CHECK(arena.base()[-1 - 4096 - static_cast<std::ptrdiff_t>(kMiB >> 9)] == 1);
+        CHECK(cards.next_marked(0, kMiB / 256) == kMiB >> 9);
+      }
+    }
+    FaultSystem::set_page(0);
+  }
+}
+
+TEST_CASE("Arena: calls that are optional may be missing", "[heap][arena]") {
+  System system = operating_system();
+  system.advise_huge = nullptr;
+  system.name = nullptr;
+  system.page_bytes = 0;
+  Result<Arena> made = Arena::reserve(16 * kMiB, 0, system);
+  REQUIRE(made);
+  Arena arena = std::move(*made);
+  CHECK(arena.page_bytes() == System::kAnyPage);
+  REQUIRE_FALSE(arena.commit(16 * kMiB));
+  CHECK(arena.discard(kMiB, kMiB) == kMiB);
+  ZeroedArray<char> table(table_memory(system));
+  CHECK(table.grow(kMiB));
 }
 
 }  // namespace besom::test

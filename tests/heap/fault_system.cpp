@@ -20,7 +20,7 @@ struct State {
   bool persistent = false;
   std::uint64_t injected = 0;
   std::uint64_t injected_in_all = 0;
-  Mapping mappings[64] = {};
+  Mapping mappings[256] = {};
   std::size_t mapping_count = 0;
 };
 
@@ -48,51 +48,91 @@ void* note_mapping(void* address, std::size_t bytes) {
   return address;
 }
 
-/// The whole mapping, or its first or last part.
-void forget_mapping(void* address, std::size_t bytes) {
+/// The mapping that holds all of it.
+Mapping& mapping_of(void* address, std::size_t bytes) {
   auto* const first = static_cast<char*>(address);
   for (std::size_t i = 0; i < state.mapping_count; ++i) {
     Mapping& mapping = state.mappings[i];
     auto* const begin = static_cast<char*>(mapping.address);
-    if (first < begin || begin + mapping.bytes <= first) continue;
-    const bool is_first = first == begin;
-    BESOM_CHECK(bytes <= mapping.bytes && (is_first || first + bytes == begin + mapping.bytes),
-                "unmapped from the middle", mapping.bytes, bytes);
-    mapping.bytes -= bytes;
-    if (is_first) mapping.address = first + bytes;
-    if (mapping.bytes == 0) mapping = state.mappings[--state.mapping_count];
-    return;
+    if (begin <= first && first + bytes <= begin + mapping.bytes) return mapping;
   }
-  BESOM_CHECK(false, "unmapped what was not mapped", bytes, 0);
+  BESOM_CHECK(false, "memory that was not given: address, bytes",
+              reinterpret_cast<std::uintptr_t>(address), bytes);
+  return state.mappings[0];
 }
 
-constexpr System kTable{
+/// The whole mapping, or its first or last part.
+void forget_mapping(void* address, std::size_t bytes) {
+  Mapping& mapping = mapping_of(address, bytes);
+  auto* const first = static_cast<char*>(address);
+  auto* const begin = static_cast<char*>(mapping.address);
+  const bool is_first = first == begin;
+  BESOM_CHECK(is_first || first + bytes == begin + mapping.bytes, "unmapped from the middle",
+              mapping.bytes, bytes);
+  mapping.bytes -= bytes;
+  if (is_first) mapping.address = first + bytes;
+  if (mapping.bytes == 0) mapping = state.mappings[--state.mapping_count];
+}
+
+extern System the_table;
+
+void check_pages(const void* address, std::size_t bytes) {
+  BESOM_CHECK((reinterpret_cast<std::uintptr_t>(address) | bytes) % the_table.page() == 0,
+              "part of a page: address, bytes", reinterpret_cast<std::uintptr_t>(address), bytes);
+}
+
+/// Memory at a multiple of a page that may be larger than the machine's.
+template <class Map>
+void* map_aligned(std::size_t bytes, Map map) {
+  const System& system = operating_system();
+  const std::size_t page = the_table.page();
+  if (page == system.page_bytes) return map(bytes);
+  auto* more = static_cast<char*>(map(bytes + page));
+  if (more == nullptr) return nullptr;
+  const std::size_t before = (page - reinterpret_cast<std::uintptr_t>(more) % page) % page;
+  if (before != 0) system.unmap(more, before);
+  system.unmap(more + before + bytes, page - before);
+  return more + before;
+}
+
+template <auto kCall>
+int on_memory(SystemCall call, void* address, std::size_t bytes) {
+  if (strikes(call)) return -1;
+  check_pages(address, bytes);
+  static_cast<void>(mapping_of(address, bytes));
+  return (operating_system().*kCall)(address, bytes);
+}
+
+System the_table{
     .reserve = [](void* hint, std::size_t bytes) -> void* {
       if (strikes(SystemCall::reserve)) return nullptr;
-      return note_mapping(operating_system().reserve(hint, bytes), bytes);
+      check_pages(hint, bytes);
+      const auto reserve = [&](std::size_t more) { return operating_system().reserve(hint, more); };
+      return note_mapping(hint != nullptr ? reserve(bytes) : map_aligned(bytes, reserve), bytes);
     },
     .map = [](std::size_t bytes) -> void* {
       if (strikes(SystemCall::map)) return nullptr;
-      return note_mapping(operating_system().map(bytes), bytes);
+      check_pages(nullptr, bytes);
+      return note_mapping(map_aligned(bytes, operating_system().map), bytes);
     },
     .unmap =
         [](void* address, std::size_t bytes) {
           if (strikes(SystemCall::unmap)) return -1;
+          check_pages(address, bytes);
           forget_mapping(address, bytes);
           return operating_system().unmap(address, bytes);
         },
     .commit =
         [](void* address, std::size_t bytes) {
-          return strikes(SystemCall::commit) ? -1 : operating_system().commit(address, bytes);
+          return on_memory<&System::commit>(SystemCall::commit, address, bytes);
         },
     .discard =
         [](void* address, std::size_t bytes) {
-          return strikes(SystemCall::discard) ? -1 : operating_system().discard(address, bytes);
+          return on_memory<&System::discard>(SystemCall::discard, address, bytes);
         },
     .advise_huge =
         [](void* address, std::size_t bytes) {
-          return strikes(SystemCall::advise_huge) ? -1
-                                                  : operating_system().advise_huge(address, bytes);
+          return on_memory<&System::advise_huge>(SystemCall::advise_huge, address, bytes);
         },
     .name =
         [](void* address, std::size_t bytes, const char* text) {
@@ -125,6 +165,7 @@ constexpr System kTable{
         [](const char* text) {
           return strikes(SystemCall::remove_file) ? -1 : operating_system().remove_file(text);
         },
+    .page_bytes = operating_system().page_bytes,
 };
 
 }  // namespace
@@ -136,7 +177,12 @@ const char* name_of(SystemCall call) noexcept {
   return kNames[static_cast<int>(call)];
 }
 
-const System& FaultSystem::table() noexcept { return kTable; }
+const System& FaultSystem::table() noexcept { return the_table; }
+
+void FaultSystem::set_page(std::size_t bytes) noexcept {
+  BESOM_CHECK(state.mapping_count == 0, "page changed with mappings", state.mapping_count, bytes);
+  the_table.page_bytes = bytes != 0 ? bytes : operating_system().page_bytes;
+}
 
 void FaultSystem::reset() noexcept {
   for (std::uint64_t& count : state.calls) count = 0;

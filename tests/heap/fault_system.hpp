@@ -27,10 +27,14 @@ inline constexpr int kSystemCalls = 13;
 [[nodiscard]] const char* name_of(SystemCall call) noexcept;
 
 /// The operating system with faults injected, and an account of what is mapped. A System is a table
-/// of plain functions, so there is one of these in a process. It allocates no host memory.
+/// of plain functions, so there is one of these in a process. It allocates no host memory. Aborts
+/// when it is asked for something with memory that it did not give, or with a part of a page.
 class FaultSystem {
  public:
   [[nodiscard]] static const System& table() noexcept;
+  /// Behaves as on a machine with pages of `bytes`, a multiple of its own; nothing may be mapped.
+  /// 0: its own.
+  static void set_page(std::size_t bytes) noexcept;
   /// Zeroes the counters of calls and lifts the fault.
   static void reset() noexcept;
   /// Lets the `k`th call from now on fail, counted from 1, or that and all later ones: with ENOMEM

@@ -250,6 +250,50 @@ TEST_CASE("Options: settings at their bounds pass", "[heap][options]") {
   CHECK_FALSE(check_options(options));
 }
 
+TEST_CASE("Options: a system lacks no call that is required, and its page is one",
+          "[heap][options][misuse]") {
+  MisuseTable table("systems");
+  const auto refused = [&](const System& system, const char* names) {
+    HeapOptions options;
+    options.system = &system;
+    const Error error = check_options(options);
+    INFO(names);
+    CHECK(error.code == Errc::bad_option);
+    CHECK(error.message().find(names) != std::string::npos);
+    table.row();
+  };
+  const System& whole = operating_system();
+  HeapOptions options;
+  options.system = &whole;
+  CHECK_FALSE(check_options(options));
+  refused({}, "`reserve`");
+  System system = whole;
+  system.map = nullptr;
+  refused(system, "`map`");
+  system = whole;
+  system.unmap = nullptr;
+  refused(system, "`unmap`");
+  system = whole;
+  system.commit = nullptr;
+  refused(system, "`commit`");
+  system = whole;
+  system.discard = nullptr;
+  refused(system, "`discard`");
+  for (const std::size_t page : {1, 2048, 4095, 12'288, 4 << 20}) {
+    system = whole;
+    system.page_bytes = page;
+    refused(system, "`page_bytes`");
+  }
+  // All the others may be missing.
+  const System least{.reserve = whole.reserve,
+                     .map = whole.map,
+                     .unmap = whole.unmap,
+                     .commit = whole.commit,
+                     .discard = whole.discard};
+  options.system = &least;
+  CHECK_FALSE(check_options(options));
+}
+
 TEST_CASE("Options: contradictions are a bad_option that names the setting",
           "[heap][options][misuse]") {
   constexpr std::uint64_t kMax = HeapOptions::kMaxHeap;

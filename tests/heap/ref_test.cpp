@@ -19,9 +19,9 @@ struct Thing {
 };
 
 Arena arena_of_one_page() {
-  Result<Arena> arena = Arena::reserve(Arena::kPage, 0, operating_system());
+  Result<Arena> arena = Arena::reserve(Arena::kStep, 0, operating_system());
   REQUIRE(arena);
-  REQUIRE_FALSE(arena->commit(Arena::kPage));
+  REQUIRE_FALSE(arena->commit(Arena::kStep));
   return std::move(*arena);
 }
 

@@ -90,4 +90,19 @@ TEST_CASE("ReplacedFile: a folder that is not there is an error with errno", "[h
   CHECK(error.system_errno == ENOENT);
 }
 
+TEST_CASE("ReplacedFile: a system without files is told of", "[heap][file]") {
+  const auto refused = [](const System& system) {
+    detail::ReplacedFile file(system);
+    const Error error = file.open("besom_never_made");
+    return error.code == Errc::write_failed && error.system_errno == ENOSYS;
+  };
+  CHECK(refused({}));
+  System system = operating_system();
+  system.sync_file = nullptr;
+  CHECK(refused(system));
+  system = operating_system();
+  system.remove_file = nullptr;
+  CHECK(refused(system));
+}
+
 }  // namespace besom::test

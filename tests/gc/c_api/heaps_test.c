@@ -1,12 +1,15 @@
 /// Errors, options, the life of a heap, collecting, statistics.
 
+#define _DEFAULT_SOURCE  // madvise()
 #include <errno.h>
 #include <setjmp.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "tests/gc/c_api/kit.h"
 
 static void errors_have_names_and_messages(void) {
-  besom_error error = {BESOM_HEAP_LIMIT, 0, 32, 1 << 20, "heap_max"};
+  besom_error error = {BESOM_HEAP_LIMIT, 0, 32, 1 << 20, "heap_max", ""};
   const char* line = "heap_limit: 32 bytes needed, limit is 1048576 bytes (heap_max)";
   char text[100];
   CHECK(besom_error_message(&error, text, sizeof text) == strlen(line));
@@ -67,13 +70,20 @@ static int refuse_name(void* address, size_t bytes, const char* name) {
 }
 
 static void bad_options_make_no_heap(void) {
-  static const besom_system nothing = {refuse_memory, map_nothing, refuse,     refuse,
-                                       refuse,        refuse,      refuse_name};
+  static const besom_system nothing = {.reserve = refuse_memory,
+                                       .map = map_nothing,
+                                       .unmap = refuse,
+                                       .commit = refuse,
+                                       .discard = refuse,
+                                       .advise_huge = refuse,
+                                       .name = refuse_name};
   besom_options options;
   besom_heap* heap = (besom_heap*)&options;
   besom_error error;
   besom_options_init(&options);
   options.struct_bytes -= 8;
+  CHECK(besom_options_parse(&options, "heap_max=1M", &error) == BESOM_BAD_OPTION);
+  CHECK(options.heap_max == (uint64_t)4 << 30 && strstr(error.detail, "struct_bytes") != NULL);
   CHECK(besom_heap_create(&options, &heap, &error) == BESOM_BAD_OPTION);
   CHECK(heap == NULL && strstr(error.detail, "struct_bytes") != NULL);
   besom_options_init(&options);
@@ -86,6 +96,79 @@ static void bad_options_make_no_heap(void) {
   options.system = &nothing;
   CHECK(besom_heap_create(&options, &heap, &error) == BESOM_RESERVE_FAILED);
   CHECK(heap == NULL && error.system_errno == ENOMEM);
+}
+
+/* What mmap and its like do, where a page has `page` bytes. */
+static size_t page = 64 << 10;
+static void* map_pages(size_t bytes, int protection) {
+  char* more = mmap(NULL, bytes + page, protection, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  char* first;
+  CHECK(bytes % page == 0 && more != MAP_FAILED);
+  first = more + (page - (uintptr_t)more % page) % page;
+  if (first != more) munmap(more, (size_t)(first - more));
+  munmap(first + bytes, (size_t)(more + page - first));
+  return first;
+}
+static void* reserve_anywhere(void* hint, size_t bytes) {
+  (void)hint;
+  return map_pages(bytes, PROT_NONE);
+}
+static void* map_zeros(size_t bytes) { return map_pages(bytes, PROT_READ | PROT_WRITE); }
+static int unmap(void* address, size_t bytes) {
+  CHECK(((uintptr_t)address | bytes) % page == 0);
+  return munmap(address, bytes);
+}
+static int commit(void* address, size_t bytes) {
+  CHECK(((uintptr_t)address | bytes) % page == 0);
+  return mprotect(address, bytes, PROT_READ | PROT_WRITE);
+}
+static int discard(void* address, size_t bytes) {
+  CHECK(((uintptr_t)address | bytes) % page == 0);
+  return madvise(address, bytes, MADV_DONTNEED);
+}
+
+static void calls_that_may_be_missing_may_be_null(void) {
+  besom_system system = {0};
+  besom_options options;
+  besom_error error;
+  besom_heap* heap;
+  besom_type type;
+  besom_descriptor bytes = {.name = "Bytes", .size = 16, .trailing = BESOM_TRAILING_BYTES};
+  int missing, i;
+  besom_options_init(&options);
+  options.heap_max = options.reserve = 64 << 20;
+  options.log = BESOM_LOG_OFF;
+  options.system = &system;
+  for (missing = 0; missing < 5; ++missing) {
+    static const char* const names[] = {"`reserve`", "`map`", "`unmap`", "`commit`", "`discard`"};
+    system.reserve = missing == 0 ? NULL : reserve_anywhere;
+    system.map = missing == 1 ? NULL : map_zeros;
+    system.unmap = missing == 2 ? NULL : unmap;
+    system.commit = missing == 3 ? NULL : commit;
+    system.discard = missing == 4 ? NULL : discard;
+    CHECK(besom_options_check(&options, NULL) == BESOM_BAD_OPTION);
+    CHECK(besom_heap_create(&options, &heap, &error) == BESOM_BAD_OPTION);
+    CHECK(heap == NULL && strstr(error.detail, names[missing]) != NULL);
+  }
+  system.discard = discard;
+  system.page_bytes = 5000;
+  CHECK(besom_heap_create(&options, &heap, &error) == BESOM_BAD_OPTION);
+  CHECK(strstr(error.detail, "`page_bytes`") != NULL);
+  /* Without its size, the page may be any machine's. */
+  for (page = (size_t)sysconf(_SC_PAGESIZE); page <= 64 << 10; page *= 4) {
+    for (system.page_bytes = 0;; system.page_bytes = page) {
+      CHECK(besom_heap_create(&options, &heap, NULL) == BESOM_OK);
+      CHECK(besom_define(heap, &bytes, &type) == BESOM_OK);
+      for (i = 0; i < 100; ++i) {
+        char* object = besom_allocate(heap, type, 300000);
+        CHECK(object != NULL && object[300000] == 0);
+        if (object != NULL) memset(object + 16, 1, 300000);
+        if (i % 40 == 39) CHECK(besom_collect(heap) == BESOM_OK);
+      }
+      besom_heap_destroy(heap);
+      if (system.page_bytes == page) break;
+    }
+  }
 }
 
 typedef struct Lines {
@@ -244,6 +327,7 @@ void test_heaps(void) {
   errors_have_names_and_messages();
   options_come_from_text();
   bad_options_make_no_heap();
+  calls_that_may_be_missing_may_be_null();
   log_lines_reach_the_sink();
   collections_are_counted();
   collections_can_be_forbidden();

@@ -35,6 +35,7 @@ bool live(Refusals& refusals) {
   besom_options_init(&options);
   options.heap_max = 1 << 20;
   options.read_environment = false;
+  options.mark_stack = 64;  // a larger one that is refused is done without
   options.log = BESOM_LOG_OFF;
   besom_error error{};
   besom_heap* heap = refusals.again(
