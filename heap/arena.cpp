@@ -151,27 +151,78 @@ void* reserve_more_and_cut(std::size_t bytes, std::size_t prefix, const System& 
   return more + before;
 }
 
+std::uint64_t mixed(std::uint64_t x) {  // the finaliser of splitmix64
+  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
+  x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
+  return x ^ (x >> 31);
+}
+
+/// Asks for exact places, each `prefix` bytes below a multiple of 4 GiB.
+class PlaceSearch {
+ public:
+  PlaceSearch(std::size_t bytes, std::size_t prefix, const System& system)
+      : bytes_(bytes), prefix_(prefix), system_(system) {}
+
+  /// Whether the search is over: it found a place, or no place will do.
+  [[nodiscard]] bool try_at(std::uint64_t number) {
+    void* wanted = reinterpret_cast<void*>(number * Arena::kAlignment - prefix_);
+    void* found = system_.reserve(wanted, bytes_);
+    if (found == wanted) {
+      place_ = found;
+      return true;
+    }
+    // A kernel that does not know the exact placement flag takes the address for a hint, and tools
+    // that run programs on a machine of their own, like valgrind, refuse it.
+    if (found != nullptr) system_.unmap(found, bytes_);
+    if (found == nullptr && errno == EEXIST) return false;
+    const bool may_be_taken = found != nullptr || errno == EINVAL;
+    return !may_be_taken || ++unclear_ == kMostUnclear;
+  }
+  [[nodiscard]] void* place() const { return place_; }
+
+ private:
+  static constexpr int kMostUnclear = 8;
+  std::size_t bytes_;
+  std::size_t prefix_;
+  const System& system_;
+  void* place_ = nullptr;
+  int unclear_ = 0;
+};
+
+/// An exact place below number `top`, or nullptr. The next ones first, which are free as a rule;
+/// where the next ones are taken, by other heaps, some at random, of which most are free; then all
+/// there are, some 30,000, so that as many heaps fit as have room.
+void* search_below(std::uint64_t top, PlaceSearch& search) {
+  constexpr std::uint64_t kLowest = 2;
+  constexpr std::uint64_t kNear = 64;
+  constexpr std::uint64_t kAtRandom = 256;
+  if (top <= kLowest) return nullptr;
+  const std::uint64_t near_end = top - std::min(kNear, top - kLowest);
+  for (std::uint64_t number = top; number-- > near_end;) {
+    if (search.try_at(number)) return search.place();
+  }
+  for (std::uint64_t i = 0; i < kAtRandom; ++i) {
+    const std::uint64_t number = kLowest + mixed(top * kAtRandom + i) % (top - kLowest);
+    if (search.try_at(number)) return search.place();
+  }
+  for (std::uint64_t number = near_end; number-- > kLowest;) {
+    if (search.try_at(number)) return search.place();
+  }
+  return nullptr;
+}
+
 /// Address space `prefix` bytes below a multiple of 4 GiB. Where address space is limited there is
-/// none to cut away, so ask where the system would put it, and then, from the place below, for
-/// exact places further and further down. Tools that run programs on a machine of their own, like
-/// valgrind, refuse exact places: there is room to cut.
+/// none to cut away, so ask where the system would put it, which is at the top of what is free, and
+/// then for exact places below. Where exact places are refused there is room to cut.
 void* reserve_aligned(std::size_t bytes, std::size_t prefix, const System& system) {
-  constexpr int kTries = 1024;
   void* anywhere = system.reserve(nullptr, bytes);
   if (anywhere == nullptr) return nullptr;
-  std::uintptr_t address = aligned_from(reinterpret_cast<std::uintptr_t>(anywhere), prefix);
-  if (address == reinterpret_cast<std::uintptr_t>(anywhere)) return anywhere;
+  const std::uintptr_t next = aligned_from(reinterpret_cast<std::uintptr_t>(anywhere), prefix);
+  if (next == reinterpret_cast<std::uintptr_t>(anywhere)) return anywhere;
   system.unmap(anywhere, bytes);
-  for (int i = 0; i < kTries && address > 2 * Arena::kAlignment; ++i) {
-    address -= Arena::kAlignment;
-    void* wanted = reinterpret_cast<void*>(address);
-    void* found = system.reserve(wanted, bytes);
-    if (found == wanted) return found;
-    // A kernel that does not know the exact placement flag takes the address for a hint.
-    if (found != nullptr) system.unmap(found, bytes);
-    if (found == nullptr && errno != EEXIST && errno != EINVAL) break;
-  }
-  return reserve_more_and_cut(bytes, prefix, system);
+  PlaceSearch search(bytes, prefix, system);
+  void* place = search_below((next + prefix) / Arena::kAlignment, search);
+  return place != nullptr ? place : reserve_more_and_cut(bytes, prefix, system);
 }
 
 }  // namespace

@@ -50,6 +50,13 @@ bool is_readable(const volatile char* address) {
   return false;
 }
 
+/// Without the account of what is mapped, which has room for a few.
+Arena reserved_plainly(std::uint64_t max_bytes, std::uint64_t reserve_bytes) {
+  Result<Arena> arena = Arena::reserve(max_bytes, reserve_bytes, operating_system());
+  REQUIRE(arena);
+  return std::move(*arena);
+}
+
 /// How much of the span a debugger would write into a core file.
 std::uint64_t dumped_bytes(const char* first, std::uint64_t count) {
   const auto begin = reinterpret_cast<std::uintptr_t>(first);
@@ -435,6 +442,37 @@ TEST_CASE("Arena: calls that are optional may be missing", "[heap][arena]") {
   CHECK(arena.discard(kMiB, kMiB) == kMiB);
   ZeroedArray<char> table(table_memory(system));
   CHECK(table.grow(kMiB));
+}
+
+TEST_CASE("Arena: in limited address space there are as many as fit", "[heap][arena][faults]") {
+  if (kUnderSanitizer) return;  // whose shadow memory takes more than any limit
+  constexpr std::uint64_t kEach = kMiB + Arena::kSmallGuard;
+  constexpr std::uint64_t kRoom = 2500 * kEach;
+  const Death death = death_of([] {
+    limit_address_space(kRoom);
+    std::vector<Arena> arenas;
+    arenas.reserve(2500);
+    while (arenas.size() < 2500) {
+      Result<Arena> arena = Arena::reserve(64 << 10, kMiB, operating_system());
+      if (!arena) break;
+      arenas.push_back(std::move(*arena));
+    }
+    std::fprintf(stderr, "%zu arenas\n", arenas.size());
+    BESOM_CHECK(arenas.size() >= 2300, "arenas, of", arenas.size(), 2500);
+  });
+  INFO(death.describe());
+  CHECK(death.wait_status == 0);
+}
+
+TEST_CASE("Arena: gaps between others are found, however many are taken", "[heap][arena]") {
+  std::list<Arena> arenas;
+  for (int i = 0; i < 200; ++i) arenas.push_back(reserved_plainly(64 << 10, kMiB));
+  auto place = arenas.begin();
+  for (int i = 0; i < 100; ++i) place = std::next(arenas.erase(place));
+  for (int i = 0; i < 300; ++i) arenas.push_back(reserved_plainly(64 << 10, kMiB));
+  std::set<char*> bases;
+  for (const Arena& arena : arenas) bases.insert(arena.base());
+  CHECK(bases.size() == 400);
 }
 
 }  // namespace besom::test
