@@ -115,6 +115,9 @@ typedef struct besom_system {
   int (*discard)(void* address, size_t bytes);
   int (*advise_huge)(void* address, size_t bytes);             ///< May fail, may be NULL.
   int (*name)(void* address, size_t bytes, const char* name);  ///< May fail, may be NULL.
+  /// Asks for ordinary pages, so that a huge one that was given back in part is not filled up by
+  /// the system; advise_huge() takes it back. May fail, may be NULL.
+  int (*advise_small)(void* address, size_t bytes);
   /// A power of two from 4 KiB to 2 MiB; 0: 64 KiB, a multiple of any machine's page.
   size_t page_bytes;
 } besom_system;

@@ -126,6 +126,7 @@ BESOM_SAME(released);
   calls.discard = system.discard;
   calls.advise_huge = system.advise_huge;
   calls.name = system.name;
+  calls.advise_small = system.advise_small;
   calls.page_bytes = system.page_bytes;
   return calls;
 }

@@ -92,6 +92,8 @@ constexpr System kSystemCalls{
     .close_file = [](int file) { return close(file); },
     .replace_file = replace_regular_file,
     .remove_file = [](const char* name) { return unlink(name); },
+    .advise_small = [](void* address,
+                       std::size_t bytes) { return madvise(address, bytes, MADV_NOHUGEPAGE); },
 };
 
 void name_memory(const System& system, void* address, std::size_t bytes, const char* name) {
@@ -248,6 +250,13 @@ Result<Arena> Arena::reserve(std::uint64_t max_bytes, std::uint64_t reserve_byte
   const std::uint64_t wanted = std::max(max_bytes, reserve_bytes);
   const std::uint64_t bytes =
       reserve_bytes == 0 ? kFullReservation : round_up(wanted, page) + std::max(kSmallGuard, page);
+  detail::ZeroPages zero_pages;
+  if (!zero_pages.create(round_up(max_bytes, page), page, table_memory(system))) {
+    return Error{.code = Errc::out_of_host_memory,
+                 .system_errno = errno,
+                 .bytes = max_bytes / page / 8,
+                 .detail = "table of zero pages"};
+  }
   void* begin = reserve_aligned(prefix + bytes, prefix, system);
   if (begin == nullptr) {
     return Error{.code = Errc::reserve_failed,
@@ -257,6 +266,7 @@ Result<Arena> Arena::reserve(std::uint64_t max_bytes, std::uint64_t reserve_byte
   }
   name_memory(system, begin, prefix + bytes, "besom arena");
   Arena arena(static_cast<char*>(begin) + prefix, prefix, bytes, system);
+  arena.zero_pages_ = std::move(zero_pages);
   if (system.commit(begin, prefix) != 0) {
     return Error{.code = Errc::commit_failed,
                  .system_errno = errno,
@@ -272,7 +282,9 @@ Arena::Arena(Arena&& other) noexcept
       committed_(std::exchange(other.committed_, 0)),
       prefix_(other.prefix_),
       reserved_(std::exchange(other.reserved_, 0)),
-      system_(other.system_) {}
+      system_(other.system_),
+      zero_pages_(std::move(other.zero_pages_)),
+      split_(other.split_) {}
 
 Arena::~Arena() {
   if (base_ != nullptr) system_->unmap(base_ - prefix_, prefix_ + reserved_);
@@ -291,7 +303,8 @@ Error Arena::commit(std::uint64_t bytes) noexcept {
   }
   // Huge pages only where whole ones will be filled: a small heap would pay with its footprint.
   // The one that the last step began is filled now.
-  const std::uint64_t first_huge = round_down(committed_, kHugePage);
+  std::uint64_t first_huge = round_down(committed_, kHugePage);
+  if (split_[first_huge / kHugePage]) first_huge += kHugePage;
   const std::uint64_t end_huge = round_down(bytes, kHugePage);
   if (first_huge < end_huge && system_->advise_huge != nullptr) {
     system_->advise_huge(base_ + first_huge, end_huge - first_huge);
@@ -304,7 +317,43 @@ std::uint64_t Arena::discard(std::uint64_t index, std::uint64_t bytes) noexcept 
   const std::uint64_t first = round_up(index, page_bytes());
   const std::uint64_t end = round_down(index + bytes, page_bytes());
   if (first >= end || system_->discard(base_ + first, end - first) != 0) return 0;
+  zero_pages_.note_zero(first, end);
+  for (std::uint64_t number = first / kHugePage; number <= (end - 1) / kHugePage; ++number) {
+    advise_again(number, true);
+  }
   return end - first;
+}
+
+void Arena::use_again(std::uint64_t begin, std::uint64_t end) noexcept {
+  zero_pages_.note_used(begin, end);
+  for (std::uint64_t number = begin / kHugePage; number <= (end - 1) / kHugePage; ++number) {
+    advise_again(number, false);
+  }
+}
+
+void Arena::zero(std::uint64_t index, std::uint64_t bytes) noexcept {
+  zero_pages_.for_each_dirty(index, index + bytes, [this](std::uint64_t first, std::uint64_t end) {
+    std::memset(base_ + first, 0, end - first);
+  });
+  use(index, bytes);
+}
+
+/// A huge page that is split by giving back a part of it gets small pages until it is all used
+/// again or all given back. Advice for whole huge pages only, at most 2048 in an arena: each change
+/// of it along the addresses costs the process one of its 65,530 mappings.
+void Arena::advise_again(std::uint64_t number, bool was_discarded) noexcept {
+  if (!was_discarded && !split_[number]) return;
+  const std::uint64_t begin = number * kHugePage;
+  const std::uint64_t end = std::min(begin + kHugePage, committed_);
+  const std::uint64_t zero = zero_pages_.count(begin, end) * page_bytes();
+  const bool is_split = zero != 0 && zero != end - begin;
+  if (is_split == split_[number]) return;
+  if (is_split) {
+    if (system_->advise_small != nullptr) system_->advise_small(base_ + begin, end - begin);
+  } else if (end - begin == kHugePage && system_->advise_huge != nullptr) {
+    system_->advise_huge(base_ + begin, end - begin);
+  }
+  split_[number] = is_split;
 }
 
 std::uint64_t discard_zeros(const void* begin, std::uint64_t bytes, const System& system) noexcept {

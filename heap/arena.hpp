@@ -1,11 +1,13 @@
 #pragma once
 
+#include <bitset>
 #include <cstddef>
 #include <cstdint>
 
 #include "freelist/table_memory.hpp"
 #include "heap/error.hpp"
 #include "heap/system.hpp"
+#include "heap/zero_pages.hpp"
 
 namespace besom {
 
@@ -54,24 +56,40 @@ class Arena {
   [[nodiscard]] std::uint64_t reserved() const noexcept { return reserved_; }
 
   [[nodiscard]] std::uint64_t page_bytes() const noexcept { return system_->page(); }
+  [[nodiscard]] std::uint64_t table_bytes() const noexcept { return zero_pages_.size_bytes(); }
 
   /// Makes the prefix of `bytes`, rounded up to the page, accessible; a smaller prefix is left
   /// alone. Fails with commit_failed and changes nothing.
   [[nodiscard]] Error commit(std::uint64_t bytes) noexcept;
-  /// Gives the whole pages inside `[index, index + bytes)` back to the system; they read as zero.
-  /// Returns the bytes given back.
+  /// Gives the whole pages inside `[index, index + bytes)` back to the system; they read as zero,
+  /// and the system keeps off until they are used again. Returns the bytes given back.
   std::uint64_t discard(std::uint64_t index, std::uint64_t bytes) noexcept;
+  /// `[index, index + bytes)` is about to be written, in parts or in all. To be called before that,
+  /// wherever something may have been discarded.
+  void use(std::uint64_t index, std::uint64_t bytes) noexcept {
+    if (zero_pages_.empty() || bytes == 0) return;
+    use_again(index, index + bytes);
+  }
+  /// Makes `[index, index + bytes)` zero, without touching what is known to be, and calls use().
+  void zero(std::uint64_t index, std::uint64_t bytes) noexcept;
   [[nodiscard]] const System& system() const noexcept { return *system_; }
 
  private:
   Arena(char* base, std::uint64_t prefix, std::uint64_t reserved, const System& system) noexcept
       : base_(base), prefix_(prefix), reserved_(reserved), system_(&system) {}
 
+  void use_again(std::uint64_t begin, std::uint64_t end) noexcept;
+  void advise_again(std::uint64_t number, bool was_discarded) noexcept;
+
   char* base_;
   std::uint64_t committed_ = 0;
   std::uint64_t prefix_;
   std::uint64_t reserved_;
   const System* system_;
+  detail::ZeroPages zero_pages_;
+  /// Huge pages of which some pages were given back and others not. Left to itself the system would
+  /// make them whole again, all zeros, within minutes.
+  std::bitset<kAlignment / kHugePage> split_;
 };
 
 }  // namespace besom

@@ -74,6 +74,7 @@ char* Space::open_window(std::uint32_t granules) noexcept {
   window = {object + bytes, object + run.size_bytes, object};
   // Objects in windows are zeroed as they come, whatever the memory held.
   untouched_ = std::max<std::uint64_t>(untouched_, run.end());
+  arena_.use(run.index, run.size_bytes);
   unpoison(object, run.size_bytes);
   note_young(run.index, run.size_bytes);
   std::memset(object, 0, bytes);
@@ -168,13 +169,14 @@ std::uint32_t Space::window_bytes() const noexcept {
       std::clamp<std::uint64_t>(share, kWindowClasses * kGranuleBytes, kMaxWindowBytes));
 }
 
-/// Of memory that was never used, nothing has to be written.
+/// Of memory that was never used, or given back since, nothing has to be written.
 char* Space::clear(Run run) noexcept {
   char* first = base() + run.index;
   unpoison(first, run.size_bytes);
   if (run.index < untouched_) {
-    std::memset(first, 0, std::min<std::uint64_t>(run.size_bytes, untouched_ - run.index));
+    arena_.zero(run.index, std::min<std::uint64_t>(run.size_bytes, untouched_ - run.index));
   }
+  arena_.use(run.index, run.size_bytes);
   untouched_ = std::max<std::uint64_t>(untouched_, run.end());
   return first;
 }
@@ -242,6 +244,7 @@ Error Space::grow(std::uint64_t capacity) noexcept {
 }
 
 void Space::poison_run(Run run) noexcept {
+  arena_.use(run.index, run.size_bytes);
   poison(base() + run.index, run.size_bytes);
   untouched_ = std::max<std::uint64_t>(untouched_, run.index + std::uint64_t{run.size_bytes});
 }

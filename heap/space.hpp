@@ -63,7 +63,7 @@ class Space {
   [[nodiscard]] const Arena& arena() const noexcept { return arena_; }
   [[nodiscard]] std::uint64_t capacity() const noexcept { return free_list_.current_capacity(); }
   [[nodiscard]] std::size_t table_bytes() const noexcept {
-    return free_list_.table_bytes() + leaves_.size_bytes();
+    return free_list_.table_bytes() + leaves_.size_bytes() + arena_.table_bytes();
   }
   [[nodiscard]] LeafBits& leaves() noexcept { return leaves_; }
   [[nodiscard]] const LeafBits& leaves() const noexcept { return leaves_; }

@@ -49,6 +49,9 @@ struct System {
   int (*replace_file)(const char* target, const char* file) = nullptr;
   int (*remove_file)(const char* name) = nullptr;
 
+  /// Asks for pages of the ordinary size, so that the system does not fill the gaps in a huge one
+  /// that was given back in part; advise_huge() takes it back. Optional; failure is not an error.
+  int (*advise_small)(void* address, std::size_t bytes) = nullptr;
   /// The page in bytes: a power of two from 4 KiB to 2 MiB. 0: kAnyPage.
   std::size_t page_bytes = 0;
 

@@ -260,6 +260,56 @@ TEST_CASE("Memory: the system takes back nothing but what it gave, tables includ
   CHECK(FaultSystem::mappings() == 0);
 }
 
+TEST_CASE("Memory: an array where all was given back is as cheap as in a fresh heap",
+          "[gc][memory]") {
+  for (const bool poison : {false, true}) {
+    HeapOptions options = exact_options(128 * kMiB);
+    options.zeal.poison = poison;
+    Kit kit(options);
+    ByteArray* array = kit.heap.allocate(kit.bytes, 64 * kMiB);
+    REQUIRE(array != nullptr);
+    std::memset(array->data(), 1, array->length());
+    char* base = detail::arena_of(array);
+    REQUIRE_FALSE(kit.heap.collect());
+    array = kit.heap.allocate(kit.bytes, 64 * kMiB);
+    REQUIRE(array != nullptr);
+    CHECK(resident_bytes(base, kit.heap.stats().committed) <= 4 * kMiB);
+    for (std::uint32_t i = 0; i < array->length(); ++i) {
+      if (array->data()[i] != 0) FAIL("not zero at " << i);
+    }
+  }
+}
+
+TEST_CASE("Memory: huge pages are asked for again when what was given back is used",
+          "[gc][memory]") {
+  HeapOptions options = exact_options(64 * kMiB);
+  options.system = &FaultSystem::table();
+  Kit kit(options);
+  constexpr std::uint32_t kCount = 40 * kMiB / (4 * kKiB);
+  Handle<RefArray<ByteArray>> table = kit.heap.make(kit.defined<RefArray<ByteArray>>(), kCount);
+  REQUIRE(table);
+  const auto fill = [&] {
+    for (std::uint32_t i = 0; i < kCount; ++i) {
+      if ((*table)[i]) continue;
+      ByteArray* array = kit.heap.allocate(kit.bytes, 4 * kKiB - 16);
+      if (array == nullptr) FAIL(kit.heap.error().message());
+      (*table)[i] = array;
+    }
+  };
+  fill();
+  for (std::uint32_t i = 0; i < kCount; ++i) {
+    if (i % 500 != 0) (*table)[i] = nullptr;
+  }
+  FaultSystem::reset();
+  REQUIRE_FALSE(kit.heap.collect());
+  const std::uint64_t split = FaultSystem::calls(SystemCall::advise_small);
+  CHECK(split >= 18);
+  CHECK(split <= 22);
+  CHECK(FaultSystem::calls(SystemCall::advise_huge) <= 1);
+  fill();
+  CHECK(FaultSystem::calls(SystemCall::advise_huge) >= 16);
+}
+
 TEST_CASE("Memory: what a steady program uses again is not given back", "[gc][memory]") {
   HeapOptions options = exact_options();
   options.system = &FaultSystem::table();

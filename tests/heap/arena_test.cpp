@@ -57,6 +57,13 @@ Arena reserved_plainly(std::uint64_t max_bytes, std::uint64_t reserve_bytes) {
   return std::move(*arena);
 }
 
+std::size_t resident_pages(char* first, std::size_t count) {
+  std::vector<unsigned char> pages(count);
+  REQUIRE(mincore(first, count * kPage, pages.data()) == 0);
+  return static_cast<std::size_t>(std::count_if(
+      pages.begin(), pages.end(), [](unsigned char page) { return (page & 1) != 0; }));
+}
+
 /// How much of the span a debugger would write into a core file.
 std::uint64_t dumped_bytes(const char* first, std::uint64_t count) {
   const auto begin = reinterpret_cast<std::uintptr_t>(first);
@@ -385,6 +392,104 @@ TEST_CASE("Tables: a refused mapping changes nothing", "[heap][arena][faults]") 
   CHECK_FALSE(ZeroedArray<std::uint64_t>().grow(~std::size_t{0} / 4));
 }
 
+TEST_CASE("Arena: what was given back is not written again to make it zero", "[heap][arena]") {
+  Arena arena = reserved(kMiB);
+  REQUIRE_FALSE(arena.commit(16 * kPage));
+  std::memset(arena.base(), 0x11, 16 * kPage);
+  REQUIRE(arena.discard(2 * kPage, 10 * kPage) == 10 * kPage);
+  std::memset(arena.base() + 16, 0x22, kPage);
+  arena.zero(16, 14 * kPage);
+  CHECK(arena.base()[15] == 0x11);
+  CHECK(resident_pages(arena.base() + 2 * kPage, 10) == 0);
+  CHECK(all_zero(arena.base() + 16, 14 * kPage));
+  CHECK(arena.base()[16 + 14 * kPage] == 0x11);
+  // Those pages were used by that: the next time they are zeroed like others.
+  std::memset(arena.base() + 2 * kPage, 0x33, 10 * kPage);
+  arena.zero(2 * kPage, 10 * kPage);
+  CHECK(all_zero(arena.base() + 2 * kPage, 10 * kPage));
+}
+
+TEST_CASE("Arena: used pages alone are zeroed, as a shadow of them has it",
+          "[heap][arena][property]") {
+  Random random = random_for("arena's zero pages");
+  INFO("seed " << test_seed());
+  constexpr std::uint64_t kPages = 300;
+  Arena arena = reserved(4 * kMiB);
+  REQUIRE_FALSE(arena.commit(kPages * kPage));
+  const auto span = [&](std::uint64_t& first, std::uint64_t& bytes) {
+    first = random.below(kPages * kPage);
+    bytes = random.below(
+        static_cast<std::uint32_t>(std::min(kPages * kPage - first, kPage << random.below(9)) + 1));
+  };
+  for (int round = 0; round < 3000; ++round) {
+    std::uint64_t first = 0;
+    std::uint64_t bytes = 0;
+    span(first, bytes);
+    switch (random.below(3)) {
+      case 0:
+        static_cast<void>(arena.discard(first, bytes));
+        break;
+      case 1:
+        arena.use(first, bytes);
+        std::memset(arena.base() + first, 0x44, bytes);
+        break;
+      default:
+        arena.zero(first, bytes);
+        REQUIRE(all_zero(arena.base() + first, bytes));
+        std::memset(arena.base() + first, 0x55, bytes);
+    }
+  }
+}
+
+TEST_CASE("Arena: a huge page given back in part gets small pages until it is all used again",
+          "[heap][arena]") {
+  constexpr std::uint64_t kHuge = Arena::kHugePage;
+  Arena arena = reserved(16 * kMiB);
+  REQUIRE_FALSE(arena.commit(16 * kMiB));
+  FaultSystem::reset();
+  const auto advised = [](std::uint64_t huge, std::uint64_t small) {
+    const bool as_told = FaultSystem::calls(SystemCall::advise_huge) == huge &&
+                         FaultSystem::calls(SystemCall::advise_small) == small;
+    FaultSystem::reset();
+    return as_told;
+  };
+  // Whole ones: nothing is split, and nothing would fill them.
+  CHECK(arena.discard(0, 2 * kHuge) == 2 * kHuge);
+  CHECK(advised(0, 0));
+  // The last half of one, one, and the first half of a third.
+  CHECK(arena.discard(kHuge * 5 / 2, 2 * kHuge) == 2 * kHuge);
+  CHECK(advised(0, 2));
+  CHECK(arena.discard(kHuge * 5 / 2, 2 * kHuge) == 2 * kHuge);
+  CHECK(advised(0, 0));
+  // Its other half goes, too.
+  CHECK(arena.discard(2 * kHuge, kHuge / 2) == kHuge / 2);
+  CHECK(advised(1, 0));
+  // Used again, in parts.
+  arena.use(4 * kHuge, kHuge / 2 - 1);
+  arena.use(4 * kHuge + kHuge / 2 - 1, 0);
+  CHECK(advised(1, 0));
+  arena.use(0, 7 * kHuge);
+  CHECK(advised(0, 0));
+  CHECK(arena.discard(6 * kHuge + 1, 2 * kPage) == kPage);
+  CHECK(advised(0, 1));
+  arena.use(6 * kHuge, kPage);
+  CHECK(advised(0, 0));
+  arena.use(6 * kHuge + kPage, 1);
+  CHECK(advised(1, 0));
+}
+
+TEST_CASE("Arena: growing asks for no huge page where one is split", "[heap][arena]") {
+  Arena arena = reserved(16 * kMiB);
+  REQUIRE_FALSE(arena.commit(kMiB));
+  FaultSystem::reset();
+  CHECK(arena.discard(0, kMiB / 2) == kMiB / 2);
+  CHECK(FaultSystem::calls(SystemCall::advise_small) == 1);
+  REQUIRE_FALSE(arena.commit(2 * kMiB));
+  CHECK(FaultSystem::calls(SystemCall::advise_huge) == 0);
+  arena.use(0, kMiB);
+  CHECK(FaultSystem::calls(SystemCall::advise_huge) == 1);
+}
+
 TEST_CASE("Arena: what is not committed is left out of core files", "[heap][arena]") {
   char* probe =
       static_cast<char*>(mmap(nullptr, kPage, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
@@ -432,6 +537,7 @@ TEST_CASE("Arena: on machines with larger pages all goes in whole ones", "[heap]
 TEST_CASE("Arena: calls that are optional may be missing", "[heap][arena]") {
   System system = operating_system();
   system.advise_huge = nullptr;
+  system.advise_small = nullptr;
   system.name = nullptr;
   system.page_bytes = 0;
   Result<Arena> made = Arena::reserve(16 * kMiB, 0, system);
@@ -440,6 +546,7 @@ TEST_CASE("Arena: calls that are optional may be missing", "[heap][arena]") {
   CHECK(arena.page_bytes() == System::kAnyPage);
   REQUIRE_FALSE(arena.commit(16 * kMiB));
   CHECK(arena.discard(kMiB, kMiB) == kMiB);
+  arena.use(0, 2 * kMiB);
   ZeroedArray<char> table(table_memory(system));
   CHECK(table.grow(kMiB));
 }

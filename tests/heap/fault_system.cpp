@@ -165,6 +165,10 @@ System the_table{
         [](const char* text) {
           return strikes(SystemCall::remove_file) ? -1 : operating_system().remove_file(text);
         },
+    .advise_small =
+        [](void* address, std::size_t bytes) {
+          return on_memory<&System::advise_small>(SystemCall::advise_small, address, bytes);
+        },
     .page_bytes = operating_system().page_bytes,
 };
 
@@ -172,8 +176,9 @@ System the_table{
 
 const char* name_of(SystemCall call) noexcept {
   constexpr const char* kNames[kSystemCalls] = {
-      "reserve",     "map",        "unmap",     "commit",     "discard",      "advise_huge", "name",
-      "create_file", "write_file", "sync_file", "close_file", "replace_file", "remove_file"};
+      "reserve",     "map",          "unmap",       "commit",      "discard",
+      "advise_huge", "name",         "create_file", "write_file",  "sync_file",
+      "close_file",  "replace_file", "remove_file", "advise_small"};
   return kNames[static_cast<int>(call)];
 }
 

@@ -21,9 +21,10 @@ enum class SystemCall : std::uint8_t {
   sync_file,
   close_file,
   replace_file,
-  remove_file
+  remove_file,
+  advise_small
 };
-inline constexpr int kSystemCalls = 13;
+inline constexpr int kSystemCalls = 14;
 [[nodiscard]] const char* name_of(SystemCall call) noexcept;
 
 /// The operating system with faults injected, and an account of what is mapped. A System is a table
