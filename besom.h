@@ -275,13 +275,17 @@ static inline int32_t besom_as_integer(besom_value value) { return (int32_t)valu
 #define BESOM_CARD_SHIFT 9
 /// The cards lie so far below the arena, whatever the machine's page is.
 #define BESOM_CARD_PAGE 4096
+/// How many cards record stores, for each 4 GiB of the address space. The heaps' to set.
+extern BESOM_API uint32_t besom_recorded_cards[1 << 16];
 
 /// To be called after each store of a ref or pointer into an object that is not the newest, with
-/// the slot's address, in a heap that is `generational`. In others it does nothing. Inline.
+/// the slot's address, in a heap that is `generational`. In others it does nothing, nor where the
+/// slot lies in no heap, such as a variable of the host's. Inline: a load and a branch.
 static inline void besom_note_store(const void* slot) {
-  char* const arena = (char*)((uintptr_t)slot & ~(uintptr_t)0xffffffff);
-  if (arena[-1] != 0) {
-    arena[-1 - BESOM_CARD_PAGE - (ptrdiff_t)((uint32_t)(uintptr_t)slot >> BESOM_CARD_SHIFT)] = 1;
+  const uint32_t card = (uint32_t)(uintptr_t)slot >> BESOM_CARD_SHIFT;
+  if (card < besom_recorded_cards[(uint16_t)((uintptr_t)slot >> 32)]) {
+    char* const arena = (char*)((uintptr_t)slot & ~(uintptr_t)0xffffffff);
+    arena[-1 - BESOM_CARD_PAGE - (ptrdiff_t)card] = 1;
   }
 }
 /// Stores the object's ref, or null, into a slot of 4 bytes.

@@ -273,7 +273,7 @@ Result<Arena> Arena::reserve(std::uint64_t max_bytes, std::uint64_t reserve_byte
                  .bytes = prefix,
                  .detail = "cards of the arena"};
   }
-  if (record_stores) detail::Cards(arena.base_).start_recording();
+  if (record_stores) detail::Cards(arena.base_).start_recording(max_bytes);
   return arena;
 }
 
@@ -287,7 +287,9 @@ Arena::Arena(Arena&& other) noexcept
       split_(other.split_) {}
 
 Arena::~Arena() {
-  if (base_ != nullptr) system_->unmap(base_ - prefix_, prefix_ + reserved_);
+  if (base_ == nullptr) return;
+  detail::Cards(base_).stop_recording();
+  system_->unmap(base_ - prefix_, prefix_ + reserved_);
 }
 
 Error Arena::commit(std::uint64_t bytes) noexcept {

@@ -4,6 +4,13 @@
 #include <cstdint>
 #include <cstring>
 
+#include "freelist/export.hpp"
+
+/// For each 4 GiB of the address space how many cards record stores there: 0 where no arena does.
+/// One load tells a store's place from all others, whatever memory it lies in; besom.h declares the
+/// same. Only its pages in use take memory. Written by detail::Cards alone.
+extern "C" BESOM_API std::uint32_t besom_recorded_cards[1 << 16];
+
 namespace besom {
 
 namespace detail {
@@ -27,8 +34,9 @@ namespace detail {
 /// kGap is in compiled code, and so the same on every machine, whatever its page.
 ///
 /// `recording` says whether the heap is generational. In all others that byte is all there is: a
-/// store costs them a load and a branch that is never taken. Card marking: Hoelzle 1993, "A fast
-/// write barrier for generational garbage collectors".
+/// store costs them a load and a branch that is never taken. note_store() looks into
+/// besom_recorded_cards instead, which says the same of memory outside any arena, too. Card
+/// marking: Hoelzle 1993, "A fast write barrier for generational garbage collectors".
 class Cards {
  public:
   static constexpr std::uint32_t kShift = 9;
@@ -44,7 +52,18 @@ class Cards {
     return kGap + (cards + kGap - 1) / kGap * kGap;
   }
   [[nodiscard]] bool recording() const noexcept { return base_[-1] != 0; }
-  void start_recording() noexcept { base_[-1] = 1; }
+  /// Precondition: the arena has cards for `heap_max` bytes.
+  void start_recording(std::uint64_t heap_max) noexcept {
+    base_[-1] = 1;
+    besom_recorded_cards[stretch_of(base_)] =
+        static_cast<std::uint32_t>((heap_max + kBytes - 1) >> kShift);
+  }
+  /// Before the arena's address space is given back.
+  void stop_recording() noexcept { besom_recorded_cards[stretch_of(base_)] = 0; }
+  /// How many cards at `address` record stores, of all that lie in the same 4 GiB.
+  [[nodiscard]] static std::uint32_t recorded_at(const void* address) noexcept {
+    return besom_recorded_cards[stretch_of(address)];
+  }
 
   void mark(std::uint32_t index) noexcept { *card(index >> kShift) = 1; }
 
@@ -72,6 +91,10 @@ class Cards {
   }
 
  private:
+  /// Processes have addresses of up to 48 bits, unless they ask for more.
+  [[nodiscard]] static std::uint16_t stretch_of(const void* address) noexcept {
+    return static_cast<std::uint16_t>(reinterpret_cast<std::uintptr_t>(address) >> 32);
+  }
   [[nodiscard]] char* card(std::uint32_t number) const noexcept {
     return base_ - kGap - 1 - number;
   }
@@ -84,11 +107,12 @@ class Cards {
 /// Tells the heap that a ref was stored at `slot`, which lies in one of its objects. Member and
 /// ValueMember do it; whoever writes refs into objects of a generational heap in another way, by
 /// memcpy or as addresses of their own, calls this after the store and before the next allocation,
-/// for each 512 bytes written. In other heaps it does nothing. Some four instructions.
+/// for each 512 bytes written. In other heaps it does nothing, nor where `slot` lies in no heap: a
+/// host may store through a pointer that leads to its own memory as well. A load and a branch.
 inline void note_store(const void* slot) noexcept {
-  detail::Cards cards(detail::arena_of(slot));
-  if (cards.recording()) [[unlikely]] {
-    cards.mark(detail::index_of(slot));
+  const std::uint32_t index = detail::index_of(slot);
+  if ((index >> detail::Cards::kShift) < detail::Cards::recorded_at(slot)) [[unlikely]] {
+    detail::Cards(detail::arena_of(slot)).mark(index);
   }
 }
 

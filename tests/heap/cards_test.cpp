@@ -63,6 +63,50 @@ TEST_CASE("Cards: member types note their stores", "[heap][cards]") {
   CHECK(cards.next_marked(5, 100) == 5);
 }
 
+TEST_CASE("Cards: a store that lies in no arena is a store and nothing else", "[heap][cards]") {
+  Arena arena = reserved(kMiB, true);
+  REQUIRE_FALSE(arena.commit(kMiB));
+  static std::uint32_t in_static_memory = 0;
+  std::uint32_t on_stack = 0;
+  const std::vector<std::uint32_t> on_host_heap(1);
+  for (const void* slot :
+       {static_cast<const void*>(&in_static_memory), static_cast<const void*>(&on_stack),
+        static_cast<const void*>(on_host_heap.data()), static_cast<const void*>(nullptr),
+        reinterpret_cast<const void*>(~std::uintptr_t{0}),
+        // In the 4 GiB that the arena begins, but behind its cards.
+        static_cast<const void*>(arena.base() + kMiB),
+        static_cast<const void*>(arena.base() + 0xfffffffc),
+        static_cast<const void*>(arena.base() - 4)}) {
+    INFO(slot);
+    note_store(slot);
+  }
+  struct Object {
+    Header header;
+    Member<Object> ref;
+    ValueMember value;
+  } object{};
+  object.ref = Ref<Object>(std::uint32_t{0x40});
+  object.value = Value::integer(3);
+  CHECK(object.ref.ref().index() == 0x40);
+  CHECK(object.value.get() == Value::integer(3));
+  constexpr std::uint32_t kEnd = kMiB >> Cards::kShift;
+  CHECK(Cards(arena.base()).next_marked(0, kEnd) == kEnd);
+  note_store(arena.base() + kMiB - 4);
+  CHECK(Cards(arena.base()).next_marked(0, kEnd) == kEnd - 1);
+}
+
+TEST_CASE("Cards: an arena that has gone records no stores", "[heap][cards]") {
+  char* base = nullptr;
+  {
+    Arena first = reserved(kMiB, true);
+    Arena arena = std::move(first);
+    base = arena.base();
+    CHECK(Cards::recorded_at(base) == kMiB >> Cards::kShift);
+  }
+  CHECK(Cards::recorded_at(base) == 0);
+  note_store(base + 16);
+}
+
 TEST_CASE("Cards: every card of an arena can be marked, found and cleared", "[heap][cards]") {
   Arena arena = reserved(std::uint64_t{4} << 30, true);
   Cards cards(arena.base());

@@ -149,6 +149,26 @@ static void the_barrier_holds_a_generational_heap_together(void) {
   besom_heap_destroy(heap);
 }
 
+static void stores_into_the_hosts_own_memory_are_stores(void) {
+  Kit kit = make_kit();
+  Pair* pair = new_pair(&kit);
+  static void* in_static_memory = NULL;
+  void* on_stack = NULL;
+  void** on_host_heap = calloc(1, sizeof *on_host_heap);
+  besom_ref ref = 0;
+  besom_value value = 0;
+  besom_store_pointer(&in_static_memory, pair);
+  besom_store_pointer(&on_stack, pair);
+  besom_store_pointer(on_host_heap, pair);
+  besom_store_ref(&ref, pair);
+  besom_store_value(&value, besom_integer(3));
+  besom_note_store(NULL);
+  CHECK(in_static_memory == pair && on_stack == pair && *on_host_heap == pair);
+  CHECK(ref == besom_ref_of(pair) && value == besom_integer(3));
+  free(on_host_heap);
+  drop_kit(&kit);
+}
+
 static void inline_allocation_equals_the_call(void) {
   Kit kit = make_exact_kit();
   const besom_contract contract = besom_allocation_contract(kit.heap, sizeof(Pair));
@@ -266,6 +286,7 @@ void test_objects(void) {
   refs_in_slots_keep_a_list(&kit);
   drop_kit(&kit);
   the_barrier_holds_a_generational_heap_together();
+  stores_into_the_hosts_own_memory_are_stores();
   inline_allocation_equals_the_call();
   release_hooks_run_once();
   trace_callbacks_visit_what_they_decode();

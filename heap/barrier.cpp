@@ -1,0 +1,3 @@
+#include "heap/barrier.hpp"
+
+std::uint32_t besom_recorded_cards[1 << 16];
