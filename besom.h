@@ -207,7 +207,7 @@ typedef enum besom_trailing {
 
 typedef struct besom_field {
   const char* name;
-  uint32_t offset;  ///< From the start of the object, header included; aligned to the slot's size.
+  uint64_t offset;  ///< From the start of the object, header included; aligned to the slot's size.
   besom_slot_kind kind;
 } besom_field;
 
@@ -224,9 +224,9 @@ typedef void (*besom_release)(void* user, void* object, uint32_t size_bytes);
 /// A type as data. Zero what is not used.
 typedef struct besom_descriptor {
   const char* name;
-  uint32_t size;              ///< Of the fixed part in bytes, header included.
+  uint64_t size;              ///< Of the fixed part in bytes, header included.
   const besom_field* fields;  ///< Only those that the collector has to see.
-  uint32_t field_count;
+  uint64_t field_count;
   besom_trailing trailing;
   besom_trace trace;  ///< Replaces `fields` and a `trailing` other than bytes. May be NULL.
   void* trace_user;
@@ -241,13 +241,14 @@ BESOM_API besom_status besom_define(besom_heap* heap, const besom_descriptor* de
 /// points to. Names live as long as the heap. Fails with bad_type.
 BESOM_API besom_status besom_describe(besom_heap* heap, besom_type type,
                                       besom_descriptor* descriptor, besom_field* fields,
-                                      uint32_t capacity);
+                                      uint64_t capacity);
 
 /// A new object, all zero but for its header; NULL when that fails, with bad_type,
 /// object_too_large, heap_limit, commit_failed, out_of_host_memory, reentrant or wrong_thread.
-/// `length`: elements of the trailing array. Until the next allocation, or until a handle or local
-/// has it, the new object is safe without a root. May collect.
-BESOM_API void* besom_allocate(besom_heap* heap, besom_type type, uint32_t length);
+/// `length`: elements of the trailing array; where heap_max or a header's 32 bits do not hold as
+/// many, object_too_large, before anything is collected. Until the next allocation, or until a
+/// handle or local has it, the new object is safe without a root. May collect.
+BESOM_API void* besom_allocate(besom_heap* heap, besom_type type, uint64_t length);
 
 /// The object of a ref that is known to be good, or NULL. Unchecked.
 BESOM_API void* besom_get(const besom_heap* heap, besom_ref ref);
@@ -265,8 +266,13 @@ static inline besom_ref besom_ref_of(const void* object) { return (besom_ref)(ui
 static inline void* besom_follow(const besom_ref* slot) {
   return *slot == 0 ? NULL : (void*)(((uintptr_t)slot & ~(uintptr_t)0xffffffff) + *slot);
 }
-/// `i` lies in [-2^30, 2^30).
-static inline besom_value besom_integer(int32_t i) { return ((besom_value)i << 1) | 1; }
+/// Aborts, and names `i`, which is no 31-bit integer.
+BESOM_API void besom_integer_failed(int64_t i) __attribute__((noreturn));
+/// `i` lies in [-2^30, 2^30); aborts outside.
+static inline besom_value besom_integer(int64_t i) {
+  if (i < -(1 << 30) || i >= 1 << 30) besom_integer_failed(i);
+  return ((besom_value)i << 1) | 1;
+}
 static inline bool besom_is_integer(besom_value value) { return (value & 1) != 0; }
 static inline int32_t besom_as_integer(besom_value value) { return (int32_t)value >> 1; }
 
@@ -315,25 +321,27 @@ typedef struct besom_contract {
 } besom_contract;
 
 /// For objects of `size_bytes`, header included.
-BESOM_API besom_contract besom_allocation_contract(besom_heap* heap, uint32_t size_bytes);
+BESOM_API besom_contract besom_allocation_contract(besom_heap* heap, uint64_t size_bytes);
 
 /// The contract in C: a new object, all zero, or NULL: then call besom_allocate(). Not for types
 /// with a release hook. `type` with `length` elements has the contract's size.
 static inline void* besom_allocate_inline(const besom_contract* contract, besom_type type,
-                                          uint32_t length) {
-  char* const base = (char*)contract->base;
-  char** const cursor = (char**)(void*)(base + contract->cursor_offset);
-  char* const object = *cursor;
-  char* const limit = *(char**)(void*)(base + contract->limit_offset);
-  uint64_t* word = (uint64_t*)(void*)object;
-  if (contract->object_bytes == 0 ||
-      (uintptr_t)limit - (uintptr_t)object < contract->object_bytes) {
-    return NULL;
-  }
+                                          uint64_t length) {
+  char* base;
+  char** cursor;
+  char* object;
+  char* limit;
+  uint64_t* word;
+  if (contract == NULL || contract->object_bytes == 0 || length > UINT32_MAX) return NULL;
+  base = (char*)contract->base;
+  cursor = (char**)(void*)(base + contract->cursor_offset);
+  object = *cursor;
+  limit = *(char**)(void*)(base + contract->limit_offset);
+  if ((uintptr_t)limit - (uintptr_t)object < contract->object_bytes) return NULL;
   *cursor = object + contract->object_bytes;
-  for (; word != (uint64_t*)(void*)*cursor; ++word) *word = 0;
+  for (word = (uint64_t*)(void*)object; word != (uint64_t*)(void*)*cursor; ++word) *word = 0;
   ((besom_header*)(void*)object)->type = type;
-  ((besom_header*)(void*)object)->length = length;
+  ((besom_header*)(void*)object)->length = (uint32_t)length;
   *(besom_ref*)(void*)(base + contract->newest_offset) = besom_ref_of(object);
   return object;
 }

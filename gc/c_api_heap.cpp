@@ -3,6 +3,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <new>
 
@@ -282,7 +283,7 @@ void besom_heap_options(const besom_heap* heap, besom_options* options) {
   options->system = heap->system;
 }
 
-void* besom_allocate(besom_heap* heap, besom_type type, uint32_t length) {
+void* besom_allocate(besom_heap* heap, besom_type type, uint64_t length) {
   void* object = heap->heap->allocate(type, length);
   if (object == nullptr) give_heap_error(heap);
   return object;
@@ -299,6 +300,11 @@ besom_status besom_check(besom_heap* heap, besom_ref ref, besom_type type, void*
   return BESOM_OK;
 }
 
+void besom_integer_failed(int64_t i) {
+  static_cast<void>(besom::Value::integer(i));
+  std::abort();
+}
+
 bool besom_contains(const besom_heap* heap, const void* address) {
   return heap->heap->contains(address);
 }
@@ -307,7 +313,7 @@ void* besom_object_start(besom_heap* heap, const void* address) {
   return heap->heap->object_start(address);
 }
 
-besom_contract besom_allocation_contract(besom_heap* heap, uint32_t size_bytes) {
+besom_contract besom_allocation_contract(besom_heap* heap, uint64_t size_bytes) {
   return std::bit_cast<besom_contract>(heap->heap->allocation_contract(size_bytes));
 }
 

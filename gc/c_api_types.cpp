@@ -42,10 +42,15 @@ void trace(const void* object, std::uint32_t size_bytes, besom::Tracer& tracer) 
 /// Null, or what no descriptor in C++ could say.
 const char* fault_of(const besom_descriptor& descriptor) noexcept {
   if (descriptor.name == nullptr) return "name: missing";
+  // Before a field is looked at: a count that lies would lead behind them.
+  if (descriptor.field_count > descriptor.size / sizeof(besom_ref)) {
+    return "field_count: more than have room";
+  }
+  if (descriptor.fields == nullptr && descriptor.field_count != 0) return "fields: missing";
   if (number_of(descriptor.trailing) > BESOM_TRAILING_WEAK_VALUES) {
     return "trailing: no kind of elements";
   }
-  for (std::uint32_t i = 0; i < descriptor.field_count; ++i) {
+  for (std::uint64_t i = 0; i < descriptor.field_count; ++i) {
     const besom_field& field = descriptor.fields[i];
     if (field.name == nullptr) return "field: without a name";
     if (number_of(field.kind) > BESOM_SLOT_POINTER) return "field: no kind of slot";
@@ -60,7 +65,7 @@ TypeDescriptor to_cpp(const besom_descriptor& descriptor) {
                         .release = descriptor.release,
                         .release_user = descriptor.release_user};
   result.fields.reserve(descriptor.field_count);
-  for (std::uint32_t i = 0; i < descriptor.field_count; ++i) {
+  for (std::uint64_t i = 0; i < descriptor.field_count; ++i) {
     const besom_field& field = descriptor.fields[i];
     result.fields.push_back({field.name, field.offset, static_cast<SlotKind>(field.kind)});
   }
@@ -139,13 +144,13 @@ besom_status besom_define_standard(besom_heap* heap, besom_standard standard, be
 }
 
 besom_status besom_describe(besom_heap* heap, besom_type type, besom_descriptor* descriptor,
-                            besom_field* fields, uint32_t capacity) {
+                            besom_field* fields, uint64_t capacity) {
   const TypeDescriptor* found = heap->heap->descriptor(type);
   if (found == nullptr) return give(heap, bad_type("no type of this heap"));
   *descriptor = {.name = found->name.c_str(),
                  .size = found->size,
                  .fields = fields,
-                 .field_count = static_cast<std::uint32_t>(found->fields.size()),
+                 .field_count = found->fields.size(),
                  .trailing = static_cast<besom_trailing>(found->trailing),
                  .trace = nullptr,
                  .trace_user = nullptr,
@@ -155,7 +160,7 @@ besom_status besom_describe(besom_heap* heap, besom_type type, besom_descriptor*
     descriptor->trace = hook->callback;
     descriptor->trace_user = hook->user;
   }
-  for (std::uint32_t i = 0; i < std::min(capacity, descriptor->field_count); ++i) {
+  for (std::uint64_t i = 0; i < std::min(capacity, descriptor->field_count); ++i) {
     const besom::FieldDescriptor& field = found->fields[i];
     fields[i] = {field.name.c_str(), field.offset, static_cast<besom_slot_kind>(field.kind)};
   }

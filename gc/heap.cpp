@@ -17,6 +17,17 @@ using detail::TypeInfo;
 
 namespace {
 
+/// As many as Header::length holds.
+constexpr std::uint64_t kMostElements = ~std::uint32_t{0};
+
+/// What an object of any length takes; the most there is where 64 bits do not hold it.
+std::uint64_t size_bytes(const TypeInfo& type, std::uint64_t length) noexcept {
+  std::uint64_t bytes = 0;
+  const bool fits = !__builtin_mul_overflow(std::uint64_t{type.element_bytes}, length, &bytes) &&
+                    !__builtin_add_overflow(bytes, std::uint64_t{type.fixed_bytes}, &bytes);
+  return fits ? bytes : ~std::uint64_t{0};
+}
+
 constexpr Error kAbandoned{.code = Errc::abandoned, .detail = "by a callback"};
 
 Error wrong_thread() noexcept {
@@ -117,12 +128,13 @@ inline void* Heap::begin_noted(char* object, const detail::TypeInfo& info, TypeI
   return info.is_leaf ? begin_leaf(object, type, length) : begin_object(object, type, length);
 }
 
-void* Heap::allocate(TypeId type, std::uint32_t length) noexcept {
+void* Heap::allocate(TypeId type, std::uint64_t length) noexcept {
   const detail::TypeTable& types = collector_->types();
-  if (!types.contains(type)) [[unlikely]]
+  if (!types.contains(type) || length > kMostElements) [[unlikely]]
     return allocate_slow(type, length);
   const TypeInfo& info = types[type];
-  const std::uint64_t bytes = info.size_bytes(length) + kGranuleBytes - 1;
+  const auto count = static_cast<std::uint32_t>(length);
+  const std::uint64_t bytes = info.size_bytes(count) + kGranuleBytes - 1;
   const std::uint64_t granules = bytes >> kGranuleShift;
   if (granules <= Space::kWindowClasses) [[likely]] {
     detail::Window& window = space_.window(static_cast<std::uint32_t>(granules));
@@ -136,42 +148,46 @@ void* Heap::allocate(TypeId type, std::uint32_t length) noexcept {
       object = space_.take_spare(static_cast<std::uint32_t>(granules));
     }
     if (object != nullptr) [[likely]] {
-      return begin_noted(object, info, type, length);
+      return begin_noted(object, info, type, count);
     }
   }
   return allocate_slow(type, length);
 }
 
-__attribute__((noinline)) void* Heap::allocate_slow(TypeId type, std::uint32_t length) noexcept {
+__attribute__((noinline)) void* Heap::allocate_slow(TypeId type, std::uint64_t length) noexcept {
   if (!may_enter()) return nullptr;
   const detail::TypeTable& types = collector_->types();
   if (!types.contains(type)) {
     return fail({.code = Errc::bad_type, .bytes = type, .detail = "no type of this heap"});
   }
-  const std::uint64_t bytes = types[type].size_bytes(length);
-  const std::uint64_t rounded = (bytes + kGranuleBytes - 1) / kGranuleBytes * kGranuleBytes;
+  const std::uint64_t bytes = size_bytes(types[type], length);
   const std::uint64_t greatest = std::min<std::uint64_t>(options_.heap_max, FreeList::kMaxEnd);
-  if (rounded > greatest / kGranuleBytes * kGranuleBytes - FreeList::kAlign) {
+  if (bytes > greatest / kGranuleBytes * kGranuleBytes - FreeList::kAlign) {
     return fail(
         {.code = Errc::object_too_large, .bytes = bytes, .limit = greatest, .detail = "heap_max"});
   }
+  if (length > kMostElements) {  // of nothing: others would not have fitted
+    return fail({.code = Errc::object_too_large, .detail = "length: a header counts up to 2^32-1"});
+  }
+  const auto count = static_cast<std::uint32_t>(length);
+  const std::uint64_t rounded = (bytes + kGranuleBytes - 1) / kGranuleBytes * kGranuleBytes;
   const auto granules = static_cast<std::uint32_t>(rounded >> kGranuleShift);
   if (granules <= Space::kWindowClasses) {
     if (char* spare = space_.take_spare(granules)) {
-      return begin_noted(spare, types[type], type, length);
+      return begin_noted(spare, types[type], type, count);
     }
   }
   Error error;
   char* object = collector_->allocate(granules, error);
   if (object == nullptr) return fail(error);
-  return begin_noted(object, types[type], type, length);
+  return begin_noted(object, types[type], type, count);
 }
 
-AllocationContract Heap::allocation_contract(std::uint32_t size_bytes) noexcept {
+AllocationContract Heap::allocation_contract(std::uint64_t size_bytes) noexcept {
+  const bool has_window = size_bytes <= AllocationContract::kMostBytes;
   const std::uint64_t granules =
-      (std::uint64_t{std::max<std::uint32_t>(size_bytes, sizeof(Header))} + kGranuleBytes - 1) >>
+      (std::max<std::uint64_t>(has_window ? size_bytes : 0, sizeof(Header)) + kGranuleBytes - 1) >>
       kGranuleShift;
-  const bool has_window = granules <= Space::kWindowClasses;
   auto* base = reinterpret_cast<char*>(&space_.window(0));
   const auto offset_of = [base](const void* place) {
     return static_cast<std::uint32_t>(static_cast<const char*>(place) - base);

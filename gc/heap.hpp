@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <memory>
@@ -140,30 +141,36 @@ class BESOM_API Heap {
     }
     return static_cast<T*>(allocate_slow(type.id, 0));
   }
-  /// The same for a type with a trailing array of `length` elements.
+  /// The same for a type with a trailing array of `length` elements. object_too_large, before
+  /// anything is collected, where heap_max or a header's 32 bits do not hold as many.
   template <class T>
-  [[nodiscard]] T* allocate(Type<T> type, std::uint32_t length) noexcept {
-    if constexpr (requires { T::kElementBytes; } && !detail::kReleased<T>) {
-      const std::uint64_t granules =
-          (sizeof(T) + std::uint64_t{T::kElementBytes} * length + kGranuleBytes - 1) >>
-          kGranuleShift;
-      if (granules <= detail::Space::kWindowClasses) [[likely]] {
-        if (char* object = space_.take_spare(static_cast<std::uint32_t>(granules))) {
-          return static_cast<T*>(detail::kLeaf<T> ? begin_leaf(object, type.id, length)
-                                                  : begin_object(object, type.id, length));
+  [[nodiscard]] T* allocate(Type<T> type, std::uint64_t length) noexcept {
+    constexpr std::uint64_t kMostBytes = detail::Space::kWindowClasses * kGranuleBytes;
+    if constexpr (requires { T::kElementBytes; } && !detail::kReleased<T> &&
+                  sizeof(T) <= kMostBytes) {
+      constexpr std::uint64_t kElementBytes = T::kElementBytes;
+      constexpr std::uint64_t kMost =
+          (kMostBytes - sizeof(T)) / std::max<std::uint64_t>(kElementBytes, 1);
+      if (length <= kMost) [[likely]] {
+        const auto count = static_cast<std::uint32_t>(length);
+        const auto granules = static_cast<std::uint32_t>(
+            (sizeof(T) + kElementBytes * count + kGranuleBytes - 1) >> kGranuleShift);
+        if (char* object = space_.take_spare(granules)) {
+          return static_cast<T*>(detail::kLeaf<T> ? begin_leaf(object, type.id, count)
+                                                  : begin_object(object, type.id, count));
         }
       }
     }
     return static_cast<T*>(allocate(type.id, length));
   }
   /// The same for a type known only at run time.
-  [[nodiscard]] void* allocate(TypeId type, std::uint32_t length = 0) noexcept;
+  [[nodiscard]] void* allocate(TypeId type, std::uint64_t length = 0) noexcept;
   /// How generated code allocates objects of `size_bytes`, header included, in this heap.
-  [[nodiscard]] AllocationContract allocation_contract(std::uint32_t size_bytes) noexcept;
+  [[nodiscard]] AllocationContract allocation_contract(std::uint64_t size_bytes) noexcept;
 
   /// A new object in a handle; an empty handle when the heap is exhausted.
   template <class T>
-  [[nodiscard]] Handle<T> make(Type<T> type, std::uint32_t length = 0,
+  [[nodiscard]] Handle<T> make(Type<T> type, std::uint64_t length = 0,
                                const char* label = "handle") noexcept {
     T* object = length == 0 ? allocate(type) : allocate(type, length);
     return object != nullptr ? Handle<T>(*this, object, label) : Handle<T>();
@@ -361,7 +368,7 @@ class BESOM_API Heap {
   }
   void* begin_noted(char* object, const detail::TypeInfo& info, TypeId type,
                     std::uint32_t length) noexcept;
-  [[nodiscard]] void* allocate_slow(TypeId type, std::uint32_t length) noexcept;
+  [[nodiscard]] void* allocate_slow(TypeId type, std::uint64_t length) noexcept;
   [[nodiscard]] RootRegistration add_source(const detail::RootSource& source);
   [[nodiscard]] bool may_enter() noexcept;
   void* fail(const Error& error) noexcept;

@@ -64,7 +64,10 @@ void each_slot(const Addresses& addresses, Run object, const TypeInfo& type, Vis
     visit(slot);
   };
   for (const FieldDescriptor& field : type.descriptor->fields) {
-    visit_slot({.bits = 0, .kind = field.kind, .offset = field.offset, .field = &field});
+    visit_slot({.bits = 0,
+                .kind = field.kind,
+                .offset = static_cast<std::uint32_t>(field.offset),
+                .field = &field});
   }
   if (type.trace != nullptr) {
     CallbackVisitor visitor(

@@ -60,7 +60,7 @@ class Value {
   template <class T>
   constexpr Value(Ref<T> ref) noexcept : bits_(ref.index()) {}
   /// Aborts outside [kMinInt, kMaxInt]: wrapping would be silent.
-  [[nodiscard]] static constexpr Value integer(std::int32_t i) noexcept {
+  [[nodiscard]] static constexpr Value integer(std::int64_t i) noexcept {
     BESOM_CHECK(kMinInt <= i && i <= kMaxInt, "no 31-bit integer: value, greatest", i, kMaxInt);
     return from_bits((static_cast<std::uint32_t>(i) << 1) | 1);
   }

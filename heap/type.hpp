@@ -105,14 +105,14 @@ using ReleaseHook = void (*)(void* user, void* object, std::uint32_t size_bytes)
 struct FieldDescriptor {
   std::string name{};
   /// Bytes from the start of the object, header included; a multiple of the slot's size.
-  std::uint32_t offset = 0;
+  std::uint64_t offset = 0;
   SlotKind kind = SlotKind::ref;
 };
 
 /// A type as data: the one table that tracing, verification and every report read.
 struct TypeDescriptor {
   std::string name{};
-  std::uint32_t size = sizeof(Header);    ///< Of the fixed part in bytes, header included.
+  std::uint64_t size = sizeof(Header);    ///< Of the fixed part in bytes, header included.
   std::vector<FieldDescriptor> fields{};  ///< Only those that the collector has to see.
   Trailing trailing = Trailing::none;
   TraceCallback trace = nullptr;  ///< Replaces `fields` and a `trailing` other than bytes.
@@ -191,11 +191,11 @@ struct Array {
   [[nodiscard]] std::uint32_t length() const noexcept { return header.length; }
   [[nodiscard]] Element* data() noexcept { return trailing_of<Element>(this); }
   [[nodiscard]] const Element* data() const noexcept { return trailing_of<const Element>(this); }
-  [[nodiscard]] Element& operator[](std::uint32_t i) noexcept {
+  [[nodiscard]] Element& operator[](std::uint64_t i) noexcept {
     BESOM_CHECK(i < header.length, "array index: index, length", i, header.length);
     return data()[i];
   }
-  [[nodiscard]] const Element& operator[](std::uint32_t i) const noexcept {
+  [[nodiscard]] const Element& operator[](std::uint64_t i) const noexcept {
     BESOM_CHECK(i < header.length, "array index: index, length", i, header.length);
     return data()[i];
   }

@@ -8,9 +8,13 @@
 namespace besom::detail {
 namespace {
 
+/// Of the fixed part of a type: with it all offsets and counts of slots have 32 bits.
+constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 30;
+
 const char* fault_of(const TypeDescriptor& type) {
   if (type.size < sizeof(Header)) return "size: smaller than the header";
-  if (type.size > (std::uint32_t{1} << 30)) return "size: more than 1 GiB";
+  if (type.size > kMostBytes) return "size: more than 1 GiB";
+  if (type.fields.size() > type.size / sizeof(std::uint32_t)) return "fields: more than have room";
   if (type.trace != nullptr && !type.fields.empty()) return "trace: replaces fields, so give none";
   if (type.trace != nullptr && type.trailing >= Trailing::weak) {
     return "trace: visits no weak slots";
@@ -23,7 +27,7 @@ const char* fault_of(const TypeDescriptor& type) {
     const std::uint32_t bytes = TypeDescriptor::slot_bytes(field.kind);
     if (field.offset % bytes != 0) return "field: offset is no multiple of the slot's size";
     if (field.offset < sizeof(Header)) return "field: lies in the header";
-    if (std::uint64_t{field.offset} + bytes > type.size) return "field: lies outside the object";
+    if (field.offset > type.size - bytes) return "field: lies outside the object";
   }
   return nullptr;
 }
@@ -36,7 +40,9 @@ std::uint32_t end_of(const SlotRun& run) {
 /// Fields in address order, the weak ones last; false when two overlap.
 bool sort_fields(const TypeDescriptor& type, SlotRun* runs) {
   SlotRun* end = runs;
-  for (const FieldDescriptor& field : type.fields) *end++ = {field.offset, 1, field.kind};
+  for (const FieldDescriptor& field : type.fields) {
+    *end++ = {static_cast<std::uint32_t>(field.offset), 1, field.kind};
+  }
   std::sort(runs, end, [](const SlotRun& a, const SlotRun& b) { return a.offset < b.offset; });
   const bool apart = std::adjacent_find(runs, end, [](const SlotRun& a, const SlotRun& b) {
                        return end_of(a) > b.offset;
@@ -90,7 +96,7 @@ Result<TypeId> TypeTable::define(TypeDescriptor&& descriptor) {
   const auto* kept = new (std::nothrow) TypeDescriptor(std::move(descriptor));
   if (kept == nullptr) return Error{.code = Errc::out_of_host_memory, .detail = "table of types"};
   TypeInfo& type = types_[count_];
-  type.fixed_bytes = kept->size;
+  type.fixed_bytes = static_cast<std::uint32_t>(kept->size);
   type.element_bytes = static_cast<std::uint8_t>(TypeDescriptor::element_bytes(kept->trailing));
   type.trailing = kept->trailing;
   const std::uint32_t run_count = gather_runs(runs.get(), field_count);
@@ -106,7 +112,7 @@ Result<TypeId> TypeTable::define(TypeDescriptor&& descriptor) {
   const bool has_pointers = std::any_of(runs.get(), runs.get() + run_count, [](const SlotRun& run) {
     return run.kind == SlotKind::pointer;
   });
-  const std::uint32_t granules = (kept->size + kGranuleBytes - 1) / kGranuleBytes;
+  const std::uint32_t granules = (type.fixed_bytes + kGranuleBytes - 1) / kGranuleBytes;
   if (!has_pointers && !type.is_weak && kept->trailing == Trailing::none &&
       kept->trace == nullptr && granules < kLineGranules) {
     type.plain_granules = granules;

@@ -89,6 +89,50 @@ TEST_CASE("Arrays: a length whose bytes wrap is too large", "[gc][arrays][misuse
   CHECK(kit.heap.stats().capacity == before.capacity);
 }
 
+TEST_CASE("Arrays: a length of more than 32 bits is too large and not cut",
+          "[gc][arrays][misuse]") {
+  Kit kit(exact_options(HeapOptions::kMaxHeap));
+  const HeapStats before = kit.heap.stats();
+  const Result<TypeId> pointers = kit.heap.define(
+      {.name = "Pointers", .size = 8, .trailing = Trailing::pointers, .release = [](auto...) {}});
+  REQUIRE(pointers);
+  constexpr std::uint64_t k32Bits = std::uint64_t{1} << 32;
+  for (const std::uint64_t length :
+       {k32Bits, k32Bits + 1, k32Bits + 7, 2 * k32Bits, std::uint64_t{1} << 61,
+        (std::uint64_t{1} << 61) + 1, (std::uint64_t{1} << 62) + 1, (std::uint64_t{1} << 63) + 1,
+        ~std::uint64_t{0} - 8, ~std::uint64_t{0} - 7, ~std::uint64_t{0}}) {
+    INFO(length);
+    const auto is_refused = [&](bool made) {
+      const Error& error = kit.heap.error();
+      return !made && error.code == Errc::object_too_large && error.detail != nullptr;
+    };
+    CHECK(is_refused(kit.heap.allocate(kit.bytes, length) != nullptr));
+    CHECK(kit.heap.error().bytes >= length);
+    CHECK(is_refused(kit.heap.allocate(kit.refs, length) != nullptr));
+    CHECK(kit.heap.error().bytes >= length);
+    CHECK(is_refused(kit.heap.allocate(kit.values.id, length) != nullptr));
+    CHECK(is_refused(kit.heap.allocate(kit.record, length) != nullptr));
+    CHECK(is_refused(kit.heap.allocate(*pointers, length) != nullptr));
+    // Without elements the length is the embedder's own, but no longer than the header's word.
+    CHECK(is_refused(kit.heap.allocate(kit.node, length) != nullptr));
+    CHECK(is_refused(kit.heap.allocate(kit.node.id, length) != nullptr));
+    CHECK(is_refused(static_cast<bool>(kit.heap.make(kit.bytes, length))));
+    CHECK(kit.heap.allocation_contract(length).object_bytes == 0);
+  }
+  CHECK(kit.heap.stats().collections == before.collections);
+  CHECK(kit.heap.stats().capacity == before.capacity);
+  CHECK(kit.heap.stats().used == before.used);
+  ByteArray* array = kit.heap.allocate(kit.bytes, 10);
+  CHECK_ABORTS((*array)[k32Bits + 1], "array index");
+}
+
+TEST_CASE("Arrays: the embedder's own length has 32 bits", "[gc][arrays]") {
+  Kit kit;
+  Node* node = kit.heap.allocate(kit.node, 0xffffffff);
+  REQUIRE(node != nullptr);
+  CHECK(node->header.length == 0xffffffff);
+}
+
 TEST_CASE("Arrays: memory is zero, new or reused", "[gc][arrays]") {
   Kit kit(any_options(2 * kMiB));
   Random random = random_for("Arrays: zero");

@@ -61,6 +61,50 @@ static void allocation_zeroes_and_refuses(void) {
   drop_kit(&kit);
 }
 
+static void numbers_of_64_bits_are_not_cut(void) {
+  Kit kit = make_exact_kit();
+  const uint64_t beyond = (uint64_t)1 << 32;
+  const besom_contract contract = besom_allocation_contract(kit.heap, 32);
+  besom_field field = {"a", 8, BESOM_SLOT_REF};
+  besom_descriptor descriptor = {0};
+  besom_field out;
+  besom_stats before, after;
+  besom_type type;
+  uint64_t length;
+  besom_get_stats(kit.heap, &before);
+  for (length = beyond; length <= beyond + 2; ++length) {
+    CHECK(besom_allocate(kit.heap, kit.bytes, length) == NULL);
+    CHECK(besom_last_error(kit.heap)->code == BESOM_OBJECT_TOO_LARGE);
+    CHECK(besom_last_error(kit.heap)->bytes == length + 8);
+    CHECK(besom_allocate(kit.heap, kit.pair, length) == NULL);
+    CHECK(besom_last_error(kit.heap)->code == BESOM_OBJECT_TOO_LARGE);
+    CHECK(besom_allocate_inline(&contract, kit.pair, length) == NULL);
+  }
+  CHECK(besom_allocate(kit.heap, kit.bytes, UINT64_MAX) == NULL);
+  CHECK(besom_last_error(kit.heap)->code == BESOM_OBJECT_TOO_LARGE);
+  CHECK(besom_last_error(kit.heap)->bytes == UINT64_MAX);
+  CHECK(besom_allocation_contract(kit.heap, beyond + 32).object_bytes == 0);
+  besom_get_stats(kit.heap, &after);
+  CHECK(after.collections == before.collections && after.capacity == before.capacity);
+  descriptor.name = "Cut";
+  descriptor.fields = &field;
+  descriptor.field_count = 1;
+  descriptor.size = beyond + 16;
+  CHECK(besom_define(kit.heap, &descriptor, &type) == BESOM_BAD_TYPE);
+  descriptor.size = 16;
+  descriptor.field_count = beyond + 1;
+  CHECK(besom_define(kit.heap, &descriptor, &type) == BESOM_BAD_TYPE);
+  descriptor.field_count = 1;
+  field.offset = beyond + 8;
+  CHECK(besom_define(kit.heap, &descriptor, &type) == BESOM_BAD_TYPE);
+  field.offset = 8;
+  CHECK(besom_define(kit.heap, &descriptor, &type) == BESOM_OK);
+  out.name = NULL;
+  CHECK(besom_describe(kit.heap, type, &descriptor, &out, beyond) == BESOM_OK);
+  CHECK(out.name != NULL && strcmp(out.name, "a") == 0);
+  drop_kit(&kit);
+}
+
 static void addresses_and_refs_lead_to_objects(void) {
   Kit kit = make_kit();
   Pair* pair = new_pair(&kit);
@@ -83,6 +127,17 @@ static void values_tell_integers_from_refs(void) {
   CHECK(besom_as_integer(besom_integer(-12345)) == -12345);
   CHECK(besom_as_integer(besom_integer(1073741823)) == 1073741823);
   CHECK(besom_as_integer(besom_integer(-1073741824)) == -1073741824);
+}
+
+/// By besom_integer_failed().
+static void make_integer(void* user) { besom_integer(*(const int64_t*)user); }
+
+static void what_is_no_31_bit_integer_aborts(void) {
+  int64_t bad[] = {1073741824, -1073741825, ((int64_t)1 << 32) + 5, INT64_MIN, INT64_MAX};
+  size_t i;
+  for (i = 0; i < sizeof bad / sizeof *bad; ++i) {
+    CHECK(aborts(make_integer, &bad[i], "no 31-bit integer"));
+  }
 }
 
 /// A list of nodes as long as stated, from refs, followed by the slots' own addresses.
@@ -280,8 +335,10 @@ void test_objects(void) {
   descriptors_are_read_back();
   senseless_descriptors_are_refused();
   allocation_zeroes_and_refuses();
+  numbers_of_64_bits_are_not_cut();
   addresses_and_refs_lead_to_objects();
   values_tell_integers_from_refs();
+  what_is_no_31_bit_integer_aborts();
   kit = make_kit();
   refs_in_slots_keep_a_list(&kit);
   drop_kit(&kit);
