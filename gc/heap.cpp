@@ -96,6 +96,7 @@ void Heap::set_locked(bool locked) noexcept {
 Result<TypeId> Heap::define(TypeDescriptor descriptor) {
   if (!may_enter()) return error_;
   if (Error error = collector_->prepare(descriptor)) return error;
+  if (Error error = detail::TypeTable::check(descriptor)) return error;
   return collector_->types().define(std::move(descriptor));
 }
 

@@ -33,20 +33,6 @@ class Collector;
 /// Calls a finalizer; false when it threw.
 using FinalizerRunner = bool (*)(FinalizerCallback callback, void* user, Heap& heap, void* agent);
 
-/// Whether objects of `T` have a release hook.
-template <class T>
-inline constexpr bool kReleased = [] {
-  if constexpr (requires { T::kReleased; }) return static_cast<bool>(T::kReleased);
-  return false;
-}();
-
-/// Whether it is known that objects of `T` hold no refs.
-template <class T>
-inline constexpr bool kLeaf = [] {
-  if constexpr (requires { T::kLeaf; }) return static_cast<bool>(T::kLeaf);
-  return false;
-}();
-
 [[nodiscard]] FinalizerTable& finalizers_of(Heap& heap) noexcept;
 /// The object at `agent`, which is kept as a new one is.
 [[nodiscard]] void* hand_out(Heap& heap, std::uint32_t agent) noexcept;
@@ -86,9 +72,15 @@ class BESOM_API Heap {
   /// a release hook exactly if T::kReleased says so. A T with a trailing array may say the size of
   /// its elements as `kElementBytes`, as the array types here do: its allocation is then inlined;
   /// without any slots, for which marking has no need of the objects' memory, also `kLeaf = true`.
-  /// Fails with bad_type or out_of_host_memory.
+  ///
+  /// Objects begin as zeros, and neither a constructor nor a destructor of `T` ever runs. So it
+  /// does not compile for a T with virtual functions, with a header elsewhere than at its
+  /// beginning, with an alignment above 16 bytes, or, but with kReleased, with a destructor; a T
+  /// whose default member initializers are not zero is a bad_type. T may derive from a type with
+  /// the header. Fails with bad_type or out_of_host_memory.
   template <class T>
   [[nodiscard]] Result<Type<T>> define() {
+    detail::require_object_type<T>();
     TypeDescriptor descriptor = T::type();
     if (descriptor.size != sizeof(T)) {
       return Error{.code = Errc::bad_type,
@@ -111,6 +103,12 @@ class BESOM_API Heap {
     if ((descriptor.release != nullptr) != detail::kReleased<T>) {
       return Error{.code = Errc::bad_type, .detail = "release: contradicts kReleased"};
     }
+    const std::optional<bool> is_zero = detail::begins_as_zeros<T>();
+    if (!is_zero) return Error{.code = Errc::out_of_host_memory, .detail = "type"};
+    if (!*is_zero) {
+      return Error{.code = Errc::bad_type,
+                   .detail = "initializers: objects begin as zeros, and the type's are not"};
+    }
     const Result<TypeId> id = define(std::move(descriptor));
     if (!id) return id.error();
     return Type<T>{*id};
@@ -123,6 +121,7 @@ class BESOM_API Heap {
   /// why. Inline: some ten instructions. O(1), a collection or growth now and then apart.
   template <class T>
   [[nodiscard]] T* allocate(Type<T> type) noexcept {
+    detail::require_object_type<T>();
     constexpr std::uint32_t kGranules = (sizeof(T) + kGranuleBytes - 1) / kGranuleBytes;
     if constexpr (detail::kReleased<T>) {
       return static_cast<T*>(allocate(type.id, 0));
@@ -145,6 +144,7 @@ class BESOM_API Heap {
   /// anything is collected, where heap_max or a header's 32 bits do not hold as many.
   template <class T>
   [[nodiscard]] T* allocate(Type<T> type, std::uint64_t length) noexcept {
+    detail::require_object_type<T>();
     constexpr std::uint64_t kMostBytes = detail::Space::kWindowClasses * kGranuleBytes;
     if constexpr (requires { T::kElementBytes; } && !detail::kReleased<T> &&
                   sizeof(T) <= kMostBytes) {

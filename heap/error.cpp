@@ -62,8 +62,16 @@ Error Error::named(std::string_view text) const noexcept {
 std::size_t Error::write_message(char* buffer, std::size_t size) const noexcept {
   char needed[64] = "";
   char met[64] = "";
-  if (bytes != 0) std::snprintf(needed, sizeof needed, ": %" PRIu64 " bytes needed", bytes);
-  if (limit != 0) std::snprintf(met, sizeof met, ", limit is %" PRIu64 " bytes", limit);
+  // Of what was said rather than asked for, the figures are what it was and what it is held
+  // against.
+  const bool is_wrong = code == Errc::bad_ref || code == Errc::bad_type || code == Errc::bad_option;
+  if (bytes != 0) {
+    std::snprintf(needed, sizeof needed, ": %" PRIu64 "%s", bytes, is_wrong ? "" : " bytes needed");
+  }
+  if (limit != 0) {
+    std::snprintf(met, sizeof met, ", %s %" PRIu64 "%s", is_wrong ? "against" : "limit is", limit,
+                  is_wrong ? "" : " bytes");
+  }
   char called[sizeof name + 8] = "";
   if (name[0] != '\0') std::snprintf(called, sizeof called, ": `%s`", name);
   const char* before_detail = bytes != 0 ? " (" : ": ";

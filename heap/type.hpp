@@ -2,7 +2,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <new>
+#include <optional>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "heap/error.hpp"
@@ -170,6 +174,12 @@ inline constexpr const char* kDamagedHeader = "(damaged header)";
 /// fixed part of sizeof(T) bytes.
 template <class Element, class T>
 [[nodiscard]] Element* trailing_of(T* object) noexcept {
+  static_assert(alignof(Element) <= kGranuleBytes,
+                "elements of a trailing array: objects begin at multiples of 16 bytes, and the "
+                "element type asks for a greater alignment");
+  static_assert(sizeof(T) % alignof(Element) == 0,
+                "elements of a trailing array: they begin behind sizeof(T) bytes, which is no "
+                "multiple of their alignment");
   return reinterpret_cast<Element*>(object + 1);
 }
 
@@ -180,6 +190,72 @@ struct Type {
 };
 
 namespace detail {
+
+/// Whether objects of `T` have a release hook.
+template <class T>
+inline constexpr bool kReleased = [] {
+  if constexpr (requires { T::kReleased; }) return static_cast<bool>(T::kReleased);
+  return false;
+}();
+
+/// Whether it is known that objects of `T` hold no refs.
+template <class T>
+inline constexpr bool kLeaf = [] {
+  if constexpr (requires { T::kLeaf; }) return static_cast<bool>(T::kLeaf);
+  return false;
+}();
+
+/// Whether the header of a `T` stands where its objects begin. A type that calls it something else
+/// than `header` is believed.
+template <class T>
+[[nodiscard]] consteval bool begins_with_header() {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Winvalid-offsetof"  // types may derive from one with a header
+  if constexpr (requires { requires std::is_same_v<decltype(T::header), Header>; }) {
+    return offsetof(T, header) == 0;
+  }
+#pragma GCC diagnostic pop
+  return true;
+}
+
+/// What compiles only where objects of `T` can be what the heap makes: bytes at a multiple of 16,
+/// zero but for the header, for which no constructor and no destructor ever runs. Types may derive
+/// from one another, and their members need not be copyable: Member is not.
+template <class T>
+constexpr void require_object_type() noexcept {
+  static_assert(!std::is_polymorphic_v<T>,
+                "object type: it has virtual functions, so that its objects would begin with a "
+                "pointer of the compiler's, and not with their header");
+  static_assert(alignof(T) <= kGranuleBytes,
+                "object type: objects begin at multiples of 16 bytes, and the type asks for a "
+                "greater alignment");
+  static_assert(std::is_trivially_destructible_v<T> || kReleased<T>,
+                "object type: no destructor runs when an object dies; members that need one take a "
+                "release hook, `kReleased = true`, and construction in place after allocate()");
+  static_assert(sizeof(T) >= sizeof(Header), "object type: it has no room for its header");
+  static_assert(begins_with_header<T>(), "object type: its header is not its first member");
+}
+
+/// Whether a new `T` would be all zero: nullopt when the host has no memory. Its initializers would
+/// say something else than the heap does where it is not. With a destructor, `T` is constructed in
+/// place by the embedder.
+template <class T>
+[[nodiscard]] std::optional<bool> begins_as_zeros() {
+  if constexpr (std::is_default_constructible_v<T> && std::is_trivially_destructible_v<T> &&
+                !std::is_trivially_default_constructible_v<T>) {
+    const std::unique_ptr<unsigned char[]> bytes(new (std::nothrow) unsigned char[sizeof(T)]());
+    if (bytes == nullptr) return std::nullopt;
+    // The compiler may not know what the bytes were before or are now: those that the constructor
+    // leaves alone are to be read as they were.
+    asm volatile("" : : "r"(bytes.get()) : "memory");
+    new (static_cast<void*>(bytes.get())) T();
+    asm volatile("" : : "r"(bytes.get()) : "memory");
+    for (std::size_t i = 0; i < sizeof(T); ++i) {
+      if (bytes[i] != 0) return false;
+    }
+  }
+  return true;
+}
 
 /// An object that is nothing but a header and a checked array of `Element`.
 template <class Element>

@@ -11,25 +11,26 @@ namespace {
 /// Of the fixed part of a type: with it all offsets and counts of slots have 32 bits.
 constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 30;
 
-const char* fault_of(const TypeDescriptor& type) {
-  if (type.size < sizeof(Header)) return "size: smaller than the header";
-  if (type.size > kMostBytes) return "size: more than 1 GiB";
-  if (type.fields.size() > type.size / sizeof(std::uint32_t)) return "fields: more than have room";
-  if (type.trace != nullptr && !type.fields.empty()) return "trace: replaces fields, so give none";
-  if (type.trace != nullptr && type.trailing >= Trailing::weak) {
-    return "trace: visits no weak slots";
+/// `bytes` is what the descriptor says, `limit` what it is held against.
+Error bad_type(const char* detail, std::uint64_t bytes, std::uint64_t limit = 0) noexcept {
+  return {.code = Errc::bad_type, .bytes = bytes, .limit = limit, .detail = detail};
+}
+
+Error check_field(const FieldDescriptor& field, std::uint64_t size) noexcept {
+  if (field.kind > SlotKind::pointer) {
+    return bad_type("field: no kind of slot", static_cast<std::uint64_t>(field.kind));
   }
-  if (type.trailing != Trailing::none &&
-      type.size % TypeDescriptor::element_bytes(type.trailing) != 0) {
-    return "size: trailing elements would not be aligned";
+  const std::uint32_t bytes = TypeDescriptor::slot_bytes(field.kind);
+  if (field.offset % bytes != 0) {
+    return bad_type("field: offset is no multiple of the slot's size", field.offset, bytes);
   }
-  for (const FieldDescriptor& field : type.fields) {
-    const std::uint32_t bytes = TypeDescriptor::slot_bytes(field.kind);
-    if (field.offset % bytes != 0) return "field: offset is no multiple of the slot's size";
-    if (field.offset < sizeof(Header)) return "field: lies in the header";
-    if (field.offset > type.size - bytes) return "field: lies outside the object";
+  if (field.offset < sizeof(Header)) {
+    return bad_type("field: lies in the header", field.offset, sizeof(Header));
   }
-  return nullptr;
+  if (size < bytes || field.offset > size - bytes) {
+    return bad_type("field: lies outside the object", field.offset, size);
+  }
+  return {};
 }
 
 /// The first byte behind the run.
@@ -81,10 +82,38 @@ TypeTable::~TypeTable() {
   }
 }
 
-Result<TypeId> TypeTable::define(TypeDescriptor&& descriptor) {
-  if (const char* fault = fault_of(descriptor)) {
-    return Error{.code = Errc::bad_type, .detail = fault};
+Error TypeTable::check(const TypeDescriptor& type) noexcept {
+  if (type.trailing > Trailing::weak_values) {
+    return bad_type("trailing: no kind of elements", static_cast<std::uint64_t>(type.trailing));
   }
+  if (type.size < sizeof(Header)) {
+    return bad_type("size: smaller than the header", type.size, sizeof(Header));
+  }
+  if (type.size > kMostBytes) return bad_type("size: more than 1 GiB", type.size, kMostBytes);
+  if (type.trace != nullptr && !type.fields.empty()) {
+    return bad_type("trace: replaces fields, so give none", type.fields.size());
+  }
+  if (type.trace != nullptr && type.trailing >= Trailing::weak) {
+    return bad_type("trace: visits no weak slots", static_cast<std::uint64_t>(type.trailing));
+  }
+  if (type.trailing != Trailing::none) {
+    const std::uint32_t bytes = TypeDescriptor::element_bytes(type.trailing);
+    if (type.size % bytes != 0) {
+      return bad_type("size: trailing elements would not be aligned", type.size, bytes);
+    }
+  }
+  if (type.fields.size() > type.size / sizeof(std::uint32_t)) {
+    return bad_type("fields: more than have room", type.fields.size(),
+                    type.size / sizeof(std::uint32_t));
+  }
+  for (const FieldDescriptor& field : type.fields) {
+    if (Error error = check_field(field, type.size)) return error;
+  }
+  return {};
+}
+
+Result<TypeId> TypeTable::define(TypeDescriptor&& descriptor) {
+  if (Error error = check(descriptor)) return error;
   const auto field_count = static_cast<std::uint32_t>(descriptor.fields.size());
   std::unique_ptr<SlotRun[]> runs(new (std::nothrow) SlotRun[field_count + 1]);
   if (runs == nullptr || (count_ == types_.size() && !types_.grow(types_.size() * 2 + 16))) {

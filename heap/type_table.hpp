@@ -52,6 +52,8 @@ class TypeTable {
   TypeTable& operator=(const TypeTable&) = delete;
   ~TypeTable();
 
+  /// Why a descriptor contradicts itself, or ok. That two fields overlap define() alone finds.
+  [[nodiscard]] static Error check(const TypeDescriptor& type) noexcept;
   /// Takes the descriptor over, since copying one could throw. Fails with bad_type or
   /// out_of_host_memory.
   [[nodiscard]] Result<TypeId> define(TypeDescriptor&& descriptor);

@@ -44,6 +44,13 @@ TEST_CASE("Error: the message holds code, bytes, limit, detail and errno", "[hea
   }
 }
 
+TEST_CASE("Error: what was wrong is no number of bytes", "[heap][error]") {
+  CHECK(Error{.code = Errc::bad_type, .bytes = 24, .limit = 32, .detail = "size"}.message() ==
+        "bad_type: 24, against 32 (size)");
+  CHECK(Error{.code = Errc::bad_ref, .bytes = 64, .detail = "no object starts there"}.message() ==
+        "bad_ref: 64 (no object starts there)");
+}
+
 TEST_CASE("Error: only ok is false", "[heap][error]") {
   CHECK_FALSE(Error{});
   for (int code = 1; code <= static_cast<int>(kLastCode); ++code) {

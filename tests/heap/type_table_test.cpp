@@ -129,7 +129,7 @@ TEST_CASE("TypeTable: a descriptor that contradicts itself is bad_type, and defi
     const char* why;
     TypeDescriptor descriptor;
   };
-  const auto trailing = [](std::uint32_t size, Trailing kind) {
+  const auto trailing = [](std::uint64_t size, Trailing kind) {
     return TypeDescriptor{.name = "T", .size = size, .trailing = kind};
   };
   TypeDescriptor traced_fields = with_fields(16, {{"a", 8}});
@@ -160,6 +160,15 @@ TEST_CASE("TypeTable: a descriptor that contradicts itself is bad_type, and defi
       {"misaligned trailing values", trailing(11, Trailing::values)},
       {"misaligned trailing values", trailing(13, Trailing::values)},
       {"callback and fields", traced_fields},
+      {"no kind of elements", trailing(16, static_cast<Trailing>(8))},
+      {"no kind of elements", trailing(16, static_cast<Trailing>(99))},
+      {"no kind of elements", trailing(16, static_cast<Trailing>(255))},
+      {"no kind of slot", with_fields(16, {{"a", 8, static_cast<SlotKind>(4)}})},
+      {"no kind of slot", with_fields(16, {{"a", 8, static_cast<SlotKind>(99)}})},
+      {"64 bits of size", trailing((std::uint64_t{1} << 32) + 16, Trailing::none)},
+      {"64 bits of offset", with_fields(16, {{"a", (std::uint64_t{1} << 32) + 8}})},
+      {"64 bits of offset", with_fields(16, {{"a", ~std::uint64_t{0} - 3}})},
+      {"more fields than room", with_fields(8, {{"a", 8}, {"b", 8}, {"c", 8}})},
   };
   TypeTable types;
   MisuseTable table("descriptors");

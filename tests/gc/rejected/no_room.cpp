@@ -1,0 +1,8 @@
+// error: it has no room for its header
+#include <besom.hpp>
+
+struct Small {
+  int number;
+};
+
+Small* allocate(besom::Heap& heap) { return heap.allocate(besom::Type<Small>{1}); }
