@@ -8,6 +8,7 @@
 
 #include "gc/collector.hpp"
 #include "gc/default_sink.hpp"
+#include "heap/zero.hpp"
 
 namespace besom {
 
@@ -95,8 +96,8 @@ void Heap::set_locked(bool locked) noexcept {
 
 Result<TypeId> Heap::define(TypeDescriptor descriptor) {
   if (!may_enter()) return error_;
-  if (Error error = collector_->prepare(descriptor)) return error;
   if (Error error = detail::TypeTable::check(descriptor)) return error;
+  if (Error error = collector_->prepare(descriptor)) return error;
   return collector_->types().define(std::move(descriptor));
 }
 
@@ -125,8 +126,16 @@ bool Heap::may_enter() noexcept {
 inline void* Heap::begin_noted(char* object, const detail::TypeInfo& info, TypeId type,
                                std::uint32_t length) noexcept {
   if (info.is_released) [[unlikely]]
-    collector_->note_released(object);
+    return begin_released(object, type, length);
   return info.is_leaf ? begin_leaf(object, type, length) : begin_object(object, type, length);
+}
+
+/// Apart from the others, for which the registers that it needs would be saved.
+__attribute__((noinline)) void* Heap::begin_released(char* object, TypeId type,
+                                                     std::uint32_t length) noexcept {
+  collector_->note_released(object);
+  return collector_->types()[type].is_leaf ? begin_leaf(object, type, length)
+                                           : begin_object(object, type, length);
 }
 
 void* Heap::allocate(TypeId type, std::uint64_t length) noexcept {
@@ -136,17 +145,17 @@ void* Heap::allocate(TypeId type, std::uint64_t length) noexcept {
   const TypeInfo& info = types[type];
   const auto count = static_cast<std::uint32_t>(length);
   const std::uint64_t bytes = info.size_bytes(count) + kGranuleBytes - 1;
-  const std::uint64_t granules = bytes >> kGranuleShift;
-  if (granules <= Space::kWindowClasses) [[likely]] {
-    detail::Window& window = space_.window(static_cast<std::uint32_t>(granules));
-    const std::size_t rounded = granules << kGranuleShift;
+  if (bytes < (Space::kWindowClasses + 1) * kGranuleBytes) [[likely]] {
+    const auto granules = static_cast<std::uint32_t>(bytes >> kGranuleShift);
+    detail::Window& window = space_.window(granules);
+    const std::size_t rounded = std::size_t{granules} << kGranuleShift;
     char* object = nullptr;
     if (window.room() >= rounded) [[likely]] {
       object = window.cursor;
       window.cursor += rounded;
-      std::memset(object, 0, rounded);
+      detail::zero_granules(object, granules);
     } else {
-      object = space_.take_spare(static_cast<std::uint32_t>(granules));
+      object = space_.take_spare(granules);
     }
     if (object != nullptr) [[likely]] {
       return begin_noted(object, info, type, count);

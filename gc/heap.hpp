@@ -368,6 +368,7 @@ class BESOM_API Heap {
   }
   void* begin_noted(char* object, const detail::TypeInfo& info, TypeId type,
                     std::uint32_t length) noexcept;
+  void* begin_released(char* object, TypeId type, std::uint32_t length) noexcept;
   [[nodiscard]] void* allocate_slow(TypeId type, std::uint64_t length) noexcept;
   [[nodiscard]] RootRegistration add_source(const detail::RootSource& source);
   [[nodiscard]] bool may_enter() noexcept;
