@@ -8,10 +8,16 @@
 /// - Functions that can fail return a besom_status, or NULL, and leave the heap as it was;
 ///   besom_last_error() has the figures. What the C++ interface answers by an abort aborts here,
 ///   too, with both operands in the message: where that is so, it is said.
-/// - Strings given in as `label` have to be static; all others are copied. Strings given out are
-///   static or live as long as the heap, unless it is said that they end with a callback's call.
-/// - Callbacks get the `user` pointer they were registered with. They may not call into the heap,
-///   unless it is said. One may leave by longjmp: see besom_recover(). No C++ exception may.
+/// - No pointer may be NULL unless it is said. Where one is, a function that returns a status
+///   returns BESOM_BAD_ARGUMENT, or BESOM_BAD_REF for an object or table, one that returns a
+///   pointer NULL, one that returns a value 0, and all others do nothing, or fill with zeros what
+///   they are to fill. The inline functions too.
+/// - Strings given in as `label` have to be static, or NULL for none; all others are copied.
+///   Strings given out are static or live as long as the heap, unless it is said that they end with
+///   a callback's call.
+/// - Callbacks get the `user` pointer they were registered with, which may be anything. They may
+///   not call into the heap, unless it is said. One may leave by longjmp: see besom_recover(). No
+///   C++ exception may.
 /// - Once what owns something is freed, the pointer must not be used again, as with any free().
 
 #if __SIZEOF_POINTER__ != 8
@@ -63,7 +69,8 @@ typedef enum besom_status {
   BESOM_UNBALANCED,          ///< More was given back than had been taken.
   BESOM_NO_COLLECT,          ///< Collections are forbidden.
   BESOM_ABANDONED,           ///< A callback gave the collection up; nothing was freed.
-  BESOM_WRITE_FAILED         ///< A sink, or the system for a file, did not take what was written.
+  BESOM_WRITE_FAILED,        ///< A sink, or the system for a file, did not take what was written.
+  BESOM_BAD_ARGUMENT         ///< A NULL where something is needed; `detail` names it.
 } besom_status;
 
 /// What failed, with the figures that a message needs. Unused figures are 0.
@@ -82,8 +89,10 @@ typedef struct besom_error {
 BESOM_API const char* besom_status_name(besom_status code);
 /// Writes one line without newline, cut to `size` bytes with the zero; e.g. "heap_limit: 32 bytes
 /// needed, limit is 67108864 bytes (heap_max)". Returns the length of the whole line, as snprintf.
+/// `buffer` may be NULL where that is all that is wanted.
 BESOM_API size_t besom_error_message(const besom_error* error, char* buffer, size_t size);
 /// What failed last in this heap; code BESOM_OK before anything did. Changes with the next failure.
+/// Of NULL, an error that says so.
 BESOM_API const besom_error* besom_last_error(const besom_heap* heap);
 /// Version of the library in use: "0.1.0".
 BESOM_API const char* besom_version(void);
@@ -238,7 +247,8 @@ typedef struct besom_descriptor {
 BESOM_API besom_status besom_define(besom_heap* heap, const besom_descriptor* descriptor,
                                     besom_type* type);
 /// The type's descriptor; its first `capacity` fields go to `fields`, which the descriptor then
-/// points to. Names live as long as the heap. Fails with bad_type.
+/// points to, and which may be NULL where `capacity` is 0. Names live as long as the heap. Fails
+/// with bad_type.
 BESOM_API besom_status besom_describe(besom_heap* heap, besom_type type,
                                       besom_descriptor* descriptor, besom_field* fields,
                                       uint64_t capacity);
@@ -255,16 +265,18 @@ BESOM_API void* besom_get(const besom_heap* heap, besom_ref ref);
 /// The object of a ref that may be anything: bad_ref unless an object of `type` (0: any) starts
 /// there; wrong_thread. `object` may be NULL. O(1).
 BESOM_API besom_status besom_check(besom_heap* heap, besom_ref ref, besom_type type, void** object);
-/// Whether `address` lies in this heap's arena.
+/// Whether `address`, which may be NULL, lies in this heap's arena.
 BESOM_API bool besom_contains(const besom_heap* heap, const void* address);
-/// The object that the address points to or into, or NULL; also on another thread. O(1).
+/// The object that the address, which may be NULL, points to or into, or NULL; also on another
+/// thread. O(1).
 BESOM_API void* besom_object_start(besom_heap* heap, const void* address);
 
 /// The ref of an object or of NULL.
 static inline besom_ref besom_ref_of(const void* object) { return (besom_ref)(uintptr_t)object; }
 /// What a slot of 4 bytes in an object refers to, or NULL; the slot's own address has the base.
 static inline void* besom_follow(const besom_ref* slot) {
-  return *slot == 0 ? NULL : (void*)(((uintptr_t)slot & ~(uintptr_t)0xffffffff) + *slot);
+  return slot == NULL || *slot == 0 ? NULL
+                                    : (void*)(((uintptr_t)slot & ~(uintptr_t)0xffffffff) + *slot);
 }
 /// Aborts, and names `i`, which is no 31-bit integer.
 BESOM_API void besom_integer_failed(int64_t i) __attribute__((noreturn));
@@ -296,15 +308,18 @@ static inline void besom_note_store(const void* slot) {
 }
 /// Stores the object's ref, or null, into a slot of 4 bytes.
 static inline void besom_store_ref(besom_ref* slot, const void* object) {
+  if (slot == NULL) return;
   *slot = besom_ref_of(object);
   besom_note_store(slot);
 }
 static inline void besom_store_value(besom_value* slot, besom_value value) {
+  if (slot == NULL) return;
   *slot = value;
   besom_note_store(slot);
 }
-/// Stores a raw pointer into a slot of 8 bytes.
+/// Stores a raw pointer, or NULL, into a slot of 8 bytes.
 static inline void besom_store_pointer(void** slot, void* pointer) {
+  if (slot == NULL) return;
   *slot = pointer;
   besom_note_store(slot);
 }
@@ -370,14 +385,14 @@ BESOM_API besom_status besom_remove_external(besom_heap* heap, uint64_t bytes);
 BESOM_API besom_handle* besom_handle_new(besom_heap* heap, void* object, const char* label);
 /// Aborts during a collection and on another thread. NULL and stale handles are fine.
 BESOM_API void besom_handle_free(besom_handle* handle);
-/// The object, or NULL. Aborts when stale.
+/// The object, or NULL; also of NULL. Aborts when stale.
 BESOM_API void* besom_handle_get(const besom_handle* handle);
 /// For those who do not trust the handle: stale_handle, or wrong_heap when it roots in another heap
 /// than `heap`. `object` may be NULL.
 BESOM_API besom_status besom_handle_check(const besom_handle* handle, besom_heap* heap,
                                           void** object);
-/// Roots another object of the same heap instead. Fails with stale_handle, wrong_heap, reentrant
-/// and wrong_thread.
+/// Roots another object of the same heap, or NULL, instead. Fails with stale_handle, wrong_heap,
+/// reentrant and wrong_thread.
 BESOM_API besom_status besom_handle_set(besom_handle* handle, void* object);
 
 /// A root on the heap's shadow stack, as plain data; its members are the heap's.
@@ -393,14 +408,15 @@ typedef struct besom_mark {
   uint32_t open_scopes, forbidden;
 } besom_mark;
 
-/// Pushes a root that lasts until locals are restored to an earlier mark. Fails with
+/// Pushes a root, of NULL too, that lasts until locals are restored to an earlier mark. Fails with
 /// out_of_host_memory, wrong_heap and reentrant. A few instructions.
 BESOM_API besom_status besom_local_push(besom_heap* heap, void* object, besom_local* local);
 /// The object, or NULL. Aborts when stale. Not to be used after the heap was destroyed.
 BESOM_API void* besom_local_get(const besom_local* local);
 /// stale_handle, or wrong_heap. `object` may be NULL.
 BESOM_API besom_status besom_local_check(const besom_local* local, besom_heap* heap, void** object);
-/// Roots another object of the same heap instead. Fails with stale_handle, wrong_heap, reentrant.
+/// Roots another object of the same heap, or NULL, instead. Fails with stale_handle, wrong_heap,
+/// reentrant.
 BESOM_API besom_status besom_local_set(const besom_local* local, besom_heap* heap, void* object);
 /// To be restored once. Fails with out_of_host_memory, reentrant and wrong_thread.
 BESOM_API besom_status besom_locals_mark(besom_heap* heap, besom_mark* mark);
@@ -415,10 +431,12 @@ typedef void (*besom_roots)(void* user, besom_tracer* tracer);
 /// These return NULL when they fail: out_of_host_memory, reentrant, wrong_thread.
 BESOM_API besom_registration* besom_add_roots(besom_heap* heap, besom_roots callback, void* user,
                                               const char* label);
-/// `count` slots of 4 bytes, refs or values, that the program keeps in place.
+/// `count` slots of 4 bytes, refs or values, that the program keeps in place. NULL where there are
+/// none.
 BESOM_API besom_registration* besom_add_root_range(besom_heap* heap, uint32_t* slots,
                                                    uint64_t count, const char* label);
 /// Each aligned word in [begin, end) is a root if it happens to be one. bad_option if end < begin.
+/// Both may be NULL.
 BESOM_API besom_registration* besom_add_ambiguous_range(besom_heap* heap, const void* begin,
                                                         const void* end, const char* label);
 /// Every collection looks for roots in the registers and on the stack of the calling thread, up to
@@ -447,11 +465,11 @@ BESOM_API void besom_registration_free(besom_registration* registration);
 /// For trace and root callbacks. A slot of 4 bytes: a ref or value. Null and integers are passed
 /// over.
 BESOM_API void besom_visit(besom_tracer* tracer, besom_value value);
-/// The address of an object; its four lowest bits are the program's, for tags. What lies outside
-/// this heap's arena is passed over; where no object starts in it is a bad ref: counted and not
-/// followed.
+/// The address of an object; its four lowest bits are the program's, for tags. NULL and what lies
+/// outside this heap's arena is passed over; where no object starts in it is a bad ref: counted and
+/// not followed.
 BESOM_API void besom_visit_pointer(besom_tracer* tracer, const void* pointer);
-/// An address anywhere in an object; passed over where it lies in none.
+/// An address anywhere in an object; passed over where it lies in none or is NULL.
 BESOM_API void besom_visit_interior(besom_tracer* tracer, const void* address);
 /// Eight bytes that may be anything.
 BESOM_API void besom_visit_word(besom_tracer* tracer, uint64_t word);
@@ -461,16 +479,17 @@ BESOM_API bool besom_is_abandoned(const besom_tracer* tracer);
 
 // ---- weak things -------------------------------------------------------------------------------
 
-/// Keeps nothing alive. Fails as besom_handle_new() does.
+/// Refers to `object`, or NULL, and keeps nothing alive. Fails as besom_handle_new() does.
 BESOM_API besom_weak* besom_weak_new(besom_heap* heap, void* object, const char* label);
 /// Aborts during a collection and on another thread. NULL and stale handles are fine.
 BESOM_API void besom_weak_free(besom_weak* weak);
-/// The object, or NULL from the collection on that found it dead. Aborts when stale. Safe until the
-/// next allocation, like a new object.
+/// The object, or NULL from the collection on that found it dead; also of NULL. Aborts when stale.
+/// Safe until the next allocation, like a new object.
 BESOM_API void* besom_weak_get(const besom_weak* weak);
 /// stale_handle, or wrong_heap. `object` may be NULL.
 BESOM_API besom_status besom_weak_check(const besom_weak* weak, besom_heap* heap, void** object);
-/// Fails with stale_handle, wrong_heap, reentrant and wrong_thread.
+/// To refer to another object of the same heap, or to none. Fails with stale_handle, wrong_heap,
+/// reentrant and wrong_thread.
 BESOM_API besom_status besom_weak_set(besom_weak* weak, void* object);
 
 /// Ready-made types: a header, then what is said.
@@ -496,19 +515,19 @@ typedef struct besom_entry {
   besom_value key, value;
 } besom_entry;
 static inline bool besom_entry_is_broken(const besom_entry* entry) {
-  return entry->key == 0 && entry->value != 0;
+  return entry != NULL && entry->key == 0 && entry->value != 0;
 }
 
 /// A BESOM_WEAK_BOX, or NULL; the target needs no root meanwhile.
 BESOM_API void* besom_weak_box_new(besom_heap* heap, besom_type type, besom_value target);
 static inline besom_value besom_weak_box_target(const void* box) {
-  return ((const besom_value*)box)[2];
+  return box == NULL ? 0 : ((const besom_value*)box)[2];
 }
 /// A BESOM_EPHEMERON, or NULL; key and value need no root meanwhile.
 BESOM_API void* besom_ephemeron_new(besom_heap* heap, besom_type type, besom_value key,
                                     besom_value value);
 static inline const besom_entry* besom_ephemeron_entry(const void* ephemeron) {
-  return (const besom_entry*)ephemeron + 1;
+  return ephemeron == NULL ? NULL : (const besom_entry*)ephemeron + 1;
 }
 
 /// An empty hash table in the heap, whose `entries` are of an array type above; NULL when that
@@ -643,7 +662,8 @@ typedef struct besom_defect {
   const char* message;  ///< One line that names all of it.
 } besom_defect;
 typedef void (*besom_defect_visitor)(void* user, const besom_defect* defect);
-/// Walks the whole heap and reports all that is wrong; `*defects`, or NULL, gets how much.
+/// Walks the whole heap and reports all that is wrong to `visitor`, or NULL; `*defects`, or NULL,
+/// gets how much.
 /// Callbacks are called as in a collection. O(heap).
 BESOM_API besom_status besom_verify(besom_heap* heap, besom_defect_visitor visitor, void* user,
                                     uint64_t* defects);

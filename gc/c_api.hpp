@@ -2,6 +2,7 @@
 
 /// What stands behind the opaque types of besom.h.
 
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <memory>
@@ -81,7 +82,7 @@ template <class Enum>
   return number;
 }
 
-[[nodiscard]] inline besom_error to_c(const Error& error) noexcept {
+[[nodiscard]] constexpr besom_error to_c(const Error& error) noexcept {
   besom_error result = {.code = static_cast<besom_status>(error.code),
                         .system_errno = error.system_errno,
                         .bytes = error.bytes,
@@ -89,14 +90,40 @@ template <class Enum>
                         .detail = error.detail,
                         .name = ""};
   static_assert(sizeof result.name == sizeof error.name);
-  std::memcpy(result.name, error.name, sizeof result.name);
+  for (std::size_t i = 0; i < sizeof result.name; ++i) result.name[i] = error.name[i];
   return result;
+}
+
+/// A number that C stored as `Enum`, of which `last` is the greatest. What is none comes out as one
+/// that has no name, and not cut to another that has.
+template <class Enum>
+[[nodiscard]] constexpr Enum enum_of(std::uint32_t number, Enum last) noexcept {
+  constexpr Enum kNone = static_cast<Enum>(0xff);
+  return number <= static_cast<std::uint32_t>(last) ? static_cast<Enum>(number) : kNone;
 }
 
 /// The error's code; what is one is kept for besom_last_error().
 inline besom_status give(besom_heap* heap, const Error& error) noexcept {
   if (error) heap->error = to_c(error);
   return static_cast<besom_status>(error.code);
+}
+
+/// Why a call is refused that `argument` is missing from.
+[[nodiscard]] constexpr Error bad_argument(const char* argument) noexcept {
+  return {.code = Errc::bad_argument, .detail = argument};
+}
+/// For a call that its heap or `argument` is missing from. That a heap takes no calls now comes
+/// first.
+inline besom_status refuse_null(besom_heap* heap, const char* argument) noexcept {
+  if (heap == nullptr) return BESOM_BAD_ARGUMENT;
+  const Errc refusal = roots_of(*heap->heap).refusal();
+  if (refusal != Errc::ok) return give(heap, {.code = refusal, .detail = argument});
+  return give(heap, bad_argument(argument));
+}
+/// The same for functions that return a pointer.
+inline std::nullptr_t null_for_null(besom_heap* heap, const char* argument) noexcept {
+  refuse_null(heap, argument);
+  return nullptr;
 }
 
 /// The same for calls that note in the heap why they failed.

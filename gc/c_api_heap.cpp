@@ -14,6 +14,8 @@ using besom::Error;
 using besom::HeapOptions;
 using besom::HeapStats;
 using besom::Result;
+using besom::detail::bad_argument;
+using besom::detail::enum_of;
 using besom::detail::give;
 using besom::detail::give_heap_error;
 using besom::detail::number_of;
@@ -41,6 +43,7 @@ BESOM_SAME_CODE(BESOM_UNBALANCED, unbalanced);
 BESOM_SAME_CODE(BESOM_NO_COLLECT, no_collect);
 BESOM_SAME_CODE(BESOM_ABANDONED, abandoned);
 BESOM_SAME_CODE(BESOM_WRITE_FAILED, write_failed);
+BESOM_SAME_CODE(BESOM_BAD_ARGUMENT, bad_argument);
 
 static_assert(BESOM_LOG_TRACE == static_cast<int>(besom::LogLevel::trace));
 static_assert(BESOM_LOG_WARN == static_cast<int>(besom::LogLevel::warn));
@@ -168,19 +171,29 @@ besom_status tell(besom_error* out, const Error& error) noexcept {
   return static_cast<besom_status>(error.code);
 }
 
-[[nodiscard]] Error check_size(const besom_options& options) noexcept {
-  if (options.struct_bytes == sizeof(besom_options)) return {};
-  return {.code = besom::Errc::bad_option,
-          .bytes = options.struct_bytes,
-          .limit = sizeof(besom_options),
-          .detail = "struct_bytes: not as besom_options_init() sets it"};
+[[nodiscard]] besom::Errc to_errc(const besom_status& code) noexcept {
+  return enum_of(number_of(code), besom::Errc::bad_argument);
+}
+
+/// Whether these are options at all, so that the rest can be read.
+[[nodiscard]] Error check_stored(const besom_options& options) noexcept {
+  if (options.struct_bytes != sizeof(besom_options)) {
+    return {.code = besom::Errc::bad_option,
+            .bytes = options.struct_bytes,
+            .limit = sizeof(besom_options),
+            .detail = "struct_bytes: not as besom_options_init() sets it"};
+  }
+  if (number_of(options.log) > BESOM_LOG_OFF) {
+    return {.code = besom::Errc::bad_option,
+            .bytes = number_of(options.log),
+            .limit = BESOM_LOG_OFF,
+            .detail = "log: no level"};
+  }
+  return {};
 }
 
 [[nodiscard]] Error check(const besom_options& options) noexcept {
-  if (Error error = check_size(options)) return error;
-  if (number_of(options.log) > BESOM_LOG_OFF) {
-    return {.code = besom::Errc::bad_option, .detail = "log: no level"};
-  }
+  if (const Error fault = check_stored(options)) return fault;
   HeapOptions wanted = to_cpp(options);
   besom::System calls;
   if (options.system != nullptr) {
@@ -203,12 +216,15 @@ void listen(void* user, const CollectionStats& stats) {
 
 }  // namespace
 
-const char* besom_status_name(besom_status code) {
-  return besom::name_of(static_cast<besom::Errc>(number_of(code)));
-}
+const char* besom_status_name(besom_status code) { return besom::name_of(to_errc(code)); }
 
 size_t besom_error_message(const besom_error* error, char* buffer, size_t size) {
-  return Error{.code = static_cast<besom::Errc>(number_of(error->code)),
+  if (error == nullptr) {
+    if (buffer != nullptr && size != 0) *buffer = 0;
+    return 0;
+  }
+  if (buffer == nullptr) size = 0;
+  return Error{.code = to_errc(error->code),
                .system_errno = error->system_errno,
                .bytes = error->bytes,
                .limit = error->limit,
@@ -217,29 +233,38 @@ size_t besom_error_message(const besom_error* error, char* buffer, size_t size) 
       .write_message(buffer, size);
 }
 
-const besom_error* besom_last_error(const besom_heap* heap) { return &heap->error; }
+const besom_error* besom_last_error(const besom_heap* heap) {
+  static constexpr besom_error kNoHeap = to_c(bad_argument("heap"));
+  return heap != nullptr ? &heap->error : &kNoHeap;
+}
 
 const char* besom_version(void) { return BESOM_VERSION; }
 
 void besom_options_init(besom_options* options) {
+  if (options == nullptr) return;
   *options = {};
   options->struct_bytes = sizeof *options;
   write_to(*options, HeapOptions{});
 }
 
 besom_status besom_options_parse(besom_options* options, const char* text, besom_error* error) {
-  if (const Error fault = check_size(*options)) return tell(error, fault);
+  if (options == nullptr || text == nullptr) {
+    return tell(error, bad_argument(options == nullptr ? "options" : "text"));
+  }
+  if (const Error fault = check_stored(*options)) return tell(error, fault);
   const Result<HeapOptions> parsed = besom::parse_options(text, to_cpp(*options));
   if (parsed) write_to(*options, *parsed);
   return tell(error, parsed.error());
 }
 
 besom_status besom_options_check(const besom_options* options, besom_error* error) {
+  if (options == nullptr) return tell(error, bad_argument("options"));
   return tell(error, check(*options));
 }
 
 besom_status besom_heap_create(const besom_options* options, besom_heap** heap,
                                besom_error* error) {
+  if (heap == nullptr) return tell(error, bad_argument("heap"));
   *heap = nullptr;
   besom_options defaults;
   besom_options_init(&defaults);
@@ -267,15 +292,27 @@ besom_status besom_heap_create(const besom_options* options, besom_heap** heap,
 
 void besom_heap_destroy(besom_heap* heap) { delete heap; }
 
-besom_status besom_reset(besom_heap* heap) { return give(heap, heap->heap->reset()); }
+besom_status besom_reset(besom_heap* heap) {
+  if (heap == nullptr) return BESOM_BAD_ARGUMENT;
+  return give(heap, heap->heap->reset());
+}
 
 besom_status besom_attach_thread(besom_heap* heap) {
+  if (heap == nullptr) return BESOM_BAD_ARGUMENT;
   return give(heap, heap->heap->attach_thread());
 }
 
-besom_status besom_recover(besom_heap* heap) { return give(heap, heap->heap->recover()); }
+besom_status besom_recover(besom_heap* heap) {
+  if (heap == nullptr) return BESOM_BAD_ARGUMENT;
+  return give(heap, heap->heap->recover());
+}
 
 void besom_heap_options(const besom_heap* heap, besom_options* options) {
+  if (options == nullptr) return;
+  if (heap == nullptr) {
+    *options = {};
+    return;
+  }
   besom_options_init(options);
   write_to(*options, heap->heap->options());
   options->log_write = heap->log_write;
@@ -284,16 +321,19 @@ void besom_heap_options(const besom_heap* heap, besom_options* options) {
 }
 
 void* besom_allocate(besom_heap* heap, besom_type type, uint64_t length) {
+  if (heap == nullptr) return nullptr;
   void* object = heap->heap->allocate(type, length);
   if (object == nullptr) give_heap_error(heap);
   return object;
 }
 
 void* besom_get(const besom_heap* heap, besom_ref ref) {
+  if (heap == nullptr) return nullptr;
   return heap->heap->get(besom::Ref<void>(ref));
 }
 
 besom_status besom_check(besom_heap* heap, besom_ref ref, besom_type type, void** object) {
+  if (heap == nullptr) return BESOM_BAD_ARGUMENT;
   const Result<besom::Header*> header = heap->heap->check(besom::Ref<void>(ref), type);
   if (!header) return give(heap, header.error());
   if (object != nullptr) *object = *header;
@@ -306,50 +346,74 @@ void besom_integer_failed(int64_t i) {
 }
 
 bool besom_contains(const besom_heap* heap, const void* address) {
+  if (heap == nullptr) return false;
   return heap->heap->contains(address);
 }
 
 void* besom_object_start(besom_heap* heap, const void* address) {
+  if (heap == nullptr) return nullptr;
   return heap->heap->object_start(address);
 }
 
 besom_contract besom_allocation_contract(besom_heap* heap, uint64_t size_bytes) {
+  if (heap == nullptr) return {};
   return std::bit_cast<besom_contract>(heap->heap->allocation_contract(size_bytes));
 }
 
-besom_status besom_collect(besom_heap* heap) { return give(heap, heap->heap->collect()); }
+besom_status besom_collect(besom_heap* heap) {
+  if (heap == nullptr) return BESOM_BAD_ARGUMENT;
+  return give(heap, heap->heap->collect());
+}
 
-besom_status besom_safepoint(besom_heap* heap) { return give(heap, heap->heap->safepoint()); }
+besom_status besom_safepoint(besom_heap* heap) {
+  if (heap == nullptr) return BESOM_BAD_ARGUMENT;
+  return give(heap, heap->heap->safepoint());
+}
 
 besom_status besom_forbid_collections(besom_heap* heap) {
+  if (heap == nullptr) return BESOM_BAD_ARGUMENT;
   return give(heap, heap->heap->forbid_collections());
 }
 
 besom_status besom_allow_collections(besom_heap* heap) {
+  if (heap == nullptr) return BESOM_BAD_ARGUMENT;
   return give(heap, heap->heap->allow_collections());
 }
 
 besom_status besom_add_external(besom_heap* heap, uint64_t bytes) {
+  if (heap == nullptr) return BESOM_BAD_ARGUMENT;
   return give(heap, heap->heap->add_external(bytes));
 }
 
 besom_status besom_remove_external(besom_heap* heap, uint64_t bytes) {
+  if (heap == nullptr) return BESOM_BAD_ARGUMENT;
   return give(heap, heap->heap->remove_external(bytes));
 }
 
 const char* besom_cause_name(besom_cause cause) {
-  return besom::name_of(static_cast<besom::Cause>(number_of(cause)));
+  return besom::name_of(enum_of(number_of(cause), besom::Cause::zeal));
 }
 
 void besom_last_collection(const besom_heap* heap, besom_collection* collection) {
+  if (collection == nullptr) return;
+  if (heap == nullptr) {
+    *collection = {};
+    return;
+  }
   *collection = std::bit_cast<besom_collection>(heap->heap->last_collection());
 }
 
 void besom_get_stats(const besom_heap* heap, besom_stats* stats) {
+  if (stats == nullptr) return;
+  if (heap == nullptr) {
+    *stats = {};
+    return;
+  }
   *stats = std::bit_cast<besom_stats>(heap->heap->stats());
 }
 
 besom_status besom_set_listener(besom_heap* heap, besom_listener listener, void* user) {
+  if (heap == nullptr) return BESOM_BAD_ARGUMENT;
   const Error error = heap->heap->set_listener(listener != nullptr ? listen : nullptr, heap);
   if (!error) {
     heap->listener = listener;

@@ -13,6 +13,7 @@ using besom::SnapshotKind;
 using besom::SnapshotLabel;
 using besom::SnapshotStats;
 using besom::detail::give;
+using besom::detail::refuse_null;
 
 namespace {
 
@@ -86,6 +87,7 @@ const char* name_of(const besom::PathStep& step, const besom::RootPath& path) no
 }  // namespace
 
 besom_status besom_each_object(besom_heap* heap, besom_object_visitor visitor, void* user) {
+  if (heap == nullptr || visitor == nullptr) return refuse_null(heap, "visitor");
   struct Call {
     besom_object_visitor visitor;
     void* user;
@@ -99,6 +101,7 @@ besom_status besom_each_object(besom_heap* heap, besom_object_visitor visitor, v
 }
 
 besom_status besom_each_hole(besom_heap* heap, besom_hole_visitor visitor, void* user) {
+  if (heap == nullptr || visitor == nullptr) return refuse_null(heap, "visitor");
   const besom::Errc refusal = besom::detail::roots_of(*heap->heap).refusal();
   if (refusal != besom::Errc::ok) return give(heap, {.code = refusal, .detail = "holes"});
   for (const besom::Run hole : heap->heap->free_list().free_blocks()) {
@@ -108,6 +111,7 @@ besom_status besom_each_hole(besom_heap* heap, besom_hole_visitor visitor, void*
 }
 
 besom_status besom_census(besom_heap* heap, besom_census_visitor visitor, void* user) {
+  if (heap == nullptr || visitor == nullptr) return refuse_null(heap, "visitor");
   const Result<besom::Census> census = heap->heap->census();
   if (!census) return give(heap, census.error());
   for (const besom::CensusRow& row : census->rows()) {
@@ -120,6 +124,7 @@ besom_status besom_census(besom_heap* heap, besom_census_visitor visitor, void* 
 
 besom_status besom_path_to_root(besom_heap* heap, const void* object, besom_step_visitor visitor,
                                 void* user) {
+  if (heap == nullptr || visitor == nullptr) return refuse_null(heap, "visitor");
   if (object == nullptr || besom::detail::is_foreign(heap, object)) {
     return give(heap, {.code = besom::Errc::bad_ref, .detail = "no object of this heap"});
   }
@@ -138,6 +143,7 @@ besom_status besom_path_to_root(besom_heap* heap, const void* object, besom_step
 }
 
 besom_status besom_held_roots(besom_heap* heap, besom_held_root_visitor visitor, void* user) {
+  if (heap == nullptr || visitor == nullptr) return refuse_null(heap, "visitor");
   const Result<besom::HeldRoots> held = heap->heap->held_roots();
   if (!held) return give(heap, held.error());
   for (const besom::HeldRoot& root : held->rows()) {
@@ -152,6 +158,7 @@ besom_status besom_held_roots(besom_heap* heap, besom_held_root_visitor visitor,
 
 besom_status besom_write_snapshot(besom_heap* heap, besom_snapshot_write write, void* user,
                                   const besom_labeller* labeller, besom_snapshot* snapshot) {
+  if (heap == nullptr || write == nullptr) return refuse_null(heap, "write");
   struct Call {
     besom_snapshot_write write;
     void* user;
@@ -166,12 +173,14 @@ besom_status besom_write_snapshot(besom_heap* heap, besom_snapshot_write write, 
 
 besom_status besom_save_snapshot(besom_heap* heap, const char* name, const besom_labeller* labeller,
                                  besom_snapshot* snapshot) {
+  if (heap == nullptr || name == nullptr) return refuse_null(heap, "name");
   besom_labeller own = labeller != nullptr ? *labeller : besom_labeller{};
   return give_stats(heap, heap->heap->save_snapshot(name, to_cpp(own)), snapshot);
 }
 
 besom_status besom_verify(besom_heap* heap, besom_defect_visitor visitor, void* user,
                           uint64_t* defects) {
+  if (heap == nullptr) return BESOM_BAD_ARGUMENT;
   const besom::VerifyReport report = heap->heap->verify();
   if (defects != nullptr) *defects = report.defects.size();
   if (report.error) return give(heap, report.error);

@@ -16,6 +16,7 @@ using besom::Trailing;
 using besom::TypeDescriptor;
 using besom::detail::give;
 using besom::detail::number_of;
+using besom::detail::refuse_null;
 
 namespace {
 
@@ -95,7 +96,7 @@ TypeDescriptor standard_type(std::uint32_t standard) {
     case BESOM_WEAK_VALUE_TABLE:
       return besom::WeakValueTable::type();
   }
-  return {.size = 0};  // which is refused
+  __builtin_unreachable();
 }
 
 /// Defines the type that `make()` describes.
@@ -114,6 +115,9 @@ besom_status define(besom_heap* heap, besom_type* type, Make make) noexcept {
 }  // namespace
 
 besom_status besom_define(besom_heap* heap, const besom_descriptor* descriptor, besom_type* type) {
+  if (heap == nullptr || descriptor == nullptr || type == nullptr) {
+    return refuse_null(heap, descriptor == nullptr ? "descriptor" : "type");
+  }
   if (const char* fault = fault_of(*descriptor)) return give(heap, bad_type(fault));
   std::unique_ptr<besom::detail::CTrace> hook;
   if (descriptor->trace != nullptr) {
@@ -139,12 +143,21 @@ besom_status besom_define(besom_heap* heap, const besom_descriptor* descriptor, 
 }
 
 besom_status besom_define_standard(besom_heap* heap, besom_standard standard, besom_type* type) {
+  if (heap == nullptr || type == nullptr) return refuse_null(heap, "type");
   const std::uint32_t number = number_of(standard);
+  if (number > BESOM_WEAK_VALUE_TABLE) {
+    return give(heap, {.code = Errc::bad_type,
+                       .bytes = number,
+                       .limit = BESOM_WEAK_VALUE_TABLE,
+                       .detail = "standard: no ready-made type"});
+  }
   return define(heap, type, [&] { return standard_type(number); });
 }
 
 besom_status besom_describe(besom_heap* heap, besom_type type, besom_descriptor* descriptor,
                             besom_field* fields, uint64_t capacity) {
+  if (heap == nullptr || descriptor == nullptr) return refuse_null(heap, "descriptor");
+  if (fields == nullptr && capacity != 0) return refuse_null(heap, "fields");
   const TypeDescriptor* found = heap->heap->descriptor(type);
   if (found == nullptr) return give(heap, bad_type("no type of this heap"));
   *descriptor = {.name = found->name.c_str(),

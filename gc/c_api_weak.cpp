@@ -15,6 +15,7 @@ using besom::detail::EntryTable;
 using besom::detail::give;
 using besom::detail::give_heap_error;
 using besom::detail::give_object;
+using besom::detail::refuse_null;
 using besom::detail::root_refusal;
 
 namespace {
@@ -61,6 +62,7 @@ void finalize(void* user, besom::Heap&, void* agent) {
 }  // namespace
 
 besom_weak* besom_weak_new(besom_heap* heap, void* object, const char* label) {
+  if (heap == nullptr) return nullptr;
   if (const Error error = root_refusal(heap, object)) {
     give(heap, error);
     return nullptr;
@@ -80,10 +82,12 @@ void* besom_weak_get(const besom_weak* weak) {
 }
 
 besom_status besom_weak_check(const besom_weak* weak, besom_heap* heap, void** object) {
+  if (heap == nullptr || weak == nullptr) return refuse_null(heap, "weak");
   return give_object(heap, weak->handle.check(*heap->heap), object);
 }
 
 besom_status besom_weak_set(besom_weak* weak, void* object) {
+  if (weak == nullptr) return BESOM_BAD_ARGUMENT;
   if (weak->handle.is_stale()) return BESOM_STALE_HANDLE;
   if (const Error error = root_refusal(weak->owner, object)) return give(weak->owner, error);
   weak->handle.set(static_cast<Header*>(object));
@@ -91,6 +95,7 @@ besom_status besom_weak_set(besom_weak* weak, void* object) {
 }
 
 void* besom_weak_box_new(besom_heap* heap, besom_type type, besom_value target) {
+  if (heap == nullptr) return nullptr;
   if (!is_weak_box(heap->heap->descriptor(type))) return refuse_type(heap, type);
   void* box = besom::WeakBox::make(*heap->heap, {type}, Value::from_bits(target));
   if (box == nullptr) give_heap_error(heap);
@@ -98,6 +103,7 @@ void* besom_weak_box_new(besom_heap* heap, besom_type type, besom_value target) 
 }
 
 void* besom_ephemeron_new(besom_heap* heap, besom_type type, besom_value key, besom_value value) {
+  if (heap == nullptr) return nullptr;
   if (!is_entry_array(heap->heap->descriptor(type))) return refuse_type(heap, type);
   void* ephemeron =
       besom::Ephemeron::make(*heap->heap, {type}, Value::from_bits(key), Value::from_bits(value));
@@ -106,6 +112,7 @@ void* besom_ephemeron_new(besom_heap* heap, besom_type type, besom_value key, be
 }
 
 void* besom_table_new(besom_heap* heap, besom_type table, besom_type entries) {
+  if (heap == nullptr) return nullptr;
   if (!is_table(heap->heap->descriptor(table))) return refuse_type(heap, table);
   if (!is_entry_array(heap->heap->descriptor(entries))) return refuse_type(heap, entries);
   auto* made = static_cast<EntryTable*>(heap->heap->allocate(table));
@@ -118,38 +125,45 @@ void* besom_table_new(besom_heap* heap, besom_type table, besom_type entries) {
 }
 
 besom_status besom_table_put(besom_heap* heap, void* table, besom_value key, besom_value value) {
+  if (heap == nullptr) return BESOM_BAD_ARGUMENT;
   EntryTable* found = table_of(heap, table);
   if (found == nullptr) return give(heap, {.code = besom::Errc::bad_ref, .detail = "no table"});
   return give(heap, found->put(*heap->heap, Value::from_bits(key), Value::from_bits(value)));
 }
 
 besom_value besom_table_get(const besom_heap* heap, const void* table, besom_value key) {
+  if (heap == nullptr) return 0;
   const EntryTable* found = table_of(heap, table);
   return found != nullptr ? found->get(*heap->heap, Value::from_bits(key)).bits() : 0;
 }
 
 bool besom_table_contains(const besom_heap* heap, const void* table, besom_value key) {
+  if (heap == nullptr) return false;
   const EntryTable* found = table_of(heap, table);
   return found != nullptr && found->contains(*heap->heap, Value::from_bits(key));
 }
 
 bool besom_table_remove(besom_heap* heap, void* table, besom_value key) {
+  if (heap == nullptr) return false;
   EntryTable* found = table_of(heap, table);
   return found != nullptr && found->remove(*heap->heap, Value::from_bits(key));
 }
 
 uint32_t besom_table_size(const besom_heap* heap, const void* table) {
+  if (heap == nullptr) return 0;
   const EntryTable* found = table_of(heap, table);
   return found != nullptr ? found->size(*heap->heap) : 0;
 }
 
 uint32_t besom_table_capacity(const besom_heap* heap, const void* table) {
+  if (heap == nullptr) return 0;
   const EntryTable* found = table_of(heap, table);
   return found != nullptr ? found->capacity(*heap->heap) : 0;
 }
 
 void besom_table_each(const besom_heap* heap, const void* table, besom_entry_visitor visitor,
                       void* user) {
+  if (heap == nullptr || visitor == nullptr) return;
   const EntryTable* found = table_of(heap, table);
   if (found == nullptr) return;
   found->each(*heap->heap,
@@ -157,6 +171,7 @@ void besom_table_each(const besom_heap* heap, const void* table, besom_entry_vis
 }
 
 besom_guardian* besom_guardian_new(besom_heap* heap, besom_finalizer callback, void* user) {
+  if (heap == nullptr) return nullptr;
   auto* made = new (std::nothrow)
       besom_guardian{.guardian = {}, .callback = callback, .user = user, .owner = heap};
   if (made == nullptr) {
@@ -174,13 +189,16 @@ void besom_guardian_free(besom_guardian* guardian) { delete guardian; }
 
 besom_status besom_guard(besom_guardian* guardian, const void* object, const void* agent,
                          int32_t priority) {
+  if (guardian == nullptr) return BESOM_BAD_ARGUMENT;
   if (guardian->guardian.is_stale()) return BESOM_STALE_HANDLE;
   return give(guardian->owner, guardian->guardian.guard(object, agent, priority));
 }
 
 besom_status besom_guardian_next(besom_guardian* guardian, void** agent) {
-  *agent = nullptr;
+  if (guardian == nullptr) return BESOM_BAD_ARGUMENT;
+  if (agent != nullptr) *agent = nullptr;
   if (guardian->guardian.is_stale()) return BESOM_STALE_HANDLE;
+  if (agent == nullptr) return refuse_null(guardian->owner, "agent");
   const Result<void*> next = guardian->guardian.next();
   if (!next) return give(guardian->owner, next.error());
   *agent = *next;
@@ -188,17 +206,23 @@ besom_status besom_guardian_next(besom_guardian* guardian, void** agent) {
 }
 
 besom_status besom_guardian_make_all_ready(besom_guardian* guardian) {
+  if (guardian == nullptr) return BESOM_BAD_ARGUMENT;
   if (guardian->guardian.is_stale()) return BESOM_STALE_HANDLE;
   return give(guardian->owner, guardian->guardian.make_all_ready());
 }
 
 uint64_t besom_guardian_pending(const besom_guardian* guardian) {
+  if (guardian == nullptr) return 0;
   return guardian->guardian.pending();
 }
 
-uint64_t besom_guardian_ready(const besom_guardian* guardian) { return guardian->guardian.ready(); }
+uint64_t besom_guardian_ready(const besom_guardian* guardian) {
+  if (guardian == nullptr) return 0;
+  return guardian->guardian.ready();
+}
 
 besom_status besom_run_finalizers(besom_heap* heap, uint64_t limit, uint64_t* called) {
+  if (heap == nullptr) return BESOM_BAD_ARGUMENT;
   const Result<std::uint64_t> count = heap->heap->run_finalizers(limit);
   if (called != nullptr) *called = count ? *count : 0;
   return give(heap, count.error());

@@ -43,6 +43,8 @@ const char* name_of(Errc code) noexcept {
       return "abandoned";
     case Errc::write_failed:
       return "write_failed";
+    case Errc::bad_argument:
+      return "bad_argument";
   }
   return "unknown";
 }

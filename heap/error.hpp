@@ -30,6 +30,7 @@ enum class Errc : std::uint8_t {
   no_collect,          ///< Collections are forbidden: see Heap::forbid_collections().
   abandoned,           ///< A callback gave the collection up; nothing was freed.
   write_failed,        ///< A sink, or the system for a file, did not take what was written.
+  bad_argument,        ///< A null pointer where something is needed; `detail` names it.
 };
 
 /// The name of the code as it stands in the enumeration, e.g. "heap_limit".

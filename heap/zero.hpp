@@ -8,9 +8,10 @@
 
 namespace besom::detail {
 
-/// Writes zeros to `granules` granules from `first` on, a multiple of 16: for objects of a size
-/// that is known at run time only. A store for each granule, where memset's call, or the string
-/// instruction that compilers put in its place, takes as long as ten of them to begin.
+/// Writes zeros to `granules` granules, at least one, from `first` on, a multiple of 16: for
+/// objects of a size that is known at run time only. A store for each granule, where memset's call,
+/// or the string instruction that compilers put in its place, takes as long as ten of them to
+/// begin.
 inline void zero_granules(char* first, std::uint32_t granules) noexcept {
   char* const end = first + std::size_t{granules} * kGranuleBytes;
   do {

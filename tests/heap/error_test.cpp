@@ -12,7 +12,7 @@
 namespace besom::test {
 namespace {
 
-constexpr Errc kLastCode = Errc::write_failed;
+constexpr Errc kLastCode = Errc::bad_argument;
 
 }  // namespace
 

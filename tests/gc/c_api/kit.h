@@ -55,3 +55,4 @@ void test_roots(void);
 void test_weak_things(void);
 void test_inspection(void);
 void test_misuse(void);
+void test_null_arguments(void);

@@ -140,6 +140,7 @@ int main(void) {
   test_weak_things();
   test_inspection();
   test_misuse();
+  test_null_arguments();
   if (failures != 0) fprintf(stderr, "%d checks failed\n", failures);
   return failures != 0;
 }
