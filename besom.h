@@ -77,8 +77,8 @@ typedef enum besom_status {
 typedef struct besom_error {
   besom_status code;
   int system_errno;    ///< errno of the refused system call.
-  uint64_t bytes;      ///< Bytes asked for.
-  uint64_t limit;      ///< The limit that was met, in bytes.
+  uint64_t bytes;      ///< Bytes asked for; of what is wrong, not too much: the number that it is.
+  uint64_t limit;      ///< The limit that was met, or what the number is held against.
   const char* detail;  ///< Static text, or NULL.
   /// What the caller's own text called the thing, such as a key that no setting has; "" where there
   /// is no such text. A longer name is cut and ends in "...". Bytes that do not print are '?'.

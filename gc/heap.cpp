@@ -214,7 +214,8 @@ AllocationContract Heap::allocation_contract(std::uint64_t size_bytes) noexcept 
 Result<Header*> Heap::check(Ref<void> ref, TypeId type) noexcept {
   if (!collector_->is_own_thread()) [[unlikely]]
     return wrong_thread();
-  const Error bad_ref{.code = Errc::bad_ref, .bytes = ref.index()};
+  const Error bad_ref{
+      .code = Errc::bad_ref, .bytes = ref.index(), .detail = "no object of the type starts there"};
   if (!space_.is_object(ref.index())) return bad_ref;
   const Run run = space_.object_at(ref.index());
   auto* header = reinterpret_cast<Header*>(space_.base() + ref.index());

@@ -224,8 +224,8 @@ class BESOM_API Heap {
   [[nodiscard]] VerifyReport verify();
 
   /// Calls `visitor` for every object in address order, also for those that are dead but not yet
-  /// collected: collect() first to meet the live ones alone. Fails with reentrant and wrong_thread.
-  /// O(heap).
+  /// collected: collect() first to meet the live ones alone. Fails with reentrant and wrong_thread,
+  /// and with bad_argument for a null visitor. O(heap).
   Error each_object(ObjectVisitor visitor, void* user);
   /// How many objects of each type each_object() would visit, and how large they are. Fails with
   /// reentrant, wrong_thread and out_of_host_memory. O(heap).
@@ -240,14 +240,14 @@ class BESOM_API Heap {
   /// a heap snapshot that Chrome's DevTools load (docs/debugging.md). collect() first to see the
   /// live ones alone. Nothing is collected meanwhile. Takes host memory of 1/4096 of the heap, 64
   /// KiB and 12 to 36 bytes a root. Fails with write_failed when the sink does, with abandoned when
-  /// a callback visits or says something else from one walk to the next, and as census() does.
-  /// O(heap).
+  /// a callback visits or says something else from one walk to the next, with bad_argument where
+  /// the sink has no `write`, and as census() does. O(heap).
   [[nodiscard]] Result<SnapshotStats> write_snapshot(const SnapshotSink& sink,
                                                      const SnapshotLabeller& labeller = {});
   /// The same into the file `name`, which ends in ".heapsnapshot" for the viewer. It is written
   /// beside, readable by its owner alone, and then takes the place of a file of that name, which
   /// stays as it was when anything fails: write_failed then, with errno, also where `name` is
-  /// there and no regular file.
+  /// there and no regular file; bad_argument for a null name.
   [[nodiscard]] Result<SnapshotStats> save_snapshot(const char* name,
                                                     const SnapshotLabeller& labeller = {});
   /// Drops all roots, registrations and objects, after the release hooks of those that have one: as

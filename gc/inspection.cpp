@@ -9,6 +9,14 @@ namespace besom {
 using detail::Space;
 using detail::TypeTable;
 
+namespace {
+
+Error missing(const char* detail) noexcept {
+  return {.code = Errc::bad_argument, .detail = detail};
+}
+
+}  // namespace
+
 VerifyReport Heap::verify() {
   if (may_enter()) return collector_->verify();
   VerifyReport report;
@@ -18,6 +26,7 @@ VerifyReport Heap::verify() {
 
 Error Heap::each_object(ObjectVisitor visitor, void* user) {
   if (!may_enter()) return error_;
+  if (visitor == nullptr) return missing("each_object(): no visitor");
   collector_->read([&](const Space& space, const TypeTable& types) {
     detail::visit_objects(space, types, visitor, user);
     return true;
@@ -33,7 +42,9 @@ Result<Census> Heap::census() {
 
 Result<RootPath> Heap::path_to_root(Ref<void> ref) {
   if (!may_enter()) return error_;
-  if (!space_.is_object(ref.index())) return Error{.code = Errc::bad_ref, .bytes = ref.index()};
+  if (!space_.is_object(ref.index())) {
+    return Error{.code = Errc::bad_ref, .bytes = ref.index(), .detail = "no object starts there"};
+  }
   return collector_->read([&](const Space& space, const TypeTable& types) {
     return detail::find_path(space, types, *roots_, newest_, ref.index());
   });
@@ -47,6 +58,7 @@ Result<HeldRoots> Heap::held_roots() {
 Result<SnapshotStats> Heap::write_snapshot(const SnapshotSink& sink,
                                            const SnapshotLabeller& labeller) {
   if (!may_enter()) return error_;
+  if (sink.write == nullptr) return missing("write_snapshot(): a sink that writes nothing");
   return collector_->read([&](const Space& space, const TypeTable& types) {
     return detail::write_snapshot({.space = space,
                                    .types = types,
@@ -60,6 +72,7 @@ Result<SnapshotStats> Heap::write_snapshot(const SnapshotSink& sink,
 
 Result<SnapshotStats> Heap::save_snapshot(const char* name, const SnapshotLabeller& labeller) {
   if (!may_enter()) return error_;
+  if (name == nullptr) return missing("save_snapshot(): no name");
   struct Target {
     detail::ReplacedFile file;
     Error error;

@@ -64,15 +64,16 @@ Error Error::named(std::string_view text) const noexcept {
 std::size_t Error::write_message(char* buffer, std::size_t size) const noexcept {
   char needed[64] = "";
   char met[64] = "";
-  // Of what was said rather than asked for, the figures are what it was and what it is held
-  // against.
-  const bool is_wrong = code == Errc::bad_ref || code == Errc::bad_type || code == Errc::bad_option;
+  // Where memory was wanted, bytes; else what was given, and what it is held against.
+  const bool is_memory = (code >= Errc::reserve_failed && code <= Errc::out_of_host_memory) ||
+                         code == Errc::unbalanced || code == Errc::write_failed;
   if (bytes != 0) {
-    std::snprintf(needed, sizeof needed, ": %" PRIu64 "%s", bytes, is_wrong ? "" : " bytes needed");
+    std::snprintf(needed, sizeof needed, ": %" PRIu64 "%s", bytes,
+                  is_memory ? " bytes needed" : "");
   }
   if (limit != 0) {
-    std::snprintf(met, sizeof met, ", %s %" PRIu64 "%s", is_wrong ? "against" : "limit is", limit,
-                  is_wrong ? "" : " bytes");
+    std::snprintf(met, sizeof met, ", %s %" PRIu64 "%s", is_memory ? "limit is" : "against", limit,
+                  is_memory ? " bytes" : "");
   }
   char called[sizeof name + 8] = "";
   if (name[0] != '\0') std::snprintf(called, sizeof called, ": `%s`", name);

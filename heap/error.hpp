@@ -39,9 +39,10 @@ enum class Errc : std::uint8_t {
 /// What failed, with the figures that a message needs. Unused figures are 0.
 struct BESOM_API Error {
   Errc code = Errc::ok;
-  int system_errno = 0;          ///< errno of the refused system call.
-  std::uint64_t bytes = 0;       ///< Bytes asked for.
-  std::uint64_t limit = 0;       ///< The limit that was met, in bytes.
+  int system_errno = 0;  ///< errno of the refused system call.
+  /// Bytes asked for. Of what is wrong rather than too much: the number that it is.
+  std::uint64_t bytes = 0;
+  std::uint64_t limit = 0;       ///< The limit that was met, or what the number is held against.
   const char* detail = nullptr;  ///< Static text: which setting, which limit.
   /// What the caller's own text called the thing, such as a key that no setting has, or ""
   /// where there is no such text. A longer name is cut and ends in "...". Bytes that do not print

@@ -105,6 +105,14 @@ TEST_CASE("Walk: a visitor may read but is refused all else", "[gc][inspect][mis
   CHECK(kit.survivors() == 1);
 }
 
+TEST_CASE("Walk: what has to be called and is not there is an error", "[gc][inspect][misuse]") {
+  Kit kit;
+  CHECK(kit.heap.each_object(nullptr, nullptr).code == Errc::bad_argument);
+  CHECK(kit.heap.write_snapshot({}).error().code == Errc::bad_argument);
+  CHECK(kit.heap.save_snapshot(nullptr).error().code == Errc::bad_argument);
+  CHECK(kit.heap.verify().ok());
+}
+
 TEST_CASE("Census: counts and bytes by type, largest first, dead objects until collected",
           "[gc][inspect]") {
   Kit kit(exact_options());

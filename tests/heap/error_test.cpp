@@ -47,6 +47,8 @@ TEST_CASE("Error: the message holds code, bytes, limit, detail and errno", "[hea
 TEST_CASE("Error: what was wrong is no number of bytes", "[heap][error]") {
   CHECK(Error{.code = Errc::bad_type, .bytes = 24, .limit = 32, .detail = "size"}.message() ==
         "bad_type: 24, against 32 (size)");
+  CHECK(Error{.code = Errc::wrong_heap, .bytes = 1, .limit = 2}.message() ==
+        "wrong_heap: 1, against 2");
   CHECK(Error{.code = Errc::bad_ref, .bytes = 64, .detail = "no object starts there"}.message() ==
         "bad_ref: 64 (no object starts there)");
 }

@@ -18,7 +18,13 @@ static void errors_have_names_and_messages(void) {
   CHECK(strcmp(text, "heap_limit") == 0);
   CHECK(strcmp(besom_status_name(BESOM_OK), "ok") == 0);
   CHECK(strcmp(besom_status_name(BESOM_WRITE_FAILED), "write_failed") == 0);
+  CHECK(strcmp(besom_status_name(BESOM_BAD_ARGUMENT), "bad_argument") == 0);
   CHECK(strcmp(besom_status_name((besom_status)99), "unknown") == 0);
+  CHECK(strcmp(besom_status_name((besom_status)256), "unknown") == 0);
+  error.code = (besom_status)(256 + BESOM_HEAP_LIMIT);
+  CHECK(besom_error_message(&error, text, sizeof text) > 0 && strstr(text, "unknown") == text);
+  CHECK(strcmp(besom_cause_name((besom_cause)256), "unknown") == 0);
+  CHECK(besom_last_error(NULL)->code == BESOM_BAD_ARGUMENT);
   CHECK(strcmp(besom_cause_name(BESOM_CAUSE_ZEAL), "zeal") == 0);
   CHECK(strcmp(besom_version(), BESOM_VERSION) == 0);
 }
@@ -45,6 +51,16 @@ static void options_come_from_text(void) {
   CHECK(strstr(message, "`heap_min`") != NULL);
   CHECK(besom_options_parse(&options, "growth=nan", &error) == BESOM_BAD_OPTION);
   CHECK(strstr(error.detail, "growth") != NULL && strcmp(error.name, "nan") == 0);
+  CHECK(options.heap_max == 8 << 20);
+  options.log = (besom_log_level)99;
+  CHECK(besom_options_check(&options, NULL) == BESOM_BAD_OPTION);
+  CHECK(besom_options_parse(&options, "heap_max=1M", &error) == BESOM_BAD_OPTION);
+  CHECK(strstr(error.detail, "log") != NULL && error.bytes == 99);
+  options.log = BESOM_LOG_OFF;
+  options.struct_bytes -= 8;
+  CHECK(besom_options_parse(&options, "heap_max=1M", &error) == BESOM_BAD_OPTION);
+  CHECK(strstr(error.detail, "struct_bytes") != NULL);
+  options.struct_bytes += 8;
   CHECK(options.heap_max == 8 << 20);
   options.heap_initial = 9 << 20;
   CHECK(besom_options_check(&options, &error) == BESOM_BAD_OPTION);
