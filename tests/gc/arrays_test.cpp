@@ -126,6 +126,21 @@ TEST_CASE("Arrays: a length of more than 32 bits is too large and not cut",
   CHECK_ABORTS((*array)[k32Bits + 1], "array index");
 }
 
+TEST_CASE("Arrays: a length whose bytes wrap finds no small hole", "[gc][arrays][misuse]") {
+  Kit kit(exact_options());
+  std::vector<Handle<RefArray<Node>>> kept;
+  for (int i = 0; i < 2000; ++i) {
+    Handle<RefArray<Node>> array = kit.heap.make(kit.refs, 1);
+    if (i % 2 == 0) kept.push_back(std::move(array));
+  }
+  REQUIRE_FALSE(kit.heap.collect());
+  for (int i = 0; i < 10; ++i) {
+    CHECK(kit.heap.allocate(kit.refs, 1) != nullptr);
+    CHECK(kit.heap.allocate(kit.refs, (std::uint64_t{1} << 62) + 1) == nullptr);
+    CHECK(kit.heap.error().code == Errc::object_too_large);
+  }
+}
+
 TEST_CASE("Arrays: the embedder's own length has 32 bits", "[gc][arrays]") {
   Kit kit;
   Node* node = kit.heap.allocate(kit.node, 0xffffffff);
