@@ -68,7 +68,8 @@ int main(int argc, char** argv) {
       HandleScope scope(heap);
       const Local<Node> tree = require(scope.root(build(heap, type, depth + 1)), heap);
       const std::uint64_t nodes = count(tree.get());
-      std::cout << "stretch tree of depth " << depth + 1 << ": " << nodes << " nodes\n";
+      std::cout << "stretch tree of depth " << depth + 1 << ": "
+                << example::count_text(nodes, "node") << '\n';
       expect(nodes == nodes_of_depth(depth + 1), "the stretch tree is whole");
       program.did(nodes, "nodes");
     }
@@ -86,14 +87,16 @@ int main(int argc, char** argv) {
         nodes += count(require(scope.root(build(heap, type, d)), heap).get());
         if (i % 64 == 0) progress.at(d - kLeastDepth);
       }
-      std::cout << trees << " trees of depth " << d << ": " << nodes << " nodes\n";
+      std::cout << example::count_text(trees, "tree") << " of depth " << d << ": "
+                << example::count_text(nodes, "node") << '\n';
       expect(nodes == trees * nodes_of_depth(d), "every tree is whole");
       program.did(nodes, "nodes");
     }
 
     program.snapshot(heap);
     const std::uint64_t nodes = count(long_lived.get());
-    std::cout << "long-lived tree of depth " << depth << ": " << nodes << " nodes\n";
+    std::cout << "long-lived tree of depth " << depth << ": " << example::count_text(nodes, "node")
+              << '\n';
     expect(nodes == nodes_of_depth(depth), "the long-lived tree outlives every collection");
     program.did(nodes, "nodes");
   });

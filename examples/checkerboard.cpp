@@ -81,9 +81,9 @@ const CollectionStats& collect(Heap& heap, const char* what) {
   expect(!heap.collect(), "a collection cannot fail");
   const CollectionStats& stats = heap.last_collection();
   std::cout << what << ": collected in " << stats.pause_ns / 1'000'000 << " ms, "
-            << bytes_text(stats.live_bytes) << " live, " << stats.holes << " holes, the largest of "
-            << bytes_text(stats.largest_hole) << "; " << bytes_text(resident_bytes())
-            << " resident\n";
+            << bytes_text(stats.live_bytes) << " live, " << example::count_text(stats.holes, "hole")
+            << ", the largest of " << bytes_text(stats.largest_hole) << "; "
+            << bytes_text(resident_bytes()) << " resident\n";
   constexpr std::uint64_t kLimitNs = 30'000'000'000;
   expect(stats.pause_ns <= kLimitNs, "half a minute is enough for any collection");
   return stats;

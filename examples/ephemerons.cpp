@@ -93,12 +93,13 @@ void show_cycles(Heap& heap, const Types& types) {
               heap));
   value.reset();
   collect(heap);
-  std::cout << "key held: " << heap.last_collection().live_objects << " objects live\n";
+  std::cout << "key held: "
+            << example::count_text(heap.last_collection().live_objects, "live object") << '\n';
   expect(heap.last_collection().live_objects == 3, "key, value and ephemeron live");
   key.reset();
   collect(heap);
-  std::cout << "key dropped, the value refers to it: " << heap.last_collection().live_objects
-            << " object lives\n";
+  std::cout << "key dropped, the value refers to it: "
+            << example::count_text(heap.last_collection().live_objects, "live object") << '\n';
   expect(heap.last_collection().live_objects == 1, "the value did not keep its key");
   expect(ephemeron->is_broken(), "the ephemeron is broken");
 }
@@ -117,7 +118,7 @@ void show_one_key(Heap& heap, const Types& types, std::uint32_t count) {
   key.reset();
   collect(heap);
   expect(heap.last_collection().live_objects == 1, "every value has gone");
-  std::cout << count << " entries with one key: " << ms << " ms\n";
+  std::cout << example::count_text(count, "entry", "entries") << " with one key: " << ms << " ms\n";
 }
 
 }  // namespace

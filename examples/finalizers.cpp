@@ -182,8 +182,8 @@ int main(int argc, char** argv) {
       collect(heap);  // Files are scarcer than memory, so the program does not wait for that.
       require(heap.run_finalizers());
     }
-    std::cout << count << " files opened, at most " << most_open << " at a time; "
-              << heap.stats().finalizers_run << " closed by finalizers\n";
+    std::cout << example::count_text(count, "file") << " opened, at most " << most_open
+              << " at a time; " << heap.stats().finalizers_run << " closed by finalizers\n";
     expect(most_open <= 100, "dead files are closed");
 
     // What is left is handed out before the end, dead or not.
@@ -194,7 +194,7 @@ int main(int argc, char** argv) {
 
     held.clear();
     collect(heap);
-    std::cout << Buffer::released << " buffers freed by their release hook\n";
+    std::cout << example::count_text(Buffer::released, "buffer") << " freed by a release hook\n";
     expect(Buffer::released == count, "every buffer was freed");
     expect(heap.last_collection().live_objects == 0, "nothing is left");
     program.did(count, "files");

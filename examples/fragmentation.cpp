@@ -121,8 +121,9 @@ void draw(Heap& heap) {
     }
     std::cout << "|\n";
   }
-  std::cout << "  " << bytes_text(list.free_bytes()) << " free in " << list.num_free_blocks()
-            << " holes, the largest of " << bytes_text(largest) << "\n\n";
+  std::cout << "  " << bytes_text(list.free_bytes()) << " free in "
+            << example::count_text(list.num_free_blocks(), "hole") << ", the largest of "
+            << bytes_text(largest) << "\n\n";
 }
 
 void collect_and_draw(Heap& heap, const std::string& what) {
@@ -152,8 +153,8 @@ int main(int argc, char** argv) {
     Holdings holdings(heap, most);
 
     const std::uint64_t filled = fill(heap, small, holdings);
-    std::cout << filled << " objects of " << kSmall << " bytes, then\n  " << heap.error().message()
-              << '\n';
+    std::cout << example::count_text(filled, "object") << " of " << kSmall << " bytes, then\n  "
+              << heap.error().message() << '\n';
     draw(heap);
     expect(filled >= most - 1, "the whole heap can be used");
 
@@ -164,15 +165,16 @@ int main(int argc, char** argv) {
     expect(heap.allocate(large) == nullptr, "half of the heap is free, but in small holes");
     std::cout << "asking for " << kLarge << " bytes:\n  " << heap.error().message() << "\n\n";
     const std::uint64_t refilled = fill(heap, small, holdings);
-    std::cout << "asking for " << kSmall << " bytes again: " << refilled << " objects fit\n\n";
+    std::cout << "asking for " << kSmall
+              << " bytes again: " << example::count_text(refilled, "more object") << "\n\n";
     expect(refilled == filled / 2, "every hole is used again");
 
     holdings.filter([&](std::size_t) { return random.chance(40); });
     collect_and_draw(heap, "60 % dropped at random");
     const std::uint64_t room = room_for(heap, kLarge);
     const std::uint64_t fitted = fill(heap, large, holdings);
-    std::cout << "holes have room for " << room << " objects of " << kLarge << " bytes; " << fitted
-              << " were made\n\n";
+    std::cout << "holes have room for " << example::count_text(room, "object") << " of " << kLarge
+              << " bytes; made: " << fitted << "\n\n";
     expect(fitted == room, "no hole that is large enough is overlooked");
 
     const std::size_t half = holdings.count() / 2;

@@ -129,9 +129,10 @@ int main(int argc, char** argv) {
       }
       const auto end = std::chrono::steady_clock::now();
       using Milliseconds = std::chrono::duration<double, std::milli>;
-      std::cout << trees << " trees of depth " << d << ": top down "
-                << static_cast<int>(Milliseconds(half - begun).count()) << " ms, bottom up "
-                << static_cast<int>(Milliseconds(end - half).count()) << " ms\n";
+      std::cout << example::count_text(static_cast<std::uint64_t>(trees), "tree") << " of depth "
+                << d << ": top down " << static_cast<int>(Milliseconds(half - begun).count())
+                << " ms, bottom up " << static_cast<int>(Milliseconds(end - half).count())
+                << " ms\n";
       program.did(2 * trees * nodes_of_depth(d), "nodes");
     }
 

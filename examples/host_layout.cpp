@@ -336,8 +336,10 @@ int main(int argc, char** argv) {
     const std::uint64_t reachable = world.compare();
     expect(live == 2 * reachable + 2, "nothing but the reachable is left");
     expect(live <= with_stack, "the stack only keeps");
-    std::cout << reachable << " people reachable in " << people << " seats, " << live
-              << " objects live, " << with_stack - live << " more with the stack's words\n";
+    std::cout << example::count_text(reachable, "person", "people") << " reachable in "
+              << example::count_text(people, "seat") << ", "
+              << example::count_text(live, "live object") << ", " << with_stack - live
+              << " more with the stack's words\n";
 
     world.leave();
     expect(!heap.collect(), "a collection cannot fail");

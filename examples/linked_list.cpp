@@ -131,8 +131,8 @@ std::uint64_t count_by_recursion(const Cell* cell) {
 void collect(Heap& heap, std::uint64_t expected, const char* what) {
   expect(!heap.collect(), "a collection cannot fail");
   const besom::CollectionStats& stats = heap.last_collection();
-  std::cout << what << ": " << stats.live_objects << " cells live, collected in "
-            << static_cast<double>(stats.pause_ns / 10000) / 100 << " ms\n";
+  std::cout << what << ": " << example::count_text(stats.live_objects, "live cell")
+            << ", collected in " << static_cast<double>(stats.pause_ns / 10000) / 100 << " ms\n";
   expect(stats.live_objects == expected, "exactly what is reachable lives");
 }
 
@@ -154,7 +154,9 @@ int main(int argc, char** argv) {
       Handle<Cell> list = require(heap.make(type, 0, "list"), heap);
       list.set(nullptr);
       build(heap, type, length, list);
-      if (recurse) std::cout << count_by_recursion(list.get()) << " cells by recursion\n";
+      if (recurse)
+        std::cout << example::count_text(count_by_recursion(list.get()), "cell")
+                  << " by recursion\n";
       collect(heap, length, "whole");
 
       const std::uint64_t half = length / 2;

@@ -177,8 +177,10 @@ int main(int argc, char** argv) {
       if (now % 4096 == 0) progress.at(now);
     }
     program.did(requests, "requests");
-    std::cout << requests << " requests for " << keys << " keys, " << cache.size()
-              << " entries held: " << 100 * hits / requests << " % hits\n";
+    std::cout << example::count_text(requests, "request") << " for "
+              << example::count_text(keys, "key") << ", "
+              << example::count_text(cache.size(), "entry", "entries")
+              << " held: " << 100 * hits / requests << " % hits\n";
 
     // The right entries are those used last, in the order of their last use.
     std::uint64_t later = requests + 1;

@@ -269,13 +269,14 @@ int main(int argc, char** argv) {
     const std::uint32_t entries = ledger.close();
 
     for (int i = 0; i < 2; ++i) {
-      std::cout << "thread " << i << ": " << results[i].live_words << " words live, "
-                << results[i].dropped << " dropped in " << results[i].collections
-                << " collections\n"
+      std::cout << "thread " << i << ": " << example::count_text(results[i].live_words, "word")
+                << " live, " << results[i].dropped << " dropped in "
+                << example::count_text(results[i].collections, "collection") << '\n'
                 << results[i].census << "  a word lives by " << results[i].path << '\n';
       expect(results[i].dropped > 0, "words died and the hook was told");
     }
-    std::cout << "ledger: " << entries << " entries after " << turns << " turns\n";
+    std::cout << "ledger: " << example::count_text(entries, "entry", "entries") << " after "
+              << example::count_text(turns, "turn") << '\n';
     program.did(2 * steps, "words");
   });
 }

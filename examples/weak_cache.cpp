@@ -148,9 +148,10 @@ int main(int argc, char** argv) {
       cache.get(random.below(random.below(random.below(key_count) + 1) + 1));
       if (now % 4096 == 0) progress.at(now);
       if (now % std::max<std::uint64_t>(requests / 5, 1) == 0) {
-        std::cout << now << " requests: " << 100 * (cache.hits - tenth_hits) * 5 / requests
-                  << " % hits, " << cache.size() << " entries, " << heap.stats().collections
-                  << " collections\n";
+        std::cout << example::count_text(now, "request") << ": "
+                  << 100 * (cache.hits - tenth_hits) * 5 / requests << " % hits, "
+                  << example::count_text(cache.size(), "entry", "entries") << ", "
+                  << example::count_text(heap.stats().collections, "collection") << '\n';
         tenth_hits = cache.hits;
       }
     }
@@ -159,8 +160,9 @@ int main(int argc, char** argv) {
     cache.check();
 
     expect(!heap.collect(), "a collection cannot fail");
-    std::cout << "after a collection " << cache.size() << " entries, for " << recent
-              << " recent results and one that is kept\n";
+    std::cout << "after a collection " << example::count_text(cache.size(), "entry", "entries")
+              << ", for " << example::count_text(recent, "recent result")
+              << " and one that is kept\n";
     cache.check();
     expect(cache.size() <= recent + 1, "what nobody holds has left the cache");
     expect(cache.notes() == cache.size(), "and so have the notes about it");
@@ -169,7 +171,8 @@ int main(int argc, char** argv) {
     program.snapshot(heap);
     cache.forget_recent();
     expect(!heap.collect(), "a collection cannot fail");
-    std::cout << "after the recent ones were dropped " << cache.size() << " entry\n";
+    std::cout << "after the recent ones were dropped "
+              << example::count_text(cache.size(), "entry", "entries") << '\n';
     expect(cache.size() == 1 && cache.notes() == 1, "one entry is left");
     expect(!first_missed || first_missed.get() == kept.get(), "a weak handle to the rest is null");
     // The result, two tables with their arrays, the ring.

@@ -27,6 +27,14 @@ struct BESOM_API LogSink {
                                                  ...) const noexcept;
 };
 
+namespace detail {
+
+/// What follows the noun behind a count: "1 hole", "2 holes".
+[[nodiscard]] constexpr const char* plural(std::uint64_t count) noexcept {
+  return count == 1 ? "" : "s";
+}
+
+}  // namespace detail
 }  // namespace besom
 
 /// Trace lines stand on hot paths: release builds compile them out.

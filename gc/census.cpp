@@ -19,8 +19,9 @@ std::string Census::message() const {
   std::string text;
   const auto add = [&](std::uint64_t objects, std::uint64_t bytes, const char* name) {
     char figures[64];
-    std::snprintf(figures, sizeof figures, "%12" PRIu64 " objects %14" PRIu64 " bytes  ", objects,
-                  bytes);
+    // Columns: the noun is as wide in the singular.
+    std::snprintf(figures, sizeof figures, "%12" PRIu64 " object%-1s %14" PRIu64 " byte%-1s  ",
+                  objects, detail::plural(objects), bytes, detail::plural(bytes));
     text.append(figures).append(name).append("\n");
   };
   for (const CensusRow& row : rows()) add(row.objects, row.bytes, row.name());

@@ -233,20 +233,21 @@ void Collector::report(const CollectionStats& stats) noexcept {
     log_.log(LogLevel::warn, "collection %" PRIu64 " (%s): abandoned by a callback", stats.number,
              name_of(stats.cause));
   } else {
-    log_.log(LogLevel::debug, "swept in %" PRIu64 " us: %" PRIu64 " holes, largest %" PRIu64,
-             stats.sweep_ns / 1000, stats.holes, stats.largest_hole);
+    log_.log(LogLevel::debug, "swept in %" PRIu64 " us: %" PRIu64 " hole%s, largest %" PRIu64,
+             stats.sweep_ns / 1000, stats.holes, plural(stats.holes), stats.largest_hole);
     log_.log(LogLevel::info,
-             "%scollection %" PRIu64 " (%s): %" PRIu64 " KiB in %" PRIu64 " objects live, %" PRIu64
+             "%scollection %" PRIu64 " (%s): %" PRIu64 " KiB in %" PRIu64 " object%s live, %" PRIu64
              " KiB freed, %" PRIu64 " us",
              stats.minor ? "minor " : "", stats.number, name_of(stats.cause),
-             stats.live_bytes >> 10, stats.live_objects, stats.freed_bytes >> 10,
-             stats.pause_ns / 1000);
+             stats.live_bytes >> 10, stats.live_objects, plural(stats.live_objects),
+             stats.freed_bytes >> 10, stats.pause_ns / 1000);
   }
   if (stats.bad_refs != 0 || stats.bad_headers != 0) {
     log_.log(LogLevel::error,
-             "collection %" PRIu64 ": %" PRIu64 " bad refs and %" PRIu64
-             " bad headers, none followed; verify() names them",
-             stats.number, stats.bad_refs, stats.bad_headers);
+             "collection %" PRIu64 ": %" PRIu64 " bad ref%s and %" PRIu64
+             " bad header%s, none followed; verify() names them",
+             stats.number, stats.bad_refs, plural(stats.bad_refs), stats.bad_headers,
+             plural(stats.bad_headers));
   }
   if (listener_ != nullptr) listener_(listener_user_, last_);
 }

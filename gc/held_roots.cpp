@@ -104,8 +104,8 @@ void log_held_handles(const RootTable& roots, const LogSink& log) noexcept {
     }
     length += static_cast<std::size_t>(wanted);
   }
-  log.log(LogLevel::info, "heap destroyed with %" PRIu64 " handles held%s", roots.handle_count(),
-          labels);
+  log.log(LogLevel::info, "heap destroyed with %" PRIu64 " handle%s held%s", roots.handle_count(),
+          plural(roots.handle_count()), labels);
 }
 
 }  // namespace detail

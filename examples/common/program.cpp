@@ -154,13 +154,15 @@ void print_table(const Summary& summary, bool all) {
     print_row("reserved", bytes_text(heap.reserved) + ", and " + bytes_text(heap.table_bytes) +
                               " for side tables, used or not");
     print_row("capacity", bytes_text(heap.capacity) + ", " + bytes_text(heap.used) + " used");
-    print_row("freed", number(heap.freed_objects) + " objects, " + bytes_text(heap.freed_bytes));
+    print_row("freed",
+              count_text(heap.freed_objects, "object") + ", " + bytes_text(heap.freed_bytes));
     print_row("phases", duration_text(sums.roots_ns) + " roots, " + duration_text(sums.mark_ns) +
                             " mark, " + duration_text(sums.sweep_ns) + " sweep");
-    print_row("holes", number(last.holes) + ", the largest of " + bytes_text(last.largest_hole));
+    print_row("holes",
+              count_text(last.holes, "hole") + ", the largest of " + bytes_text(last.largest_hole));
     print_row("rescans", number(sums.mark_rescans) + " for want of mark stack");
-    print_row("damage",
-              number(sums.bad_refs) + " bad refs, " + number(sums.bad_headers) + " bad headers");
+    print_row("damage", count_text(sums.bad_refs, "bad ref") + ", " +
+                            count_text(sums.bad_headers, "bad header"));
   }
   print_row("result", summary.exit_code == kFine ? "checked, correct" : summary.message);
 }
@@ -224,7 +226,14 @@ void stop(const Error& error) { throw Stop{exit_code_for(error.code), error.mess
 
 std::string bytes_text(std::uint64_t bytes) {
   constexpr const char* kUnits[] = {"bytes", "KiB", "MiB", "GiB", "TiB"};
+std::string count_text(std::uint64_t count, const char* noun, const char* plural) {
+  const std::string number = std::to_string(count) + ' ';
+  if (count == 1) return number + noun;
+  return plural != nullptr ? number + plural : number + noun + 's';
+}
+
   auto value = static_cast<double>(bytes);
+  if (bytes < 1024) return count_text(bytes, "byte");
   std::size_t unit = 0;
   for (; value >= 1024 && unit + 1 < std::size(kUnits); ++unit) value /= 1024;
   char text[32];

@@ -44,6 +44,9 @@ inline void expect(bool holds, const char* what) {
     throw Stop{kFailed, std::string("self-check failed: ") + what};
 }
 
+/// E.g. "1 hole", "3 holes"; with a plural of its own, "2 entries".
+[[nodiscard]] std::string count_text(std::uint64_t count, const char* noun,
+                                     const char* plural = nullptr);
 /// E.g. "12.3 MiB".
 [[nodiscard]] std::string bytes_text(std::uint64_t bytes);
 

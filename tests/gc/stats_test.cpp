@@ -147,7 +147,7 @@ TEST_CASE("Log: collections at info, phases at debug, nothing when off", "[gc][s
   };
   CHECK(run(LogLevel::off) == 0);
   CHECK(run(LogLevel::error) == 1);
-  CHECK(lines.text[0].find("1 bad refs") != std::string::npos);
+  CHECK(lines.text[0].find("1 bad ref and 0 bad headers") != std::string::npos);
   CHECK(run(LogLevel::info) == 3);
   CHECK(lines.text[0].find("collection 1 (requested)") != std::string::npos);
   CHECK(run(LogLevel::debug) >= 7);
