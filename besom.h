@@ -57,7 +57,7 @@ typedef enum besom_status {
   BESOM_RESERVE_FAILED,      ///< The system refused address space; nothing was created.
   BESOM_COMMIT_FAILED,       ///< The system refused memory while growing; a later try may succeed.
   BESOM_HEAP_LIMIT,          ///< heap_max is full of live objects.
-  BESOM_OBJECT_TOO_LARGE,    ///< No heap of these options could ever hold the object.
+  BESOM_OBJECT_TOO_LARGE,    ///< No heap of these options could hold the object: see `limit`.
   BESOM_OUT_OF_HOST_MEMORY,  ///< malloc or a side table's mapping failed.
   BESOM_BAD_REF,             ///< Not the start of a live object, or of another type.
   BESOM_BAD_TYPE,            ///< A descriptor that contradicts itself, or an id of no type here.
@@ -80,6 +80,7 @@ typedef struct besom_error {
   uint64_t bytes;      ///< Bytes asked for; of what is wrong, not too much: the number that it is.
   uint64_t limit;      ///< The limit that was met, or what the number is held against.
   const char* detail;  ///< Static text, or NULL.
+  uint64_t used;       ///< Bytes in objects when a heap was full.
   /// What the caller's own text called the thing, such as a key that no setting has; "" where there
   /// is no such text. A longer name is cut and ends in "...". Bytes that do not print are '?'.
   char name[24];
@@ -88,8 +89,8 @@ typedef struct besom_error {
 /// Name of the code without its prefix, in lower case: "heap_limit".
 BESOM_API const char* besom_status_name(besom_status code);
 /// Writes one line without newline, cut to `size` bytes with the zero; e.g. "heap_limit: 32 bytes
-/// needed, limit is 67108864 bytes (heap_max)". Returns the length of the whole line, as snprintf.
-/// `buffer` may be NULL where that is all that is wanted.
+/// needed, 67108848 of 67108864 bytes in use (heap_max)". Returns the length of the whole line, as
+/// snprintf. `buffer` may be NULL where that is all that is wanted.
 BESOM_API size_t besom_error_message(const besom_error* error, char* buffer, size_t size);
 /// What failed last in this heap; code BESOM_OK before anything did. Changes with the next failure.
 /// Of NULL, an error that says so.

@@ -88,6 +88,7 @@ template <class Enum>
                         .bytes = error.bytes,
                         .limit = error.limit,
                         .detail = error.detail,
+                        .used = error.used,
                         .name = ""};
   static_assert(sizeof result.name == sizeof error.name);
   for (std::size_t i = 0; i < sizeof result.name; ++i) result.name[i] = error.name[i];

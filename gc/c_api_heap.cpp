@@ -228,7 +228,8 @@ size_t besom_error_message(const besom_error* error, char* buffer, size_t size) 
                .system_errno = error->system_errno,
                .bytes = error->bytes,
                .limit = error->limit,
-               .detail = error->detail}
+               .detail = error->detail,
+               .used = error->used}
       .named({error->name, strnlen(error->name, sizeof error->name)})
       .write_message(buffer, size);
 }

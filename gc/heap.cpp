@@ -171,10 +171,15 @@ __attribute__((noinline)) void* Heap::allocate_slow(TypeId type, std::uint64_t l
     return fail({.code = Errc::bad_type, .bytes = type, .detail = "no type of this heap"});
   }
   const std::uint64_t bytes = size_bytes(types[type], length);
-  const std::uint64_t greatest = std::min<std::uint64_t>(options_.heap_max, FreeList::kMaxEnd);
-  if (bytes > greatest / kGranuleBytes * kGranuleBytes - FreeList::kAlign) {
-    return fail(
-        {.code = Errc::object_too_large, .bytes = bytes, .limit = greatest, .detail = "heap_max"});
+  // Null's granule is no object's.
+  const std::uint64_t greatest = std::min<std::uint64_t>(options_.heap_max, FreeList::kMaxEnd) /
+                                     kGranuleBytes * kGranuleBytes -
+                                 FreeList::kAlign;
+  if (bytes > greatest) {
+    return fail({.code = Errc::object_too_large,
+                 .bytes = bytes,
+                 .limit = greatest,
+                 .detail = "the largest object of a heap of this heap_max"});
   }
   if (length > kMostElements) {  // of nothing: others would not have fitted
     return fail({.code = Errc::object_too_large, .detail = "length: a header counts up to 2^32-1"});

@@ -5,7 +5,11 @@
 #include <cstdio>
 #include <cstring>
 
+#include "freelist/log.hpp"
+
 namespace besom {
+
+using detail::plural;
 
 const char* name_of(Errc code) noexcept {
   switch (code) {
@@ -63,17 +67,22 @@ Error Error::named(std::string_view text) const noexcept {
 
 std::size_t Error::write_message(char* buffer, std::size_t size) const noexcept {
   char needed[64] = "";
-  char met[64] = "";
+  char met[96] = "";
   // Where memory was wanted, bytes; else what was given, and what it is held against.
   const bool is_memory = (code >= Errc::reserve_failed && code <= Errc::out_of_host_memory) ||
                          code == Errc::unbalanced || code == Errc::write_failed;
-  if (bytes != 0) {
-    std::snprintf(needed, sizeof needed, ": %" PRIu64 "%s", bytes,
-                  is_memory ? " bytes needed" : "");
+  if (bytes != 0 && is_memory) {
+    std::snprintf(needed, sizeof needed, ": %" PRIu64 " byte%s needed", bytes, plural(bytes));
+  } else if (bytes != 0) {
+    std::snprintf(needed, sizeof needed, ": %" PRIu64, bytes);
   }
-  if (limit != 0) {
-    std::snprintf(met, sizeof met, ", %s %" PRIu64 "%s", is_memory ? "limit is" : "against", limit,
-                  is_memory ? " bytes" : "");
+  if (used != 0) {
+    std::snprintf(met, sizeof met, ", %" PRIu64 " of %" PRIu64 " byte%s in use", used, limit,
+                  plural(limit));
+  } else if (limit != 0 && is_memory) {
+    std::snprintf(met, sizeof met, ", limit is %" PRIu64 " byte%s", limit, plural(limit));
+  } else if (limit != 0) {
+    std::snprintf(met, sizeof met, ", against %" PRIu64, limit);
   }
   char called[sizeof name + 8] = "";
   if (name[0] != '\0') std::snprintf(called, sizeof called, ": `%s`", name);

@@ -17,7 +17,7 @@ enum class Errc : std::uint8_t {
   reserve_failed,      ///< The system refused address space; nothing was created.
   commit_failed,       ///< The system refused memory while growing; a later try may succeed.
   heap_limit,          ///< HeapOptions::heap_max is full of live objects.
-  object_too_large,    ///< No heap of these options could ever hold the object.
+  object_too_large,    ///< No heap of these options could ever hold it; `limit` bytes it could.
   out_of_host_memory,  ///< malloc or a side table's mapping failed.
   bad_ref,             ///< Not the start of a live object, or of another type.
   bad_type,            ///< A descriptor that contradicts itself, or an id of no type here.
@@ -44,6 +44,7 @@ struct BESOM_API Error {
   std::uint64_t bytes = 0;
   std::uint64_t limit = 0;       ///< The limit that was met, or what the number is held against.
   const char* detail = nullptr;  ///< Static text: which setting, which limit.
+  std::uint64_t used = 0;        ///< Bytes in objects when a heap was full.
   /// What the caller's own text called the thing, such as a key that no setting has, or ""
   /// where there is no such text. A longer name is cut and ends in "...". Bytes that do not print
   /// are '?'.
@@ -52,7 +53,7 @@ struct BESOM_API Error {
   explicit operator bool() const noexcept { return code != Errc::ok; }
   /// The same error with `text` as its name.
   [[nodiscard]] Error named(std::string_view text) const noexcept;
-  /// One line without newline, e.g. "heap_limit: 32 bytes needed, limit is 67108864 bytes
+  /// One line without newline, e.g. "heap_limit: 32 bytes needed, 67108848 of 67108864 bytes in use
   /// (heap_max)".
   [[nodiscard]] std::string message() const;
   /// The same into `buffer`, cut to `size` bytes with its zero. Allocates nothing. Returns the

@@ -9,13 +9,19 @@
 #include "tests/gc/c_api/kit.h"
 
 static void errors_have_names_and_messages(void) {
-  besom_error error = {BESOM_HEAP_LIMIT, 0, 32, 1 << 20, "heap_max", ""};
+  besom_error error = {BESOM_HEAP_LIMIT, 0, 32, 1 << 20, "heap_max", 0, ""};
+  const char* full = "heap_limit: 1 byte needed, 48 of 64 bytes in use (heap_max)";
   const char* line = "heap_limit: 32 bytes needed, limit is 1048576 bytes (heap_max)";
   char text[100];
   CHECK(besom_error_message(&error, text, sizeof text) == strlen(line));
   CHECK(strcmp(text, line) == 0);
   CHECK(besom_error_message(&error, text, 11) == strlen(line));
   CHECK(strcmp(text, "heap_limit") == 0);
+  error.bytes = 1;
+  error.limit = 64;
+  error.used = 48;
+  CHECK(besom_error_message(&error, text, sizeof text) == strlen(full));
+  CHECK(strcmp(text, full) == 0);
   CHECK(strcmp(besom_status_name(BESOM_OK), "ok") == 0);
   CHECK(strcmp(besom_status_name(BESOM_WRITE_FAILED), "write_failed") == 0);
   CHECK(strcmp(besom_status_name(BESOM_BAD_ARGUMENT), "bad_argument") == 0);
