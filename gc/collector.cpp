@@ -330,16 +330,26 @@ void Collector::finish(CollectionStats& stats) noexcept {
                        marker_.work());
   }
   space.note_allocated(used_before - used_after_collection_);
+  if (!stats.minor) give_back(stats);
+  note_holes(stats);
+}
+
+/// Not after a minor collection: what it freed is used again before the next full one.
+void Collector::give_back(CollectionStats& stats) noexcept {
+  Space& space = heap_.space_;
   constexpr std::uint64_t kWorthACall = 1 << 20;
   const std::uint64_t kept = pacer_.kept_bytes(stats.cause == Cause::requested);
-  if (space.resident_bytes() > kept + kWorthACall) {
-    if (stats.cause == Cause::requested) {
-      stats.returned = space.discard_all();
-      marker_.marks().discard_zeros_below(space.untouched());
-    } else {
-      stats.returned = space.discard_holes(64 << 10, space.resident_bytes() - kept);
-    }
+  if (space.resident_bytes() <= kept + kWorthACall) return;
+  if (stats.cause == Cause::requested) {
+    stats.returned = space.discard_all();
+    marker_.marks().discard_zeros_below(space.untouched());
+  } else {
+    stats.returned = space.discard_holes(64 << 10, space.resident_bytes() - kept);
   }
+}
+
+void Collector::note_holes(CollectionStats& stats) const noexcept {
+  const Space& space = heap_.space_;
   stats.holes = space.free_list().num_free_blocks();
   stats.largest_hole = space.free_list().largest_free_block();
   stats.committed = space.arena().committed();

@@ -153,6 +153,8 @@ class Collector {
   std::uint32_t until_zeal_ = 0;         ///< 1: the next allocation collects.
   std::uint32_t forbidden_ = 0;
   bool collect_deferred_ = false;  ///< A finalizer asked for a collection.
+  void give_back(CollectionStats& stats) noexcept;
+  void note_holes(CollectionStats& stats) const noexcept;
   bool overdue_ = false;  ///< Where it was not allowed, the heap grew instead of collecting.
   std::atomic<Phase> phase_ = Phase::idle;
   std::uint64_t recoveries_ = 0;

@@ -15,6 +15,7 @@ Pacer::Pacer(const HeapOptions& options) noexcept
 
 void Pacer::note_collection(std::uint64_t live_bytes, std::uint64_t used_bytes) noexcept {
   note_minor(live_bytes, used_bytes);
+  recent_peak_ -= recent_peak_ / 8;
   const std::uint64_t patience = live_bytes > used_bytes / 2 ? kBuildingPatience : 1;
   pace_ = kPaceBytes + kPaceFactor * patience * live_bytes;
   note_external();
@@ -32,7 +33,7 @@ void Pacer::note_collection(std::uint64_t live_bytes, std::uint64_t used_bytes) 
 
 void Pacer::note_minor(std::uint64_t live_bytes, std::uint64_t used_bytes) noexcept {
   live_ = live_bytes;
-  recent_peak_ = std::max(used_bytes, recent_peak_ - recent_peak_ / 8);
+  recent_peak_ = std::max(used_bytes, recent_peak_);
 }
 
 bool Pacer::add_external(std::uint64_t bytes) noexcept {

@@ -53,15 +53,16 @@ class Pacer {
   /// The external bytes there are outlived a collection, or an attempt at one.
   void note_external() noexcept { external_after_ = external_; }
 
-  /// How much memory stays with the heap after a collection. As a rule what it used before one of
-  /// the last dozen, since giving that back would only cost page faults; when the embedder asked
-  /// for the collection, little more than what is live.
+  /// How much memory stays with the heap after a full collection. As a rule what it used before one
+  /// of the last dozen, or between them, since giving that back would only cost page faults; when
+  /// the embedder asked for the collection, little more than what is live.
   [[nodiscard]] std::uint64_t kept_bytes(bool requested) const noexcept;
 
   /// `used_bytes`: what objects took before it, the dead ones included.
   void note_collection(std::uint64_t live_bytes, std::uint64_t used_bytes) noexcept;
 
-  /// The same for a minor collection, which does not tell how much really lives.
+  /// The same for a minor collection, which does not tell how much really lives, nor lets a peak be
+  /// forgotten: there may be a dozen of them before what is free now is used again.
   void note_minor(std::uint64_t live_bytes, std::uint64_t used_bytes) noexcept;
 
   /// The capacity to grow to so that `needed` more bytes fit, at most `limit`: a step of an eighth,
@@ -80,7 +81,7 @@ class Pacer {
   std::uint64_t external_ = 0;
   std::uint64_t external_after_ = 0;  ///< After the last full collection.
   std::uint64_t external_room_ = kPaceBytes;
-  std::uint64_t recent_peak_ = 0;  ///< Of used bytes; forgotten by an eighth a collection.
+  std::uint64_t recent_peak_ = 0;  ///< Of used bytes; forgotten by an eighth a full collection.
 };
 
 }  // namespace besom::detail

@@ -260,15 +260,23 @@ std::uint64_t Space::touched_end() const noexcept {
 }
 
 std::uint64_t Space::discard_holes(std::uint64_t least, std::uint64_t most) noexcept {
-  std::uint64_t discarded = 0;
   // Millions of small holes need no walk.
   if (free_list_.largest_free_block() < least) return 0;
-  for (const Run hole : free_list_.free_blocks()) {
-    if (discarded >= most) break;
-    if (hole.size_bytes < least || hole.index >= touched_end()) continue;
-    const std::uint64_t used = std::min<std::uint64_t>(hole.size_bytes, touched_end() - hole.index);
-    discarded += arena_.discard(hole.index, used);
-  }
+  const auto each_hole = [&](auto visit) {
+    for (const Run hole : free_list_.free_blocks()) {
+      if (hole.size_bytes < least || hole.index >= touched_end()) continue;
+      visit(hole.index, std::min<std::uint64_t>(hole.size_bytes, touched_end() - hole.index));
+    }
+  };
+  std::uint64_t kept = 0;
+  each_hole([&](std::uint32_t, std::uint64_t bytes) { kept += bytes; });
+  kept -= std::min(kept, most);
+  std::uint64_t discarded = 0;
+  each_hole([&](std::uint32_t index, std::uint64_t bytes) {
+    const std::uint64_t here = std::min(kept, bytes);
+    kept -= here;
+    if (here != bytes) discarded += arena_.discard(index + here, bytes - here);
+  });
   resident_ -= std::min(resident_, discarded);
   return discarded;
 }

@@ -108,8 +108,9 @@ class Space {
   void set_poison(bool on) noexcept { poison_ = on; }
   void poison_run(Run run) noexcept;
 
-  /// Gives the pages of holes back to the system where a hole spans at least `least` bytes, until
-  /// `most` bytes have gone. Returns the bytes given back.
+  /// Gives the pages of holes back to the system where a hole spans at least `least` bytes: the
+  /// topmost `most` bytes of these, since the lowest are used again first. Returns the bytes given
+  /// back. O(holes).
   std::uint64_t discard_holes(std::uint64_t least, std::uint64_t most) noexcept;
   /// Gives all back that is not needed for the objects: every whole page of a hole, and the pages
   /// of side tables that say nothing. Windows have to be retired. Returns the bytes of arena given

@@ -2,6 +2,7 @@
 /// back.
 
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #include <vector>
 
@@ -321,6 +322,107 @@ TEST_CASE("Memory: what a steady program uses again is not given back", "[gc][me
     static_cast<void>(kit.heap.allocate(kit.block));
   CHECK(FaultSystem::calls(SystemCall::discard) == 0);
   CHECK(FaultSystem::calls(SystemCall::commit) == 0);
+}
+
+namespace {
+
+/// A program with data that it keeps, trees of some turns' life, and much that dies at once; all of
+/// it `turns` times. Returns the pages that it touched for the first time, or again.
+long work_in_turns(Kit& kit, int turns) {
+  rusage before{};
+  REQUIRE(getrusage(RUSAGE_SELF, &before) == 0);
+  for (int turn = 0; turn < turns; ++turn) {
+    HandleScope scope(kit.heap);
+    static_cast<void>(scope.root(tree(kit, scope, 14 + static_cast<std::uint32_t>(turn) % 4)));
+    for (int i = 0; i < 300'000; ++i) REQUIRE(kit.heap.allocate(kit.node) != nullptr);
+  }
+  rusage after{};
+  REQUIRE(getrusage(RUSAGE_SELF, &after) == 0);
+  return after.ru_minflt - before.ru_minflt;
+}
+
+}  // namespace
+
+TEST_CASE("Memory: what minor collections use again is not given back at the full ones",
+          "[gc][memory][generational]") {
+  HeapOptions options = exact_options(256 * kMiB);
+  options.generational = true;
+  options.system = &FaultSystem::table();
+  Kit kit(options);
+  Handle<Node> kept(kit.heap, nullptr);
+  {
+    HandleScope scope(kit.heap);
+    kept.set(tree(kit, scope, 18));
+  }
+  work_in_turns(kit, 20);
+  FaultSystem::reset();
+  const std::uint64_t collections = kit.heap.stats().collections;
+  const long pages = work_in_turns(kit, 40);
+  CHECK(kit.heap.stats().collections > collections + 30);
+  CHECK(FaultSystem::calls(SystemCall::discard) <= 20);
+  // 160 MiB are allocated, some 40,000 pages.
+  if (kProcessTells) CHECK(pages < 4000);
+}
+
+TEST_CASE("Memory: what a generational heap once used goes back in time",
+          "[gc][memory][generational]") {
+  HeapOptions options = exact_options(256 * kMiB);
+  options.generational = true;
+  Kit kit(options);
+  Handle<Node> kept(kit.heap, nullptr);
+  {
+    HandleScope scope(kit.heap);
+    static_cast<void>(scope.root(tree(kit, scope, 21)));
+  }
+  {
+    HandleScope scope(kit.heap);
+    kept.set(tree(kit, scope, 16));
+  }
+  const char* base = detail::base_of(kit.heap);
+  const auto resident = [&] {
+    return resident_bytes(const_cast<char*>(base), kit.heap.stats().committed);
+  };
+  CHECK(resident() > 60 * kMiB);
+  std::uint64_t least = ~std::uint64_t{0};
+  for (int round = 0; round < 40 && least > 32 * kMiB; ++round) {
+    for (std::uint64_t i = 0; i < 64 * kMiB / 64; ++i) {
+      REQUIRE(kit.heap.allocate(kit.block) != nullptr);
+    }
+    least = std::min(least, resident());
+  }
+  CHECK(least <= 32 * kMiB);
+  CHECK(kit.heap.verify().ok());
+}
+
+TEST_CASE("Memory: of what is too much the topmost goes, for the lowest is used again first",
+          "[gc][memory]") {
+  HeapOptions options = fixed_options(64 * kMiB, false);
+  Result<detail::Space> created = detail::Space::create(options, LogSink{});
+  REQUIRE(created);
+  detail::Space& space = *created;
+  REQUIRE_FALSE(space.grow(64 * kMiB));
+  constexpr std::uint32_t kPiece = 4 << 20;
+  std::vector<Run> pieces;
+  for (int i = 0; i < 8; ++i) {
+    char* piece = space.allocate(kPiece / 16);
+    REQUIRE(piece != nullptr);
+    std::memset(piece, 1, kPiece);
+    pieces.push_back({detail::index_of(piece), kPiece});
+  }
+  space.note_allocated(8 * kPiece);
+  for (std::size_t i = 0; i < pieces.size(); i += 2) space.release(pieces[i]);
+  // Two MiB of these lie behind the last piece, up to the end of its huge page.
+  const std::uint64_t given = space.discard_holes(64 << 10, 8 << 20);
+  CHECK(given <= 8 << 20);
+  CHECK(given >= (8 << 20) - 3 * 4096);
+  const auto lives = [&](Run piece) {
+    return resident_bytes(space.base() + (piece.index + 4095) / 4096 * 4096, kPiece - 8192);
+  };
+  CHECK(lives(pieces[0]) == kPiece - 8192);
+  CHECK(lives(pieces[2]) == kPiece - 8192);
+  CHECK(lives(pieces[4]) <= kPiece / 2 + 8192);
+  CHECK(lives(pieces[6]) == 0);
+  for (std::size_t i = 1; i < pieces.size(); i += 2) CHECK(lives(pieces[i]) == kPiece - 8192);
 }
 
 }  // namespace besom::test
