@@ -732,7 +732,7 @@ BESOM_API const char* besom_cause_name(besom_cause cause);
 typedef struct besom_collection {
   uint64_t number;  ///< Counts from 1.
   uint8_t cause;    ///< A besom_cause.
-  bool abandoned;   ///< Nothing was freed; live_bytes counts all there is.
+  bool abandoned;   ///< Nothing was freed; live_bytes and live_objects count all there is.
   bool minor;       ///< Marked the young alone.
   uint64_t live_bytes, live_objects, freed_bytes, freed_objects;
   uint64_t roots_ns, mark_ns, weak_ns, sweep_ns, pause_ns;
@@ -750,7 +750,8 @@ typedef struct besom_stats {
   uint64_t capacity;  ///< Bytes that objects may take before the heap grows.
   uint64_t used;      ///< In objects, dead ones included.
   uint64_t committed, reserved;
-  uint64_t table_bytes;  ///< Side tables.
+  uint64_t table_bytes;     ///< Side tables: memory that they take at most, by what was used.
+  uint64_t table_reserved;  ///< Their address space, sized for heap_max.
   uint64_t external, allocated;
   uint64_t pause_ns, pause_max_ns, freed_bytes, freed_objects;
   uint64_t finalizers_run, finalizers_failed, released;

@@ -109,6 +109,7 @@ BESOM_SAME(used);
 BESOM_SAME(committed);
 BESOM_SAME(reserved);
 BESOM_SAME(table_bytes);
+BESOM_SAME(table_reserved);
 BESOM_SAME(external);
 BESOM_SAME(allocated);
 BESOM_SAME(pause_ns);

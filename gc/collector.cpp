@@ -172,7 +172,7 @@ bool Collector::collect(Cause cause) noexcept {
   stats.number = last_.number + 1;
   stats.cause = cause;
   stats.minor = is_minor(cause);
-  const std::uint64_t begun = now_ns();
+  begun_ns_ = now_ns();
   heap_.space_.retire_windows();
   mark(stats);
   if (!stats.abandoned) {
@@ -189,7 +189,6 @@ bool Collector::collect(Cause cause) noexcept {
     busy.enter(Phase::sweeping);
     keep_all(stats);
   }
-  stats.pause_ns = now_ns() - begun;
   account(stats);
   busy.enter(Phase::reporting);
   report(stats);
@@ -210,6 +209,7 @@ void Collector::free_unmarked(CollectionStats& stats) noexcept {
 }
 
 void Collector::account(CollectionStats& stats) noexcept {
+  stats.pause_ns = now_ns() - begun_ns_;
   stats.external = pacer_.external();
   overdue_ = false;
   if (stats.cause == Cause::zeal) until_zeal_ = heap_.options_.zeal.collect_every;
@@ -401,6 +401,16 @@ void Collector::reset() noexcept {
   overdue_ = false;
 }
 
+/// All tables are indexed by place in the arena, but for the mark stack, whose beginning is kept.
+std::uint64_t Collector::table_bytes_used(std::uint64_t reserved) const noexcept {
+  constexpr std::uint64_t kRounding = 64 << 10;  // pages that each table begins and ends in
+  const std::uint64_t untouched = heap_.space_.untouched();
+  // Tables are below a quarter of heap_max and a MiB, and that is below 2^33: no overflow.
+  const std::uint64_t share =
+      reserved * (untouched >> kGranuleShift) / (heap_.options_.heap_max >> kGranuleShift);
+  return std::min(reserved, share + Marker::kKeptStackBytes + kRounding);
+}
+
 HeapStats Collector::stats() const noexcept {
   const Space& space = heap_.space_;
   HeapStats stats = totals_;
@@ -409,7 +419,8 @@ HeapStats Collector::stats() const noexcept {
   stats.external = pacer_.external();
   stats.committed = space.arena().committed();
   stats.reserved = space.arena().reserved();
-  stats.table_bytes = space.table_bytes() + marker_.table_bytes() + releaser_.table_bytes();
+  stats.table_reserved = space.table_bytes() + marker_.table_bytes() + releaser_.table_bytes();
+  stats.table_bytes = table_bytes_used(stats.table_reserved);
   stats.allocated += allocated_since_collection();
   return stats;
 }

@@ -161,6 +161,8 @@ class Collector {
   const void* thread_ = nullptr;
   CollectionListener listener_ = nullptr;
   void* listener_user_ = nullptr;
+  [[nodiscard]] std::uint64_t table_bytes_used(std::uint64_t reserved) const noexcept;
 };
 
 }  // namespace besom::detail
+  std::uint64_t begun_ns_ = 0;  ///< When the collection under way began.

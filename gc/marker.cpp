@@ -324,9 +324,8 @@ bool Marker::trace_within(std::uint32_t granule, std::uint32_t end, Run part) no
 }
 
 void Marker::trim() noexcept {
-  constexpr std::uint64_t kKeptBytes = 256 << 10;
-  if (std::uint64_t{stack_peak_} * sizeof(std::uint32_t) > kKeptBytes) {
-    stack_table_.discard_from(kKeptBytes / sizeof(std::uint32_t));
+  if (std::uint64_t{stack_peak_} * sizeof(std::uint32_t) > kKeptStackBytes) {
+    stack_table_.discard_from(kKeptStackBytes / sizeof(std::uint32_t));
   }
 }
 

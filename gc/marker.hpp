@@ -65,6 +65,9 @@ struct MarkFindings {
 /// break_entries() takes apart what still waits, and clear_weak_slots() looks at the noted objects.
 class Marker {
  public:
+  /// Of the stack's memory, what stays between collections at most.
+  static constexpr std::uint64_t kKeptStackBytes = 256 << 10;
+
   /// `stack_entries` 0: sized by `heap_max`.
   [[nodiscard]] static Result<Marker> create(std::uint64_t heap_max, std::uint32_t stack_entries,
                                              const System& system);

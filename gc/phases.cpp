@@ -4,6 +4,7 @@
 
 #include "gc/collector.hpp"
 #include "gc/root_table.hpp"
+#include "gc/sweeper.hpp"
 
 namespace besom::detail {
 
@@ -31,11 +32,11 @@ void Collector::Busy::leave() noexcept {
 /// a callback that gives up each time shall not be called at each allocation.
 void Collector::keep_all(CollectionStats& stats) noexcept {
   marker_.undo_waiting();
+  marker_.trim();
   stats.abandoned = true;
   stats.live_bytes = heap_.space_.used_bytes();
-  stats.live_objects = live_objects_;
-  stats.committed = heap_.space_.arena().committed();
-  stats.reserved = heap_.space_.arena().reserved();
+  stats.live_objects = count_objects(heap_.space_);
+  note_holes(stats);
   pacer_.note_external();
 }
 

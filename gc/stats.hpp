@@ -24,7 +24,7 @@ struct CollectionStats {
   std::uint64_t number = 0;  ///< Counts from 1.
   Cause cause = Cause::requested;
   /// A callback gave up, or jumped out and Heap::recover() was called: nothing was freed. What it
-  /// would have found is not known; live_bytes counts all there is.
+  /// would have found is not known; live_bytes and live_objects count all there is.
   bool abandoned = false;
   bool minor = false;  ///< Marked the young alone; what was reached before counts as live.
   std::uint64_t live_bytes = 0;    ///< After it; rounded up to granules, headers included.
@@ -60,10 +60,12 @@ struct HeapStats {
   std::uint64_t used = 0;       ///< In objects, dead ones and unused window parts included.
   std::uint64_t committed = 0;
   std::uint64_t reserved = 0;
-  std::uint64_t table_bytes = 0;  ///< Side tables, used or not.
-  std::uint64_t external = 0;     ///< Bytes held outside on behalf of objects.
-  std::uint64_t allocated = 0;    ///< Bytes handed out since creation.
-  std::uint64_t pause_ns = 0;     ///< Sum over all collections.
+  /// Side tables: memory that they take at most, by how much of the arena was ever used.
+  std::uint64_t table_bytes = 0;
+  std::uint64_t table_reserved = 0;  ///< Their address space, sized for heap_max.
+  std::uint64_t external = 0;        ///< Bytes held outside on behalf of objects.
+  std::uint64_t allocated = 0;       ///< Bytes handed out since creation.
+  std::uint64_t pause_ns = 0;        ///< Sum over all collections.
   std::uint64_t pause_max_ns = 0;
   std::uint64_t freed_bytes = 0;  ///< Sum over all collections.
   std::uint64_t freed_objects = 0;

@@ -13,6 +13,20 @@ std::uint64_t above(std::uint32_t granule) { return ~std::uint64_t{1} << (granul
 
 }  // namespace
 
+std::uint64_t count_objects(const Space& space) noexcept {
+  const BoundaryMap& map = space.free_list().map();
+  const std::uint32_t end = to_granules(space.free_list().used_end());
+  std::uint64_t count = 0;
+  for (std::uint32_t number = map.next_used_line(0);
+       number != BoundaryMap::kNone && number << kLineShift <= end;
+       number = map.next_used_line(number + 1)) {
+    const Line line = map.line(number);
+    const std::uint64_t below_end = number == end >> kLineShift ? bit(end) - 1 : ~std::uint64_t{0};
+    count += static_cast<std::uint64_t>(count_bits(line.starts & ~line.holes & below_end));
+  }
+  return count;
+}
+
 SweepResult sweep(Space& space, const MarkBits& marks, std::uint32_t end, bool poison,
                   bool young_only) noexcept {
   // Apart from the result: where stores may alias it, it would be written for each line.

@@ -13,6 +13,9 @@ struct SweepResult {
   std::uint64_t freed_bytes = 0;
 };
 
+/// All objects, dead ones included. Windows have to be retired. O(used part / 1 KiB).
+[[nodiscard]] std::uint64_t count_objects(const Space& space) noexcept;
+
 /// Turns every unmarked object below `end` into free space: neighbours go together, in address
 /// order, as one run through FreeList::dealloc_fast. Reads side tables only, never an object, so
 /// that dead memory stays out of the cache. With `young_only` looks at no more than the lines where

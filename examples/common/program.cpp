@@ -151,8 +151,9 @@ void print_table(const Summary& summary, bool all) {
     print_row("throughput", rate_text(summary.work_per_second()) + " " + summary.work_unit + "/s");
   }
   if (all) {
-    print_row("reserved", bytes_text(heap.reserved) + ", and " + bytes_text(heap.table_bytes) +
-                              " for side tables, used or not");
+    print_row("reserved", bytes_text(heap.reserved) + ", and " + bytes_text(heap.table_reserved) +
+                              " for side tables, at most " + bytes_text(heap.table_bytes) +
+                              " of it in use");
     print_row("capacity", bytes_text(heap.capacity) + ", " + bytes_text(heap.used) + " used");
     print_row("freed",
               count_text(heap.freed_objects, "object") + ", " + bytes_text(heap.freed_bytes));
@@ -192,6 +193,7 @@ void print_json(std::FILE* out, const Summary& summary) {
   field("committed_bytes", heap.committed);
   field("reserved_bytes", heap.reserved);
   field("table_bytes", heap.table_bytes);
+  field("table_reserved_bytes", heap.table_reserved);
   field("capacity_bytes", heap.capacity);
   field("used_bytes", heap.used);
   field("allocated_bytes", heap.allocated);
@@ -224,16 +226,16 @@ std::FILE* divert_stdout() {
 
 void stop(const Error& error) { throw Stop{exit_code_for(error.code), error.message()}; }
 
-std::string bytes_text(std::uint64_t bytes) {
-  constexpr const char* kUnits[] = {"bytes", "KiB", "MiB", "GiB", "TiB"};
 std::string count_text(std::uint64_t count, const char* noun, const char* plural) {
   const std::string number = std::to_string(count) + ' ';
   if (count == 1) return number + noun;
   return plural != nullptr ? number + plural : number + noun + 's';
 }
 
-  auto value = static_cast<double>(bytes);
+std::string bytes_text(std::uint64_t bytes) {
   if (bytes < 1024) return count_text(bytes, "byte");
+  constexpr const char* kUnits[] = {"bytes", "KiB", "MiB", "GiB", "TiB"};
+  auto value = static_cast<double>(bytes);
   std::size_t unit = 0;
   for (; value >= 1024 && unit + 1 < std::size(kUnits); ++unit) value /= 1024;
   char text[32];

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <csetjmp>
 #include <string>
 #include <thread>
 #include <vector>
@@ -77,14 +78,87 @@ TEST_CASE("Stats: committed, reserved and tables", "[gc][stats]") {
   CHECK(kit.heap.stats().committed == kMiB);
   CHECK(kit.heap.stats().capacity == kMiB);
   CHECK(kit.heap.stats().reserved == kit.heap.last_collection().reserved);
-  CHECK(kit.heap.stats().table_bytes <= 16 * kMiB / 8 + kMiB);
+  CHECK(kit.heap.stats().table_reserved <= 16 * kMiB / 8 + kMiB);
 }
 
 TEST_CASE("Stats: side tables take at most an eighth of the arena and a MiB", "[gc][stats]") {
   for (const std::uint64_t heap_max : {64 * kKiB, kMiB, 64 * kMiB, kKiB * kMiB, 4 * kKiB * kMiB}) {
     INFO(heap_max);
-    CHECK(Kit(exact_options(heap_max)).heap.stats().table_bytes <= heap_max / 8 + kMiB);
+    CHECK(Kit(exact_options(heap_max)).heap.stats().table_reserved <= heap_max / 8 + kMiB);
   }
+}
+
+TEST_CASE("Stats: what side tables take is told from the address space that they reserve",
+          "[gc][stats]") {
+  Kit kit(exact_options(HeapOptions::kMaxHeap));
+  const std::uint64_t reserved = kit.heap.stats().table_reserved;
+  CHECK(reserved > 256 * kMiB);
+  CHECK(kit.heap.stats().table_bytes < kMiB);
+  Handle<Node> list(kit.heap, nullptr);
+  std::uint64_t before = kit.heap.stats().table_bytes;
+  for (const std::uint64_t bytes : {kMiB, 8 * kMiB, 32 * kMiB}) {
+    for (std::uint64_t i = 0; i < bytes / 16; ++i) {
+      Node* node = kit.heap.allocate(kit.node);
+      REQUIRE(node != nullptr);
+      node->left = list.get();
+      list.set(node);
+    }
+    const HeapStats stats = kit.heap.stats();
+    CHECK(stats.table_bytes > before);
+    CHECK(stats.table_bytes <= stats.committed / 8 + kMiB);
+    CHECK(stats.table_reserved == reserved);
+    before = stats.table_bytes;
+  }
+  // Of a small heap all may be in use.
+  const Kit small(exact_options(64 * kKiB));
+  CHECK(small.heap.stats().table_bytes <= small.heap.stats().table_reserved);
+}
+
+TEST_CASE("Stats: an abandoned collection counts all objects and holes there are", "[gc][stats]") {
+  for (const bool generational : {false, true}) {
+    HeapOptions options = exact_options();
+    options.generational = generational;
+    Kit kit(options);
+    Handle<RefArray<Node>> all = kit.heap.make(kit.refs, 1000);
+    for (std::uint32_t i = 0; i < 1000; ++i) (*all)[i] = kit.heap.allocate(kit.node);
+    for (std::uint32_t i = 0; i < 1000; i += 2) (*all)[i] = nullptr;
+    CHECK(kit.survivors() == 501);
+    const std::uint64_t live = kit.heap.last_collection().live_bytes;
+    for (int i = 0; i < 3000; ++i) REQUIRE(kit.heap.allocate(kit.block) != nullptr);
+    RootRegistration roots =
+        kit.heap.add_roots([](void*, Tracer& tracer) { tracer.abandon(); }, nullptr, "gives up");
+    CHECK(kit.heap.collect().code == Errc::abandoned);
+    const CollectionStats abandoned = kit.heap.last_collection();
+    CHECK(abandoned.live_objects == 501 + 3000);
+    CHECK(abandoned.live_bytes == live + 3000 * sizeof(Block));
+    std::uint64_t holes = 0;
+    std::uint64_t largest = 0;
+    for (const Run hole : kit.heap.free_list().free_blocks()) {
+      ++holes;
+      largest = std::max<std::uint64_t>(largest, hole.size_bytes);
+    }
+    CHECK(abandoned.holes == holes);
+    CHECK(abandoned.largest_hole == largest);
+    CHECK(abandoned.committed == kit.heap.stats().committed);
+    CHECK(abandoned.reserved == kit.heap.stats().reserved);
+    REQUIRE_FALSE(roots.remove());
+    CHECK(kit.survivors() == 501);
+  }
+}
+
+TEST_CASE("Stats: a collection that a callback jumped out of has a pause, too", "[gc][stats]") {
+  static std::jmp_buf landing;
+  Kit kit(exact_options());
+  RootRegistration roots = kit.heap.add_roots(
+      [](void*, Tracer&) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(3));
+        std::longjmp(landing, 1);
+      },
+      nullptr, "jumps");
+  if (setjmp(landing) == 0) static_cast<void>(kit.heap.collect());
+  REQUIRE_FALSE(kit.heap.recover());
+  CHECK(kit.heap.last_collection().pause_ns >= 3'000'000);
+  CHECK(kit.heap.stats().pause_ns == kit.heap.last_collection().pause_ns);
 }
 
 TEST_CASE("Stats: pauses add up", "[gc][stats]") {
