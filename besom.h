@@ -721,7 +721,7 @@ BESOM_API besom_status besom_save_snapshot(besom_heap* heap, const char* name,
 typedef enum besom_cause {
   BESOM_CAUSE_REQUESTED,
   BESOM_CAUSE_FULL,      ///< No hole was large enough.
-  BESOM_CAUSE_PACE,      ///< Little is live: collecting early keeps the heap in the cache.
+  BESOM_CAUSE_PACE,      ///< Enough was allocated, whatever is free.
   BESOM_CAUSE_EXTERNAL,  ///< External bytes have grown.
   BESOM_CAUSE_NURSERY,   ///< Enough was allocated to look among the young.
   BESOM_CAUSE_ZEAL

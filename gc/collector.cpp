@@ -69,15 +69,14 @@ std::uint64_t Collector::allocated_since_collection() const noexcept {
 }
 
 std::uint64_t Collector::growth_limit() const noexcept {
-  const std::uint64_t since_full =
-      totals_.allocated + allocated_since_collection() - allocated_at_full_;
-  return since_full < pacer_.worth_bytes() ? heap_.options_.heap_max : pacer_.budget();
+  return allocated_since_full() < pacer_.worth_bytes() ? heap_.options_.heap_max : pacer_.budget();
 }
 
 std::optional<Cause> Collector::due() const noexcept {
   if (until_zeal_ == 1) return Cause::zeal;
   if (overdue_) return Cause::full;
   if (pacer_.external_is_due()) return Cause::external;
+  if (is_full_due()) return Cause::pace;
   const bool by_nursery = nursery_.is_on() && nursery_.bytes() < pacer_.pace();
   if (allocated_since_collection() < (by_nursery ? nursery_.bytes() : pacer_.pace())) return {};
   return by_nursery ? Cause::nursery : Cause::pace;
@@ -211,7 +210,7 @@ void Collector::free_unmarked(CollectionStats& stats) noexcept {
 void Collector::account(CollectionStats& stats) noexcept {
   stats.pause_ns = now_ns() - begun_ns_;
   stats.external = pacer_.external();
-  overdue_ = false;
+  if (!stats.minor) overdue_ = false;
   if (stats.cause == Cause::zeal) until_zeal_ = heap_.options_.zeal.collect_every;
   last_ = stats;
   totals_.allocated += stats.live_bytes + stats.freed_bytes - used_after_collection_;
@@ -367,6 +366,7 @@ VerifyReport Collector::verify() {
 /// in four are minor.
 bool Collector::is_minor(Cause cause) const noexcept {
   if (!heap_.options_.generational || last_.number == 0 || last_.abandoned) return false;
+  if (is_full_due()) return false;
   return cause == Cause::nursery || (cause == Cause::zeal && last_.number % 4 != 0);
 }
 

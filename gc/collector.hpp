@@ -127,8 +127,16 @@ class Collector {
   void set_phase(Phase phase) noexcept;
   void mark(CollectionStats& stats) noexcept;
   void settle(CollectionStats& stats) noexcept;
+  [[nodiscard]] std::uint64_t allocated_since_full() const noexcept {
+    return totals_.allocated + allocated_since_collection() - allocated_at_full_;
+  }
   void note_findings(CollectionStats& stats) const noexcept;
   void free_unmarked(CollectionStats& stats) noexcept;
+  /// Whether the next collection has to be a full one, whatever it is that makes one due.
+  [[nodiscard]] bool is_full_due() const noexcept {
+    return overdue_ || pacer_.external_is_due() ||
+           (heap_.options_.generational && allocated_since_full() >= pacer_.longest_wait());
+  }
   void keep_all(CollectionStats& stats) noexcept;
   void finish(CollectionStats& stats) noexcept;
   void account(CollectionStats& stats) noexcept;

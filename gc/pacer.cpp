@@ -11,24 +11,27 @@ Pacer::Pacer(const HeapOptions& options) noexcept
       initial_(options.heap_initial != 0 ? options.heap_initial
                                          : std::min(kDefaultInitial, options.heap_max)),
       max_(options.heap_max),
-      budget_(growth_.factor == 0 ? max_ : initial_) {}
+      budget_(growth_.factor == 0 ? max_ : initial_),
+      longest_wait_(std::max(kLongestWait * kPaceBytes, 2 * budget_)) {}
 
 void Pacer::note_collection(std::uint64_t live_bytes, std::uint64_t used_bytes) noexcept {
-  note_minor(live_bytes, used_bytes);
   recent_peak_ -= recent_peak_ / 8;
+  note_minor(live_bytes, used_bytes);
   const std::uint64_t patience = live_bytes > used_bytes / 2 ? kBuildingPatience : 1;
   pace_ = kPaceBytes + kPaceFactor * patience * live_bytes;
   note_external();
-  const double kept = static_cast<double>(live_bytes) + static_cast<double>(external_);
-  const double room = kept * (growth_.factor == 0 ? 1 : growth_.factor - 1);
+  const auto live = static_cast<double>(live_bytes);
+  const double factor = growth_.factor == 0 ? 2 : growth_.factor;
+  const double room = (live + static_cast<double>(external_)) * (factor - 1);
   constexpr double kMost = 1e18;
   external_room_ = kPaceBytes + static_cast<std::uint64_t>(std::min(room, kMost));
-  if (growth_.factor == 0) return;
-  worth_ = static_cast<std::uint64_t>(static_cast<double>(live_bytes) * (growth_.factor - 1) / 4);
-  const double target = static_cast<double>(live_bytes) * growth_.factor;
-  const auto wanted =
-      target >= static_cast<double>(max_) ? max_ : static_cast<std::uint64_t>(target);
-  budget_ = std::clamp(wanted, initial_, max_);
+  if (growth_.factor != 0) {
+    worth_ = static_cast<std::uint64_t>(live * (factor - 1) / 4);
+    const double most = std::min(live * factor, static_cast<double>(max_));
+    budget_ = std::clamp(static_cast<std::uint64_t>(most), initial_, max_);
+  }
+  const std::uint64_t wanted = std::max(kPaceBytes, static_cast<std::uint64_t>(live * factor));
+  longest_wait_ = std::max(kLongestWait * wanted, 2 * budget_);
 }
 
 void Pacer::note_minor(std::uint64_t live_bytes, std::uint64_t used_bytes) noexcept {

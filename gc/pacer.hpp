@@ -22,11 +22,17 @@ namespace besom::detail {
 ///     this keeps the whole heap in the cache, at the price of marking that little more often.
 ///     After a collection that found more than half alive it is kBuildingPatience times as long:
 ///     the program is building what it will work on, and to mark that early is for nothing.
+///
+/// In a generational heap minor collections put all of that off. Hence a limit: a full collection
+/// comes at the latest after kLongestWait x factor x live bytes of allocation, or after twice the
+/// budget where that is more. Live bytes are what the last full one found, at least kPaceBytes;
+/// growth that is fixed counts as factor 2 here, too.
 class Pacer {
  public:
   static constexpr std::uint64_t kPaceBytes = 2 << 20;
   static constexpr std::uint64_t kPaceFactor = 16;
   static constexpr std::uint64_t kBuildingPatience = 4;
+  static constexpr std::uint64_t kLongestWait = 16;
   static constexpr std::uint64_t kDefaultInitial = 1 << 20;
 
   explicit Pacer(const HeapOptions& options) noexcept;
@@ -39,6 +45,8 @@ class Pacer {
   [[nodiscard]] std::uint64_t worth_bytes() const noexcept { return worth_; }
   /// Bytes to allocate after a collection before the next is due, however much is free.
   [[nodiscard]] std::uint64_t pace() const noexcept { return pace_; }
+  /// Bytes to allocate after a full collection before the next has to be one.
+  [[nodiscard]] std::uint64_t longest_wait() const noexcept { return longest_wait_; }
 
   /// Counts bytes that the embedder holds outside on behalf of objects. False, and nothing counted,
   /// when the sum would pass 2^64.
@@ -77,6 +85,7 @@ class Pacer {
   std::uint64_t budget_;
   std::uint64_t worth_ = 0;
   std::uint64_t pace_ = kPaceBytes;
+  std::uint64_t longest_wait_;
   std::uint64_t live_ = 0;
   std::uint64_t external_ = 0;
   std::uint64_t external_after_ = 0;  ///< After the last full collection.

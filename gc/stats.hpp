@@ -10,7 +10,7 @@ namespace besom {
 enum class Cause : std::uint8_t {
   requested,  ///< Heap::collect().
   full,       ///< No hole was large enough.
-  pace,       ///< Little is live: collecting early keeps the heap in the cache.
+  pace,       ///< Enough was allocated, whatever is free: see detail::Pacer.
   external,   ///< Bytes held outside on behalf of objects have grown: see Heap::add_external().
   nursery,    ///< Enough was allocated to look among the young, in a generational heap.
   zeal,

@@ -126,6 +126,45 @@ TEST_CASE("External: no storm of collections where the host never frees", "[gc][
   CHECK(kit.heap.stats().collections < 20);
 }
 
+TEST_CASE(
+    "External: a collection that is abandoned takes note of them, and is not tried at once again",
+    "[gc][external][recovery]") {
+  Kit kit(exact_options());
+  bool gives_up = true;
+  const RootRegistration roots = kit.heap.add_roots(
+      [](void* user, Tracer& tracer) {
+        if (*static_cast<bool*>(user)) tracer.abandon();
+      },
+      &gives_up, "gives up");
+  REQUIRE_FALSE(kit.heap.add_external(100 * kMiB));
+  for (int i = 0; i < 1000; ++i) REQUIRE(kit.heap.allocate(kit.node) != nullptr);
+  CHECK(kit.heap.stats().abandoned == 1);
+  CHECK(kit.heap.last_collection().cause == Cause::external);
+  CHECK(kit.heap.last_collection().external == 100 * kMiB);
+  // As much again, and it is due again.
+  gives_up = false;
+  REQUIRE_FALSE(kit.heap.add_external(100 * kMiB));
+  for (int i = 0; i < 1000; ++i) REQUIRE(kit.heap.allocate(kit.node) != nullptr);
+  CHECK(kit.heap.stats().collections == 2);
+  CHECK_FALSE(kit.heap.last_collection().abandoned);
+}
+
+TEST_CASE("External: what is due waits for no minor collection", "[gc][external][generational]") {
+  for (const std::uint32_t every : {0u, 1u}) {
+    for (int collections = 1; collections <= 4; ++collections) {
+      HeapOptions options = exact_options();
+      options.generational = true;
+      options.zeal.collect_every = every;
+      Kit kit(options);
+      for (int i = 0; i < collections; ++i) REQUIRE_FALSE(kit.heap.collect());
+      REQUIRE_FALSE(kit.heap.add_external(100 * kMiB));
+      REQUIRE(kit.heap.allocate(kit.node) != nullptr);
+      CHECK(kit.heap.stats().collections == static_cast<std::uint64_t>(collections) + 1);
+      CHECK_FALSE(kit.heap.last_collection().minor);
+    }
+  }
+}
+
 TEST_CASE("External: the same run collects at the same places", "[gc][external]") {
   const auto run = [] {
     Kit kit(exact_options());

@@ -126,6 +126,68 @@ TEST_CASE("Generational: a heap that is not never collects the young alone", "[g
   }
 }
 
+TEST_CASE("Generational: garbage in small holes goes with the next minor collection",
+          "[gc][generational]") {
+  Kit kit(generational_options());
+  const Handle<Node> ballast = make_ballast(kit);
+  // Every second one goes: from then on nodes come out of holes of one granule.
+  const Handle<RefArray<Node>> all = kit.heap.make(kit.refs, 400'000);
+  for (std::uint32_t i = 0; i < 400'000; ++i) (*all)[i] = kit.heap.allocate(kit.node);
+  for (std::uint32_t i = 0; i < 400'000; i += 2) (*all)[i] = nullptr;
+  REQUIRE_FALSE(kit.heap.collect());
+  const HeapStats before = kit.heap.stats();
+  force_minor(kit);
+  const CollectionStats& last = kit.heap.last_collection();
+  // Nothing of what was allocated since is reachable.
+  CHECK(last.freed_objects > 200'000);
+  CHECK(last.freed_bytes > (kit.heap.stats().allocated - before.allocated) * 9 / 10);
+  CHECK(kit.heap.verify().ok());
+}
+
+TEST_CASE("Generational: a full collection comes in time though minor ones free enough",
+          "[gc][generational]") {
+  for (const Growth growth : {Growth::fixed(), Growth::of_live(1.5), Growth::of_live(2)}) {
+    INFO(growth.factor);
+    HeapOptions options = generational_options(256 * kMiB);
+    options.growth = growth;
+    Kit kit(options);
+    const Handle<Node> ballast = make_ballast(kit);
+    Guardian guardian(kit.heap);
+    Handle<Node> victim = kit.make_node();
+    REQUIRE_FALSE(guardian.guard(victim.get()));
+    REQUIRE_FALSE(kit.heap.collect());
+    const std::uint64_t live = kit.heap.last_collection().live_bytes;
+    const double factor = growth.factor == 0 ? 2 : growth.factor;
+    const Weak<Node> weak(kit.heap, victim.get());
+    victim.reset();
+    const std::uint64_t allocated = kit.heap.stats().allocated;
+    while (guardian.ready() == 0) {
+      REQUIRE(kit.heap.allocate(kit.node) != nullptr);
+      REQUIRE(kit.heap.stats().allocated - allocated <
+              std::max(static_cast<std::uint64_t>(17 * factor * static_cast<double>(live)),
+                       growth.factor == 0 ? 520 * kMiB : 36 * kMiB));
+    }
+    CHECK(weak.get() == nullptr);
+    CHECK_FALSE(kit.heap.last_collection().minor);
+  }
+}
+
+TEST_CASE("Generational: old garbage of half the heap goes in time", "[gc][generational]") {
+  HeapOptions options = generational_options(64 * kMiB);
+  options.growth = Growth::of_live(2);
+  Kit kit(options);
+  const Handle<Node> ballast = make_ballast(kit);
+  Handle<ByteArray> old = kit.heap.make(kit.bytes, 32 * kMiB);
+  REQUIRE(old);
+  REQUIRE_FALSE(kit.heap.collect());
+  old.reset();
+  const std::uint64_t allocated = kit.heap.stats().allocated;
+  while (kit.heap.last_collection().live_bytes > 32 * kMiB) {
+    REQUIRE(kit.heap.allocate(kit.node) != nullptr);
+    REQUIRE(kit.heap.stats().allocated - allocated < 16 * 2 * 34 * kMiB + 8 * kMiB);
+  }
+}
+
 TEST_CASE("Generational: after a reset nothing passes for old", "[gc][generational]") {
   Kit kit(generational_options());
   {
