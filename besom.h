@@ -132,6 +132,14 @@ typedef struct besom_system {
   size_t page_bytes;
 } besom_system;
 
+/// Asked when an allocation is about to be refused for want of memory, with the error that it would
+/// have: after a full collection, outside of any, on the heap's thread. Everything may be done that
+/// the program may do between two calls: drop roots, run finalizers, take external bytes away,
+/// collect, write a snapshot, allocate what still fits; references need roots as at any allocation.
+/// An allocation that is refused meanwhile asks nobody. True: collect once more and try again. May
+/// leave by longjmp: then besom_recover() is due where it lands. May not destroy the heap.
+typedef bool (*besom_near_limit)(void* user, besom_heap* heap, const besom_error* refusal);
+
 /// All sizes in bytes. Filled by besom_options_init(), then changed.
 typedef struct besom_options {
   size_t struct_bytes;        ///< sizeof of this struct, as the program was compiled.
@@ -151,6 +159,9 @@ typedef struct besom_options {
   /// BESOM_OPTIONS overrides what is set here, but not in a program with more rights than its user.
   bool read_environment;
   const besom_system* system;  ///< NULL: the operating system itself. To live as long as the heap.
+  /// NULL: nobody is asked. Nor is anybody where allocation may not collect.
+  besom_near_limit near_limit;
+  void* near_limit_user;
 } besom_options;
 
 BESOM_API void besom_options_init(besom_options* options);
@@ -258,7 +269,11 @@ BESOM_API besom_status besom_describe(besom_heap* heap, besom_type type,
 /// object_too_large, heap_limit, commit_failed, out_of_host_memory, reentrant or wrong_thread.
 /// `length`: elements of the trailing array; where heap_max or a header's 32 bits do not hold as
 /// many, object_too_large, before anything is collected. Until the next allocation, or until a
-/// handle or local has it, the new object is safe without a root. May collect.
+/// handle or local has it, the new object is safe without a root. May collect. Before heap_limit
+/// and commit_failed there is always a full collection that found no room, where one is allowed. As
+/// long as nothing was allocated and nothing dropped since, what does not fit is refused without
+/// another. A store that besom_note_store() is not told of may have dropped something unseen: call
+/// besom_collect() then; in any case every 32nd refusal collects, later every 64th, and so on.
 BESOM_API void* besom_allocate(besom_heap* heap, besom_type type, uint64_t length);
 
 /// The object of a ref that is known to be good, or NULL. Unchecked.
@@ -298,8 +313,9 @@ static inline int32_t besom_as_integer(besom_value value) { return (int32_t)valu
 extern BESOM_API uint32_t besom_recorded_cards[1 << 16];
 
 /// To be called after each store of a ref or pointer into an object that is not the newest, with
-/// the slot's address, in a heap that is `generational`. In others it does nothing, nor where the
-/// slot lies in no heap, such as a variable of the host's. Inline: a load and a branch.
+/// the slot's address, in a heap that is `generational`. In others it does nothing, but for the
+/// time after a refused allocation: see besom_allocate(). Nor does it where the slot lies in no
+/// heap, such as a variable of the host's. Inline: a load and a branch.
 static inline void besom_note_store(const void* slot) {
   const uint32_t card = (uint32_t)(uintptr_t)slot >> BESOM_CARD_SHIFT;
   if (card < besom_recorded_cards[(uint16_t)((uintptr_t)slot >> 32)]) {
@@ -364,10 +380,11 @@ static inline void* besom_allocate_inline(const besom_contract* contract, besom_
 
 // ---- collecting --------------------------------------------------------------------------------
 
-/// Collects now. Fails with reentrant, wrong_thread, no_collect and abandoned.
+/// Collects now, all of the heap; inside a finalizer, when that has returned. Fails with reentrant,
+/// wrong_thread, no_collect and abandoned.
 BESOM_API besom_status besom_collect(besom_heap* heap);
 /// Collects if that is due: with besom_options::safepoints, nothing else does but besom_collect().
-/// Fails with reentrant, wrong_thread and abandoned.
+/// After a refused allocation a full collection is due. Fails with reentrant, wrong_thread and abandoned.
 BESOM_API besom_status besom_safepoint(besom_heap* heap);
 /// No collection until besom_allow_collections() was called as often: allocation grows the heap
 /// instead, up to heap_max. Fail with reentrant and wrong_thread, the second with unbalanced.

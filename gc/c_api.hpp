@@ -28,6 +28,8 @@ struct besom_heap {
   besom_error error = {};
   besom_log_write log_write = nullptr;
   void* log_user = nullptr;
+  besom_near_limit near_limit = nullptr;
+  void* near_limit_user = nullptr;
   const besom_system* system = nullptr;
   besom::System calls = {};
   besom_listener listener = nullptr;

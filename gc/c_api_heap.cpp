@@ -209,6 +209,12 @@ void write_line(void* user, besom::LogLevel level, const char* line) noexcept {
   heap->log_write(heap->log_user, static_cast<besom_log_level>(level), line);
 }
 
+bool ask(void* user, besom::Heap&, const Error& refusal) {
+  auto* heap = static_cast<besom_heap*>(user);
+  const besom_error error = to_c(refusal);
+  return heap->near_limit(heap->near_limit_user, heap, &error);
+}
+
 void listen(void* user, const CollectionStats& stats) {
   const auto* heap = static_cast<const besom_heap*>(user);
   const auto collection = std::bit_cast<besom_collection>(stats);
@@ -280,6 +286,12 @@ besom_status besom_heap_create(const besom_options* options, besom_heap** heap,
   made->log_write = options->log_write;
   made->log_user = options->log_user;
   if (made->log_write != nullptr) wanted.sink = {.write = write_line, .user = made.get()};
+  made->near_limit = options->near_limit;
+  made->near_limit_user = options->near_limit_user;
+  if (made->near_limit != nullptr) {
+    wanted.near_limit = ask;
+    wanted.near_limit_user = made.get();
+  }
   made->system = options->system;
   if (options->system != nullptr) {
     made->calls = to_cpp(*options->system);
@@ -317,6 +329,8 @@ void besom_heap_options(const besom_heap* heap, besom_options* options) {
   }
   besom_options_init(options);
   write_to(*options, heap->heap->options());
+  options->near_limit = heap->near_limit;
+  options->near_limit_user = heap->near_limit_user;
   options->log_write = heap->log_write;
   options->log_user = heap->log_user;
   options->system = heap->system;

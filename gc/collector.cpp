@@ -83,23 +83,45 @@ std::optional<Cause> Collector::due() const noexcept {
 }
 
 char* Collector::allocate(std::uint32_t granules, Error& error) noexcept {
-  const bool may_collect = forbidden_ == 0 && !heap_.options_.safepoints;
+  stop_watching();
+  if (char* object = find_room(granules, error)) return object;
+  note_refusal();
+  if (!ask_embedder(error)) return nullptr;
+  stop_watching();
+  refusal_.forget();
+  char* object = find_room(granules, error);
+  if (object == nullptr) note_refusal();
+  return object;
+}
+
+char* Collector::find_room(std::uint32_t granules, Error& error) noexcept {
+  Space& space = heap_.space_;
+  const bool may_collect = may_allocation_collect();
   const std::optional<Cause> cause = may_collect ? due() : std::nullopt;
   if (until_zeal_ > 1) --until_zeal_;
   if (cause) collect(*cause);
-  if (char* object = heap_.space_.allocate(granules)) return object;
+  if (char* object = space.allocate(granules)) return object;
   if (char* object = allocate_by_growing(granules, growth_limit(), error)) return object;
+  const bool was_full = cause && !last_.minor && !last_.abandoned;
   if (!may_collect) {
     overdue_ = true;
-  } else if (!cause) {
+  } else if (!was_full && !is_collecting_in_vain()) {
     collect(Cause::full);
-    if (char* object = heap_.space_.allocate(granules)) return object;
+    if (char* object = space.allocate(granules)) return object;
   }
-  char* object = allocate_by_growing(granules, heap_.options_.heap_max, error);
-  if (object == nullptr && !may_collect && error.code == Errc::heap_limit) {
+  if (char* object = allocate_by_growing(granules, heap_.options_.heap_max, error)) return object;
+  // There may still be room in windows of other sizes.
+  space.retire_windows();
+  if (char* object = space.allocate(granules)) return object;
+  if (error.code != Errc::heap_limit) return nullptr;
+  space.retire_windows();  // again: the attempt may have put holes in stock, which count as used
+  error.used = space.used_bytes();
+  if (!may_collect) {
     error.detail = "heap_max, and no collection is allowed here";
+  } else if (space.free_list().free_bytes() >= error.bytes) {
+    error.detail = "heap_max; what is free lies in smaller holes";
   }
-  return object;
+  return nullptr;
 }
 
 bool Collector::safepoint() noexcept {
@@ -163,6 +185,7 @@ char* Collector::allocate_by_growing(std::uint32_t granules, std::uint64_t limit
 }
 
 bool Collector::collect(Cause cause) noexcept {
+  stop_watching();
   const Zeal& zeal = heap_.options_.zeal;
   if (zeal.verify) verify_or_abort("before");
   Busy busy(*this, Phase::marking);
@@ -384,6 +407,8 @@ void Collector::abort_with(const VerifyReport& report, const char* when) {
 }
 
 void Collector::reset() noexcept {
+  stop_watching();
+  refusal_.forget();
   // A mark on what is no object any more would pass for an old one's in the next minor collection.
   const std::uint32_t end = to_granules(heap_.space_.free_list().used_end());
   marker_.marks().clear_below(end);

@@ -8,6 +8,7 @@
 #include "gc/marker.hpp"
 #include "gc/nursery.hpp"
 #include "gc/pacer.hpp"
+#include "gc/refusal.hpp"
 #include "gc/releaser.hpp"
 #include "gc/stats.hpp"
 #include "gc/sweeper.hpp"
@@ -21,7 +22,9 @@ class Collector {
   [[nodiscard]] static Result<std::unique_ptr<Collector>> create(Heap& heap, LogSink log);
 
   /// Memory for an object: from windows and holes, else by collecting, else by growing. On failure
-  /// nullptr, with the reason in `error`.
+  /// nullptr, with the reason in `error`: then the last collection was a full one, nothing was
+  /// allocated since, and as far as can be seen nothing died, unless collections are not allowed
+  /// here or a callback abandoned it.
   [[nodiscard]] char* allocate(std::uint32_t granules, Error& error) noexcept;
   /// False when a callback abandoned it.
   bool collect(Cause cause) noexcept;
@@ -76,6 +79,8 @@ class Collector {
 
   [[nodiscard]] TypeTable& types() noexcept { return types_; }
   [[nodiscard]] const LogSink& log() const noexcept { return log_; }
+  /// Whether the embedder is being asked, inside an allocation, what to do about a full heap.
+  [[nodiscard]] bool is_asking() const noexcept { return is_asking_; }
   [[nodiscard]] const CollectionStats& last() const noexcept { return last_; }
   [[nodiscard]] HeapStats stats() const noexcept;
 
@@ -115,35 +120,48 @@ class Collector {
     attach_thread();
   }
 
+  [[nodiscard]] bool may_allocation_collect() const noexcept {
+    return forbidden_ == 0 && !heap_.options_.safepoints;
+  }
+  [[nodiscard]] char* find_room(std::uint32_t granules, Error& error) noexcept;
   [[nodiscard]] char* allocate_by_growing(std::uint32_t granules, std::uint64_t limit,
                                           Error& error) noexcept;
   [[nodiscard]] std::uint64_t allocated_since_collection() const noexcept;
-  /// How far the heap may grow now without a collection.
-  [[nodiscard]] std::uint64_t growth_limit() const noexcept;
-  /// Why a collection is due, if it is.
-  [[nodiscard]] std::optional<Cause> due() const noexcept;
-  void meet_what_is_due() noexcept;
-  [[nodiscard]] Phase phase() const noexcept { return phase_.load(std::memory_order_relaxed); }
-  void set_phase(Phase phase) noexcept;
-  void mark(CollectionStats& stats) noexcept;
-  void settle(CollectionStats& stats) noexcept;
   [[nodiscard]] std::uint64_t allocated_since_full() const noexcept {
     return totals_.allocated + allocated_since_collection() - allocated_at_full_;
   }
-  void note_findings(CollectionStats& stats) const noexcept;
-  void free_unmarked(CollectionStats& stats) noexcept;
+  /// How far the heap may grow now without a collection.
+  [[nodiscard]] std::uint64_t growth_limit() const noexcept;
   /// Whether the next collection has to be a full one, whatever it is that makes one due.
   [[nodiscard]] bool is_full_due() const noexcept {
     return overdue_ || pacer_.external_is_due() ||
            (heap_.options_.generational && allocated_since_full() >= pacer_.longest_wait());
   }
+  /// Why a collection is due, if it is.
+  [[nodiscard]] std::optional<Cause> due() const noexcept;
+  void meet_what_is_due() noexcept;
+  // refusing.cpp
+  [[nodiscard]] std::uint64_t fingerprint_of_roots() noexcept;
+  [[nodiscard]] bool is_collecting_in_vain() noexcept;
+  void note_refusal() noexcept;
+  void stop_watching() noexcept;
+  [[nodiscard]] bool ask_embedder(const Error& refusal) noexcept;
+  [[nodiscard]] Phase phase() const noexcept { return phase_.load(std::memory_order_relaxed); }
+  void set_phase(Phase phase) noexcept;
+  void mark(CollectionStats& stats) noexcept;
+  void settle(CollectionStats& stats) noexcept;
+  void note_findings(CollectionStats& stats) const noexcept;
+  void free_unmarked(CollectionStats& stats) noexcept;
   void keep_all(CollectionStats& stats) noexcept;
+  void give_back(CollectionStats& stats) noexcept;
+  void note_holes(CollectionStats& stats) const noexcept;
   void finish(CollectionStats& stats) noexcept;
   void account(CollectionStats& stats) noexcept;
   void report(const CollectionStats& stats) noexcept;
   [[nodiscard]] bool is_minor(Cause cause) const noexcept;
   void verify_or_abort(const char* when);
   void abort_with(const VerifyReport& report, const char* when);
+  [[nodiscard]] std::uint64_t table_bytes_used(std::uint64_t reserved) const noexcept;
 
   Heap& heap_;
   Marker marker_;
@@ -161,16 +179,16 @@ class Collector {
   std::uint32_t until_zeal_ = 0;         ///< 1: the next allocation collects.
   std::uint32_t forbidden_ = 0;
   bool collect_deferred_ = false;  ///< A finalizer asked for a collection.
-  void give_back(CollectionStats& stats) noexcept;
-  void note_holes(CollectionStats& stats) const noexcept;
-  bool overdue_ = false;  ///< Where it was not allowed, the heap grew instead of collecting.
+  bool overdue_ = false;         ///< Where it was not allowed, the heap grew instead of collecting.
+  bool watches_stores_ = false;  ///< From a refusal to the next allocation or collection.
+  bool is_asking_ = false;       ///< Inside HeapOptions::near_limit.
+  Refusal refusal_;
   std::atomic<Phase> phase_ = Phase::idle;
   std::uint64_t recoveries_ = 0;
+  std::uint64_t begun_ns_ = 0;  ///< When the collection under way began.
   const void* thread_ = nullptr;
   CollectionListener listener_ = nullptr;
   void* listener_user_ = nullptr;
-  [[nodiscard]] std::uint64_t table_bytes_used(std::uint64_t reserved) const noexcept;
 };
 
 }  // namespace besom::detail
-  std::uint64_t begun_ns_ = 0;  ///< When the collection under way began.

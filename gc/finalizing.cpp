@@ -23,7 +23,13 @@ std::uint64_t Collector::run_finalizers(FinalizerRunner runner, std::uint64_t co
     ++totals_.finalizers_run;
     if (!runner(guardian->callback, guardian->user, heap_, agent)) ++totals_.finalizers_failed;
     finalizers.finish_call();
-    if (std::exchange(collect_deferred_, false)) collect(Cause::requested);
+    if (!std::exchange(collect_deferred_, false)) continue;
+    // The finalizer may have forbidden collections since it asked for one.
+    if (forbidden_ == 0) {
+      collect(Cause::requested);
+    } else {
+      overdue_ = true;
+    }
   }
   return count;
 }

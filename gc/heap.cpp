@@ -76,6 +76,9 @@ Heap::~Heap() {
   if (collector_ != nullptr) {
     BESOM_CHECK(!collector_->is_collecting(), "heap destroyed during a collection: last, handles",
                 collector_->last().number, roots_->handle_count());
+    BESOM_CHECK(!collector_->is_asking(),
+                "heap destroyed by its near_limit callback: last collection, handles",
+                collector_->last().number, roots_->handle_count());
     detail::log_held_handles(*roots_, collector_->log());
     collector_->release_all();
   }

@@ -51,11 +51,17 @@ using MarkHookRegistration = RootRegistration;
 /// process; nothing is shared between them. One thread at a time: see attach_thread().
 ///
 /// Objects never move: a raw pointer is good while its object is reachable from a root. A
-/// collection happens inside allocate(), collect() and safepoint() only. The object that allocate()
+/// collection happens inside allocate() and what allocates, collect() and safepoint() only, and in
+/// run_finalizers() where a finalizer called collect(). The object that allocate()
 /// returned last is safe without a root until the next allocation or until it is given to a handle,
 /// local or set().
 ///
 /// Nothing here throws. What can run out returns nullptr or an Error and leaves the heap as it was.
+/// Memory is refused, with heap_limit or commit_failed, only after a full collection that found no
+/// room, where one is allowed. As long as nothing was allocated and nothing dropped since, whatever
+/// does not fit is refused without another. A store that write_ref(), a member type or note_store()
+/// did not make may have dropped something unseen: call collect() then; in any case the 32nd
+/// refusal in a row collects, then the 64th after that, and so on.
 class BESOM_API Heap {
  public:
   /// Fails with bad_option, reserve_failed, commit_failed or out_of_host_memory.
@@ -199,7 +205,7 @@ class BESOM_API Heap {
   /// The object that the address points to or into, or nullptr; also on another thread. O(1).
   [[nodiscard]] Header* object_start(const void* address) noexcept;
 
-  /// Collects now. Fails with reentrant from inside a collection, with wrong_thread, with
+  /// Collects now, all of the heap; inside a finalizer, when that has returned. Fails with reentrant from inside a collection, with wrong_thread, with
   /// no_collect where collections are forbidden, with abandoned when a callback called
   /// Tracer::abandon(), and with nothing else: a collection cannot run out of anything.
   Error collect() noexcept;
@@ -262,8 +268,9 @@ class BESOM_API Heap {
   Error set_listener(CollectionListener listener, void* user) noexcept;
 
   /// Collects if that is due: where HeapOptions::safepoints is on, nothing else does but collect().
-  /// All that is to stay has to be rooted here. Inside a NoCollectScope it does nothing. Fails with
-  /// reentrant, wrong_thread and abandoned. Some twenty instructions where nothing is due.
+  /// After a refused allocation a full one is. All that is to stay has to be rooted here. Inside a
+  /// NoCollectScope it does nothing. Fails with reentrant, wrong_thread and abandoned. Some twenty
+  /// instructions where nothing is due.
   Error safepoint() noexcept;
   /// No collection happens until allow_collections() was called as often: see NoCollectScope. Fails
   /// with reentrant and wrong_thread.

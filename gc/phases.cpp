@@ -41,6 +41,10 @@ void Collector::keep_all(CollectionStats& stats) noexcept {
 }
 
 void Collector::recover() noexcept {
+  if (is_asking_) {
+    is_asking_ = false;
+    ++recoveries_;
+  }
   const Phase left = phase();
   if (left == Phase::idle) return;
   BESOM_CHECK(left != Phase::sweeping, "recover() in the midst of a sweep: collection, freed",

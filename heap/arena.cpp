@@ -245,8 +245,7 @@ TableMemory table_memory(const System& system) noexcept {
 Result<Arena> Arena::reserve(std::uint64_t max_bytes, std::uint64_t reserve_bytes,
                              const System& system, bool record_stores) {
   const std::uint64_t page = system.page();
-  const std::uint64_t prefix =
-      round_up(detail::Cards::prefix_bytes(max_bytes, record_stores), page);
+  const std::uint64_t prefix = round_up(detail::Cards::prefix_bytes(max_bytes), page);
   const std::uint64_t wanted = std::max(max_bytes, reserve_bytes);
   const std::uint64_t bytes =
       reserve_bytes == 0 ? kFullReservation : round_up(wanted, page) + std::max(kSmallGuard, page);

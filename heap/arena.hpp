@@ -42,8 +42,8 @@ class Arena {
   static constexpr std::uint64_t kStep = 4 << 10;
 
   /// Reserves room for `max_bytes`, at most 4 GiB, all 8 GiB where `reserve_bytes` is 0, and below
-  /// it for what records stores if that is wanted. Fails with reserve_failed, for the prefix with
-  /// commit_failed, and with out_of_host_memory.
+  /// it for the cards that record stores, which they do from the beginning if that is wanted. Fails
+  /// with reserve_failed, for the prefix with commit_failed, and with out_of_host_memory.
   [[nodiscard]] static Result<Arena> reserve(std::uint64_t max_bytes, std::uint64_t reserve_bytes,
                                              const System& system, bool record_stores = false);
   Arena(Arena&& other) noexcept;

@@ -33,10 +33,12 @@ namespace detail {
 ///
 /// kGap is in compiled code, and so the same on every machine, whatever its page.
 ///
-/// `recording` says whether the heap is generational. In all others that byte is all there is: a
-/// store costs them a load and a branch that is never taken. note_store() looks into
-/// besom_recorded_cards instead, which says the same of memory outside any arena, too. Card
-/// marking: Hoelzle 1993, "A fast write barrier for generational garbage collectors".
+/// `recording` says whether stores mark cards: in a generational heap always, in all others from
+/// the time that an allocation is refused until the next one, to learn whether anything may have
+/// been dropped. Else a store costs them a load and a branch that is not taken, and their cards
+/// take no memory. note_store() looks into besom_recorded_cards instead, which says the same of
+/// memory outside any arena, too. Card marking: Hoelzle 1993, "A fast write barrier for
+/// generational garbage collectors".
 class Cards {
  public:
   static constexpr std::uint32_t kShift = 9;
@@ -46,9 +48,8 @@ class Cards {
   explicit Cards(char* base) noexcept : base_(base) {}
 
   /// Bytes below the base for a heap of up to `heap_max` bytes, to be rounded up to the page.
-  [[nodiscard]] static constexpr std::uint64_t prefix_bytes(std::uint64_t heap_max,
-                                                            bool recording) noexcept {
-    const std::uint64_t cards = recording ? (heap_max + kBytes - 1) >> kShift : 0;
+  [[nodiscard]] static constexpr std::uint64_t prefix_bytes(std::uint64_t heap_max) noexcept {
+    const std::uint64_t cards = (heap_max + kBytes - 1) >> kShift;
     return kGap + (cards + kGap - 1) / kGap * kGap;
   }
   [[nodiscard]] bool recording() const noexcept { return base_[-1] != 0; }
@@ -58,8 +59,11 @@ class Cards {
     besom_recorded_cards[stretch_of(base_)] =
         static_cast<std::uint32_t>((heap_max + kBytes - 1) >> kShift);
   }
-  /// Before the arena's address space is given back.
-  void stop_recording() noexcept { besom_recorded_cards[stretch_of(base_)] = 0; }
+  /// Also before the arena's address space is given back.
+  void stop_recording() noexcept {
+    base_[-1] = 0;
+    besom_recorded_cards[stretch_of(base_)] = 0;
+  }
   /// How many cards at `address` record stores, of all that lie in the same 4 GiB.
   [[nodiscard]] static std::uint32_t recorded_at(const void* address) noexcept {
     return besom_recorded_cards[stretch_of(address)];
@@ -85,6 +89,10 @@ class Cards {
   }
   /// The cards [0, end), the last first.
   [[nodiscard]] const char* first_of(std::uint32_t end) const noexcept { return card(end) + 1; }
+  /// Forgets the stores in cards [0, end) without writing to the memory of those that are clean.
+  void unmark(std::uint32_t end) noexcept {
+    for (std::uint32_t number = 0; (number = next_marked(number, end)) != end;) *card(number) = 0;
+  }
   /// Forgets the stores in cards [0, end).
   void clear(std::uint32_t end) noexcept {
     if (end != 0) std::memset(card(end - 1), 0, end);
@@ -107,8 +115,9 @@ class Cards {
 /// Tells the heap that a ref was stored at `slot`, which lies in one of its objects. Member and
 /// ValueMember do it; whoever writes refs into objects of a generational heap in another way, by
 /// memcpy or as addresses of their own, calls this after the store and before the next allocation,
-/// for each 512 bytes written. In other heaps it does nothing, nor where `slot` lies in no heap: a
-/// host may store through a pointer that leads to its own memory as well. A load and a branch.
+/// for each 512 bytes written. In other heaps it does nothing, but for the time after a refused
+/// allocation: see Heap::allocate(). Nor does it where `slot` lies in no heap: a host may store
+/// through a pointer that leads to its own memory as well. A load and a branch.
 inline void note_store(const void* slot) noexcept {
   const std::uint32_t index = detail::index_of(slot);
   if ((index >> detail::Cards::kShift) < detail::Cards::recorded_at(slot)) [[unlikely]] {

@@ -36,6 +36,17 @@ struct Zeal {
   [[nodiscard]] static constexpr Zeal every(std::uint32_t n) noexcept { return {n, true, true}; }
 };
 
+class Heap;
+
+/// Asked when an allocation is about to be refused for want of memory, with the error that it would
+/// have: after a full collection, outside of any, on the heap's thread. Everything may be done that
+/// the program may do between two calls: drop roots, run finalizers, take external bytes away,
+/// collect, write a snapshot, allocate what still fits; refs need roots as at any allocation. An
+/// allocation that is refused meanwhile asks nobody. True: collect once more and try again.
+///
+/// May leave by longjmp: then Heap::recover() is due where it lands. May not destroy the heap.
+using NearLimit = bool (*)(void* user, Heap& heap, const Error& refusal);
+
 /// All sizes in bytes.
 struct HeapOptions {
   static constexpr std::uint64_t kMaxHeap = std::uint64_t{4} << 30;
@@ -64,6 +75,9 @@ struct HeapOptions {
   /// BESOM_OPTIONS overrides what is set here, but not in a program with more rights than its user.
   bool read_environment = true;
   const System* system = nullptr;  ///< nullptr: the operating system itself.
+  /// nullptr: nobody is asked. Nor is anybody where allocation may not collect.
+  NearLimit near_limit = nullptr;
+  void* near_limit_user = nullptr;
 };
 
 /// `base` with the settings of `text` on top: "key=value" pairs separated by commas, the keys

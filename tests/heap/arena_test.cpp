@@ -246,7 +246,7 @@ TEST_CASE("Arena: where exact places are refused, it is cut out of more address 
     CHECK(FaultSystem::injected() == 1);
     CHECK(reinterpret_cast<std::uintptr_t>(arena.base()) % Arena::kAlignment == 0);
     CHECK(FaultSystem::mapped_bytes() ==
-          Arena::kFullReservation + detail::Cards::prefix_bytes(kMiB, false));
+          Arena::kFullReservation + detail::Cards::prefix_bytes(kMiB));
   }
   FaultSystem::lift();
   CHECK(FaultSystem::mappings() == 0);

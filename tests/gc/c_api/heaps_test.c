@@ -334,6 +334,118 @@ static void a_jump_out_of_a_callback_is_recovered_from(void) {
   drop_kit(&kit);
 }
 
+/// A heap of 1 MiB whose environment does not matter, with byte arrays.
+static besom_heap* small_heap(besom_options* options, besom_type* bytes) {
+  besom_heap* heap = NULL;
+  options->heap_max = options->heap_max > 1 << 26 ? 1 << 20 : options->heap_max;
+  options->read_environment = false;
+  options->zeal_verify = options->zeal_poison = false;
+  options->log = BESOM_LOG_OFF;
+  CHECK(besom_heap_create(options, &heap, NULL) == BESOM_OK);
+  CHECK(besom_define_standard(heap, BESOM_BYTE_ARRAY, bytes) == BESOM_OK);
+  return heap;
+}
+
+static uint64_t collections_of(const besom_heap* heap) {
+  besom_stats stats;
+  besom_get_stats(heap, &stats);
+  return stats.collections;
+}
+
+static void a_full_collection_comes_before_a_refusal(void) {
+  besom_options options;
+  besom_heap* heap;
+  besom_type bytes;
+  besom_handle* old;
+  besom_collection last;
+  uint64_t before;
+  int i;
+  besom_options_init(&options);
+  options.generational = true;
+  options.heap_max = 32 << 20;
+  heap = small_heap(&options, &bytes);
+  old = besom_handle_new(heap, besom_allocate(heap, bytes, 20 << 20), "old");
+  CHECK(besom_collect(heap) == BESOM_OK);
+  besom_handle_free(old);
+  for (i = 0; i < 64; ++i) CHECK(besom_allocate(heap, bytes, 64 << 10) != NULL);
+  old = besom_handle_new(heap, besom_allocate(heap, bytes, 16 << 20), "big");
+  CHECK(old != NULL && besom_handle_get(old) != NULL);
+  // What is refused and refused again takes one collection, until something is dropped.
+  CHECK(besom_allocate(heap, bytes, 20 << 20) == NULL);
+  besom_last_collection(heap, &last);
+  CHECK(!last.minor);
+  before = collections_of(heap);
+  for (i = 0; i < 20; ++i) CHECK(besom_allocate(heap, bytes, 20 << 20) == NULL);
+  CHECK(collections_of(heap) == before);
+  CHECK(besom_last_error(heap)->code == BESOM_HEAP_LIMIT);
+  CHECK(besom_last_error(heap)->used >= 16 << 20);
+  besom_handle_free(old);
+  CHECK(besom_allocate(heap, bytes, 20 << 20) != NULL);
+  besom_heap_destroy(heap);
+}
+
+typedef struct Advice {
+  besom_handle* cache;
+  besom_heap* heap;
+  besom_error refusal;
+  int calls;
+} Advice;
+
+static bool drop_the_cache(void* user, besom_heap* heap, const besom_error* refusal) {
+  Advice* advice = user;
+  ++advice->calls;
+  advice->refusal = *refusal;
+  CHECK(heap == advice->heap);
+  if (besom_handle_get(advice->cache) == NULL) return false;
+  CHECK(besom_handle_set(advice->cache, NULL) == BESOM_OK);
+  return true;
+}
+
+static void the_program_is_asked_before_a_refusal(void) {
+  Advice advice = {NULL, NULL, {BESOM_OK, 0, 0, 0, NULL, 0}, 0};
+  besom_options options, in_force;
+  besom_type bytes;
+  besom_handle* kept;
+  besom_options_init(&options);
+  CHECK(options.near_limit == NULL);
+  options.near_limit = drop_the_cache;
+  options.near_limit_user = &advice;
+  advice.heap = small_heap(&options, &bytes);
+  besom_heap_options(advice.heap, &in_force);
+  CHECK(in_force.near_limit == drop_the_cache && in_force.near_limit_user == &advice);
+  advice.cache = besom_handle_new(advice.heap, besom_allocate(advice.heap, bytes, 600000), "cache");
+  kept = besom_handle_new(advice.heap, besom_allocate(advice.heap, bytes, 600000), "kept");
+  CHECK(kept != NULL && besom_handle_get(kept) != NULL);
+  CHECK(advice.calls == 1 && advice.refusal.code == BESOM_HEAP_LIMIT);
+  CHECK(advice.refusal.bytes >= 600000 && advice.refusal.used >= 600000);
+  CHECK(besom_allocate(advice.heap, bytes, 600000) == NULL);
+  CHECK(advice.calls == 2);
+  // Nobody is asked where nothing can be done about it.
+  CHECK(besom_forbid_collections(advice.heap) == BESOM_OK);
+  CHECK(besom_allocate(advice.heap, bytes, 600000) == NULL);
+  CHECK(besom_allow_collections(advice.heap) == BESOM_OK);
+  CHECK(besom_allocate(advice.heap, bytes, 2000000) == NULL);
+  CHECK(besom_last_error(advice.heap)->code == BESOM_OBJECT_TOO_LARGE);
+  CHECK(besom_last_error(advice.heap)->limit == (1 << 20) - 16);
+  CHECK(advice.calls == 2);
+  besom_handle_free(kept);
+  besom_handle_free(advice.cache);
+  besom_heap_destroy(advice.heap);
+}
+
+static void table_memory_is_told_from_address_space(void) {
+  besom_options options;
+  besom_heap* heap;
+  besom_stats stats;
+  besom_options_init(&options);
+  options.read_environment = false;
+  CHECK(besom_heap_create(&options, &heap, NULL) == BESOM_OK);
+  besom_get_stats(heap, &stats);
+  CHECK(stats.table_bytes < 1 << 20);
+  CHECK(stats.table_reserved > 256 << 20);
+  besom_heap_destroy(heap);
+}
+
 static void reset_restores_an_empty_heap(void) {
   Kit kit = make_kit();
   besom_handle* handle = besom_handle_new(kit.heap, new_pair(&kit), "dropped");
@@ -356,5 +468,8 @@ void test_heaps(void) {
   safepoints_collect_alone_where_asked();
   external_bytes_are_counted();
   a_jump_out_of_a_callback_is_recovered_from();
+  a_full_collection_comes_before_a_refusal();
+  the_program_is_asked_before_a_refusal();
+  table_memory_is_told_from_address_space();
   reset_restores_an_empty_heap();
 }

@@ -1,0 +1,75 @@
+/// What comes before an allocation is refused: whether another collection could make room, and the
+/// embedder, who may drop something.
+
+#include "gc/collector.hpp"
+#include "gc/root_table.hpp"
+
+namespace besom::detail {
+
+/// What all roots hold, as one number. What only callbacks know is asked of them, as verify() does.
+std::uint64_t Collector::fingerprint_of_roots() noexcept {
+  Busy busy(*this, Phase::reading);
+  std::uint64_t hash = heap_.newest_;
+  const auto add = [&](std::uint32_t ref) {
+    constexpr std::uint64_t kOdd = 0x9e3779b97f4a7c15;
+    hash = (hash ^ (hash >> 29) ^ ref) * kOdd;
+  };
+  const Addresses addresses(heap_.space_);
+  heap_.roots_->each_labelled(
+      addresses, [&](std::uint32_t bits, const char*, SlotKind, HeldRoot::Kind) { add(bits); });
+  heap_.finalizers_->each([&](std::uint32_t ref, const char*, bool is_kept) {
+    if (is_kept) add(ref);
+  });
+  busy.leave();
+  return hash;
+}
+
+/// Where a full collection left no room and nothing changed since, the next would leave none.
+bool Collector::is_collecting_in_vain() noexcept {
+  if (!refusal_.is_of(last_.number)) return false;
+  // What windows hold passes for used.
+  heap_.space_.retire_windows();
+  return heap_.space_.used_bytes() == used_after_collection_ &&
+         refusal_.stands(fingerprint_of_roots());
+}
+
+/// A full collection may have been made for this request, and left no room for it.
+void Collector::note_refusal() noexcept {
+  if (!may_allocation_collect() || last_.minor || last_.abandoned) return;
+  if (!refusal_.is_of(last_.number)) {
+    heap_.space_.retire_windows();
+    refusal_.note(last_.number, fingerprint_of_roots());
+  }
+  Cards cards = heap_.space_.cards();
+  if (!heap_.options_.generational) cards.start_recording(heap_.options_.heap_max);
+  watches_stores_ = true;
+}
+
+/// The space takes a heap whose cards record for a generational one.
+void Collector::stop_watching() noexcept {
+  if (!watches_stores_) return;
+  watches_stores_ = false;
+  Cards cards = heap_.space_.cards();
+  const auto end =
+      static_cast<std::uint32_t>((heap_.space_.capacity() + Cards::kBytes - 1) >> Cards::kShift);
+  if (cards.next_marked(0, end) != end) refusal_.forget();
+  if (heap_.options_.generational) return;
+  cards.unmark(end);
+  cards.stop_recording();
+}
+
+/// Whether the embedder wants the request to be tried again.
+bool Collector::ask_embedder(const Error& refusal) noexcept {
+  const HeapOptions& options = heap_.options_;
+  if (options.near_limit == nullptr || is_asking_ || !may_allocation_collect()) return false;
+  is_asking_ = true;
+  const std::uint64_t recoveries = recoveries_;
+  const bool again = options.near_limit(options.near_limit_user, heap_, refusal);
+  BESOM_CHECK(recoveries == recoveries_,
+              "recover() called by a callback that then returned: recoveries before, now",
+              recoveries, recoveries_);
+  is_asking_ = false;
+  return again;
+}
+
+}  // namespace besom::detail
