@@ -59,8 +59,9 @@ class Cards {
     besom_recorded_cards[stretch_of(base_)] =
         static_cast<std::uint32_t>((heap_max + kBytes - 1) >> kShift);
   }
-  /// Also before the arena's address space is given back.
+  /// Also before the arena's address space is given back, of which nothing may be accessible then.
   void stop_recording() noexcept {
+    if (recorded_at(base_) == 0) return;
     base_[-1] = 0;
     besom_recorded_cards[stretch_of(base_)] = 0;
   }
