@@ -677,14 +677,19 @@ typedef struct besom_defect {
   besom_ref holder;     ///< The object with the slot; 0 for a root.
   uint32_t offset;      ///< Of the slot in the holder.
   besom_ref target;     ///< What the slot holds; for a bad header, the type it names.
-  const char* message;  ///< One line that names all of it.
+  const char* message;  ///< One line that names all of it, cut to 1023 bytes.
 } besom_defect;
 typedef void (*besom_defect_visitor)(void* user, const besom_defect* defect);
-/// Walks the whole heap and reports all that is wrong to `visitor`, or NULL; `*defects`, or NULL,
-/// gets how much.
-/// Callbacks are called as in a collection. O(heap).
+/// Walks the whole heap and reports what is wrong; `*defects`, or NULL, gets how much. `visitor`,
+/// or NULL, is called afterwards for the first 1000. Callbacks are called as in a collection. Fails
+/// with reentrant and wrong_thread, having walked nothing, and with out_of_host_memory: then all is
+/// counted, but `visitor` was called for fewer. O(heap).
 BESOM_API besom_status besom_verify(besom_heap* heap, besom_defect_visitor visitor, void* user,
                                     uint64_t* defects);
+/// The same for the first `max_defects`, each of which takes 64 bytes of host memory meanwhile.
+BESOM_API besom_status besom_verify_most(besom_heap* heap, uint64_t max_defects,
+                                         besom_defect_visitor visitor, void* user,
+                                         uint64_t* defects);
 
 /// Receives a snapshot's text in order, in pieces of up to 64 KiB. False: it takes no more.
 typedef bool (*besom_snapshot_write)(void* user, const char* bytes, size_t count);

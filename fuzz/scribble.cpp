@@ -174,7 +174,7 @@ class Victim {
     require(last.live_objects * 16 <= last.live_bytes, "live objects", last.live_objects, counts_);
     ask();
     // Checks the tables, too: aborts on a contradiction.
-    if (random_.chance(15)) counts_.defects += heap_->verify().defects.size();
+    if (random_.chance(15)) counts_.defects += heap_->verify().found();
     if (random_.chance(5)) write_snapshot();
     if (random_.below(1000) == 0) {
       restore();
@@ -194,8 +194,7 @@ class Victim {
       require(!weak, "a weak handle after a reset", 0, counts_);
     require(guardian_.pending() + guardian_.ready() == 0, "a guardian after a reset", 0, counts_);
     const VerifyReport report = heap_->verify();
-    require(report.ok() && report.objects == 0, "verify after a reset", report.defects.size(),
-            counts_);
+    require(report.ok() && report.objects == 0, "verify after a reset", report.found(), counts_);
     Handle<Header> list(*heap_, nullptr);
     std::uint64_t count = 0;
     while (count < heap_->options().heap_max / 32) {
@@ -403,7 +402,7 @@ void run(std::uint64_t rounds, std::uint64_t seed) {
     require(!sibling.heap().collect(), "collect", 0, counts);
     const std::uint64_t live = sibling.heap().last_collection().live_objects;
     // Its own refs to what was collected while it was filled.
-    const std::size_t defects = sibling.heap().verify().defects.size();
+    const std::uint64_t defects = sibling.heap().verify().found();
     const std::uint64_t hash = hash_of(sibling);
     // The large heap costs more a round.
     const std::uint64_t share = variant == 3 ? rounds / 20 : rounds * 19 / 60;
@@ -417,8 +416,7 @@ void run(std::uint64_t rounds, std::uint64_t seed) {
     require(!sibling.heap().collect(), "collect", 0, counts);
     require(sibling.heap().last_collection().live_objects == live, "the sibling's objects", live,
             counts);
-    require(sibling.heap().verify().defects.size() == defects, "the sibling's soundness", defects,
-            counts);
+    require(sibling.heap().verify().found() == defects, "the sibling's soundness", defects, counts);
   }
   std::printf("rounds %" PRIu64 ", seed 0x%" PRIx64 "\n", counts.rounds, seed);
   std::printf("  bytes written       %12" PRIu64 "\n", counts.bytes_written);

@@ -180,19 +180,23 @@ besom_status besom_save_snapshot(besom_heap* heap, const char* name, const besom
 
 besom_status besom_verify(besom_heap* heap, besom_defect_visitor visitor, void* user,
                           uint64_t* defects) {
+  return besom_verify_most(heap, besom::VerifyReport::kMaxDefects, visitor, user, defects);
+}
+
+besom_status besom_verify_most(besom_heap* heap, uint64_t max_defects, besom_defect_visitor visitor,
+                               void* user, uint64_t* defects) {
   if (heap == nullptr) return BESOM_BAD_ARGUMENT;
-  const besom::VerifyReport report = heap->heap->verify();
-  if (defects != nullptr) *defects = report.defects.size();
-  if (report.error) return give(heap, report.error);
+  const besom::VerifyReport report = heap->heap->verify(visitor != nullptr ? max_defects : 0);
+  if (defects != nullptr) *defects = report.found();
   for (const besom::Defect& defect : report.defects) {
-    if (visitor == nullptr) break;
-    const std::string message = defect.message();
+    char message[1024];
+    static_cast<void>(defect.write_message(message, sizeof message));
     const besom_defect out{.kind = static_cast<besom_defect_kind>(defect.kind),
                            .holder = defect.holder,
                            .offset = defect.offset,
                            .target = defect.target,
-                           .message = message.c_str()};
+                           .message = message};
     visitor(user, &out);
   }
-  return BESOM_OK;
+  return give(heap, report.error);
 }

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <cinttypes>
-#include <cstdio>
 
 #include "gc/object_slots.hpp"
+#include "heap/text_output.hpp"
 
 namespace besom {
 
@@ -15,18 +15,18 @@ const CensusRow* Census::row(TypeId type) const noexcept {
   return nullptr;
 }
 
-std::string Census::message() const {
-  std::string text;
+std::size_t Census::write_message(char* buffer, std::size_t size) const noexcept {
+  detail::TextOutput text(buffer, size);
   const auto add = [&](std::uint64_t objects, std::uint64_t bytes, const char* name) {
-    char figures[64];
     // Columns: the noun is as wide in the singular.
-    std::snprintf(figures, sizeof figures, "%12" PRIu64 " object%-1s %14" PRIu64 " byte%-1s  ",
-                  objects, detail::plural(objects), bytes, detail::plural(bytes));
-    text.append(figures).append(name).append("\n");
+    text.print("%12" PRIu64 " object%-1s %14" PRIu64 " byte%-1s  ", objects,
+               detail::plural(objects), bytes, detail::plural(bytes))
+        .add(name)
+        .add("\n");
   };
   for (const CensusRow& row : rows()) add(row.objects, row.bytes, row.name());
   add(objects_, bytes_, "in all");
-  return text;
+  return text.length();
 }
 
 /// Fills a census: while it counts, a type's row stands at its id.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -44,7 +45,8 @@ class BESOM_API Census {
   [[nodiscard]] std::uint64_t objects() const noexcept { return objects_; }
   [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_; }
   /// A line for each row and one for the sum, each with its newline.
-  [[nodiscard]] std::string message() const;
+  [[nodiscard]] std::string message() const { return detail::message_of(*this); }
+  std::size_t write_message(char* buffer, std::size_t size) const noexcept;
 
  private:
   friend class CensusTaker;

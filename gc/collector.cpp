@@ -38,6 +38,40 @@ std::uint64_t now_ns() {
                                         .count());
 }
 
+/// What zeal found, told as it is met: nothing is kept, as nothing may be allocated.
+class DamageReport {
+ public:
+  DamageReport(const LogSink& log, const char* when, std::uint64_t collection) noexcept
+      : log_(log), when_(when), collection_(collection) {}
+
+  [[nodiscard]] DefectSink sink() noexcept {
+    return {[](void* user, const Defect& defect) noexcept {
+              static_cast<DamageReport*>(user)->tell(defect);
+            },
+            this};
+  }
+  void abort_if_any() const noexcept {
+    BESOM_CHECK(found_ == 0, "zeal found the heap damaged: defects, collection", found_,
+                collection_);
+  }
+
+ private:
+  static constexpr std::uint64_t kMostLines = 100;
+
+  void tell(const Defect& defect) noexcept {
+    if (++found_ > kMostLines) return;
+    char text[1024];
+    static_cast<void>(defect.write_message(text, sizeof text));
+    log_.log(LogLevel::error, "%s collection %" PRIu64 ": %s", when_, collection_, text);
+    std::fprintf(stderr, "besom: %s collection %" PRIu64 ": %s\n", when_, collection_, text);
+  }
+
+  const LogSink& log_;
+  const char* when_;
+  std::uint64_t collection_;
+  std::uint64_t found_ = 0;
+};
+
 }  // namespace
 
 Result<std::unique_ptr<Collector>> Collector::create(Heap& heap, LogSink log) {
@@ -204,7 +238,9 @@ bool Collector::collect(Cause cause) noexcept {
     settle(stats);
     stats.weak_ns = now_ns() - marked_at;
     if (stats.minor && (zeal.verify || zeal.collect_every != 0)) {
-      abort_with(find_missed_stores(heap_.space_, types_, marker_.marks()), "in");
+      DamageReport report(log_, "in", stats.number);
+      find_missed_stores(heap_.space_, types_, marker_.marks(), report.sink());
+      report.abort_if_any();
     }
     free_unmarked(stats);
   } else {
@@ -379,9 +415,9 @@ void Collector::note_holes(CollectionStats& stats) const noexcept {
 }
 
 /// Callbacks run here as they do in a collection, so the same is refused to them.
-VerifyReport Collector::verify() {
+VerifyCounts Collector::verify(DefectSink sink) noexcept {
   return read([&](const Space& space, const TypeTable& types) {
-    return verify_heap(space, types, *heap_.roots_, *heap_.weak_handles_, *heap_.finalizers_);
+    return verify_heap(space, types, *heap_.roots_, *heap_.weak_handles_, *heap_.finalizers_, sink);
   });
 }
 
@@ -393,17 +429,10 @@ bool Collector::is_minor(Cause cause) const noexcept {
   return cause == Cause::nursery || (cause == Cause::zeal && last_.number % 4 != 0);
 }
 
-void Collector::verify_or_abort(const char* when) { abort_with(verify(), when); }
-
-void Collector::abort_with(const VerifyReport& report, const char* when) {
-  for (const Defect& defect : report.defects) {
-    log_.log(LogLevel::error, "%s collection %" PRIu64 ": %s", when, last_.number + 1,
-             defect.message().c_str());
-    std::fprintf(stderr, "besom: %s collection %" PRIu64 ": %s\n", when, last_.number + 1,
-                 defect.message().c_str());
-  }
-  BESOM_CHECK(report.ok(), "zeal found the heap damaged: defects, collection",
-              report.defects.size(), last_.number + 1);
+void Collector::verify_or_abort(const char* when) noexcept {
+  DamageReport report(log_, when, last_.number + 1);
+  verify(report.sink());
+  report.abort_if_any();
 }
 
 void Collector::reset() noexcept {

@@ -36,7 +36,7 @@ class Collector {
   bool safepoint() noexcept;
   /// Calls `count` finalizers; how many there were.
   std::uint64_t run_finalizers(FinalizerRunner runner, std::uint64_t count) noexcept;
-  [[nodiscard]] VerifyReport verify();
+  VerifyCounts verify(DefectSink sink) noexcept;
 
   /// Runs `body(space, types)`, which returns a value, while the heap refuses all else. Windows are
   /// retired before.
@@ -159,8 +159,7 @@ class Collector {
   void account(CollectionStats& stats) noexcept;
   void report(const CollectionStats& stats) noexcept;
   [[nodiscard]] bool is_minor(Cause cause) const noexcept;
-  void verify_or_abort(const char* when);
-  void abort_with(const VerifyReport& report, const char* when);
+  void verify_or_abort(const char* when) noexcept;
   [[nodiscard]] std::uint64_t table_bytes_used(std::uint64_t reserved) const noexcept;
 
   Heap& heap_;

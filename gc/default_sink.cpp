@@ -53,6 +53,8 @@ void write(void*, LogLevel level, const char* line) noexcept {
     logger().log(spdlog_level(level), line);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "besom: %s (not logged: %s)\n", line, error.what());
+  } catch (...) {
+    std::fprintf(stderr, "besom: %s (not logged: a sink threw)\n", line);
   }
 }
 

@@ -225,37 +225,39 @@ class BESOM_API Heap {
   /// A C++ exception must not leave a callback: the library is compiled without unwinding, and
   /// std::terminate is what comes of it. ExceptionCarrier keeps one until the call has returned.
   Error recover() noexcept;
-  /// Walks the whole heap and reports all that is wrong. Callbacks are called as in a collection;
-  /// from one, and on another thread, the report's `error` is set and nothing is walked. O(heap).
-  [[nodiscard]] VerifyReport verify();
+  /// Walks the whole heap and reports what is wrong: the first `max_defects` one by one, the others
+  /// as a number. Callbacks are called as in a collection; from one, and on another thread, the
+  /// report's `error` is set and nothing is walked. Takes host memory for what it keeps alone, 64
+  /// bytes a defect; where that is refused `error` says so. O(heap).
+  [[nodiscard]] VerifyReport verify(std::uint64_t max_defects = VerifyReport::kMaxDefects) noexcept;
 
   /// Calls `visitor` for every object in address order, also for those that are dead but not yet
   /// collected: collect() first to meet the live ones alone. Fails with reentrant and wrong_thread,
   /// and with bad_argument for a null visitor. O(heap).
-  Error each_object(ObjectVisitor visitor, void* user);
+  Error each_object(ObjectVisitor visitor, void* user) noexcept;
   /// How many objects of each type each_object() would visit, and how large they are. Fails with
   /// reentrant, wrong_thread and out_of_host_memory. O(heap).
-  [[nodiscard]] Result<Census> census();
+  [[nodiscard]] Result<Census> census() noexcept;
   /// Why `ref` lives: a shortest path to it from a root; an empty one when there is none. Fails
   /// with bad_ref when no object starts there, and as census() does; takes host memory of a quarter
   /// of the heap. O(heap).
-  [[nodiscard]] Result<RootPath> path_to_root(Ref<void> ref);
+  [[nodiscard]] Result<RootPath> path_to_root(Ref<void> ref) noexcept;
   /// The handles, locals and registrations there are, by label. Fails as census() does.
-  [[nodiscard]] Result<HeldRoots> held_roots();
+  [[nodiscard]] Result<HeldRoots> held_roots() noexcept;
   /// Writes all objects that each_object() would visit, what they refer to and what roots hold, as
   /// a heap snapshot that Chrome's DevTools load (docs/debugging.md). collect() first to see the
   /// live ones alone. Nothing is collected meanwhile. Takes host memory of 1/4096 of the heap, 64
   /// KiB and 12 to 36 bytes a root. Fails with write_failed when the sink does, with abandoned when
   /// a callback visits or says something else from one walk to the next, with bad_argument where
   /// the sink has no `write`, and as census() does. O(heap).
-  [[nodiscard]] Result<SnapshotStats> write_snapshot(const SnapshotSink& sink,
-                                                     const SnapshotLabeller& labeller = {});
+  [[nodiscard]] Result<SnapshotStats> write_snapshot(
+      const SnapshotSink& sink, const SnapshotLabeller& labeller = {}) noexcept;
   /// The same into the file `name`, which ends in ".heapsnapshot" for the viewer. It is written
   /// beside, readable by its owner alone, and then takes the place of a file of that name, which
   /// stays as it was when anything fails: write_failed then, with errno, also where `name` is
   /// there and no regular file; bad_argument for a null name.
   [[nodiscard]] Result<SnapshotStats> save_snapshot(const char* name,
-                                                    const SnapshotLabeller& labeller = {});
+                                                    const SnapshotLabeller& labeller = {}) noexcept;
   /// Drops all roots, registrations and objects, after the release hooks of those that have one: as
   /// after create(), but with the types and guardians kept, and with the external bytes, which are
   /// the embedder's to take away. Handles become stale. Restores service after the arena's contents

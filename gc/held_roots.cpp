@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "gc/root_table.hpp"
+#include "heap/text_output.hpp"
 
 namespace besom {
 
@@ -31,13 +32,12 @@ std::uint64_t HeldRoots::count(HeldRoot::Kind kind) const noexcept {
   return sum;
 }
 
-std::string HeldRoots::message() const {
-  std::string text;
+std::size_t HeldRoots::write_message(char* buffer, std::size_t size) const noexcept {
+  detail::TextOutput text(buffer, size);
   for (const HeldRoot& row : rows()) {
-    text.append(std::to_string(row.count)).append(" ").append(name_of(row.kind));
-    text.append(" '").append(row.label).append("'\n");
+    text.print("%" PRIu64 " %s '", row.count, name_of(row.kind)).add(row.label).add("'\n");
   }
-  return text;
+  return text.length();
 }
 
 /// Lists each root by itself, then puts those together that sorting made neighbours.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -30,7 +31,8 @@ class BESOM_API HeldRoots {
   /// How many roots of a kind there are.
   [[nodiscard]] std::uint64_t count(HeldRoot::Kind kind) const noexcept;
   /// A line for each row, e.g. "3 handle 'parser'", each with its newline.
-  [[nodiscard]] std::string message() const;
+  [[nodiscard]] std::string message() const { return detail::message_of(*this); }
+  std::size_t write_message(char* buffer, std::size_t size) const noexcept;
 
  private:
   friend class HeldRootsFinder;

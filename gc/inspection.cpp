@@ -17,14 +17,31 @@ Error missing(const char* detail) noexcept {
 
 }  // namespace
 
-VerifyReport Heap::verify() {
-  if (may_enter()) return collector_->verify();
-  VerifyReport report;
-  report.error = error_;
-  return report;
+VerifyReport Heap::verify(std::uint64_t max_defects) noexcept {
+  struct Kept {
+    VerifyReport report;
+    std::uint64_t most;
+  } kept{{}, max_defects};
+  VerifyReport& report = kept.report;
+  if (!may_enter()) {
+    report.error = error_;
+    return std::move(report);
+  }
+  const auto keep = [](void* user, const Defect& defect) noexcept {
+    auto& [into, most] = *static_cast<Kept*>(user);
+    if (into.defects.size() >= most || into.error) return;
+    if (!into.defects.add(defect)) {
+      into.error = {.code = Errc::out_of_host_memory, .detail = "defects"};
+    }
+  };
+  const detail::VerifyCounts counts = collector_->verify({keep, &kept});
+  report.objects = counts.objects;
+  report.slots = counts.slots;
+  report.more = counts.defects - report.defects.size();
+  return std::move(report);
 }
 
-Error Heap::each_object(ObjectVisitor visitor, void* user) {
+Error Heap::each_object(ObjectVisitor visitor, void* user) noexcept {
   if (!may_enter()) return error_;
   if (visitor == nullptr) return missing("each_object(): no visitor");
   collector_->read([&](const Space& space, const TypeTable& types) {
@@ -34,13 +51,13 @@ Error Heap::each_object(ObjectVisitor visitor, void* user) {
   return {};
 }
 
-Result<Census> Heap::census() {
+Result<Census> Heap::census() noexcept {
   if (!may_enter()) return error_;
   return collector_->read(
       [](const Space& space, const TypeTable& types) { return detail::take_census(space, types); });
 }
 
-Result<RootPath> Heap::path_to_root(Ref<void> ref) {
+Result<RootPath> Heap::path_to_root(Ref<void> ref) noexcept {
   if (!may_enter()) return error_;
   if (!space_.is_object(ref.index())) {
     return Error{.code = Errc::bad_ref, .bytes = ref.index(), .detail = "no object starts there"};
@@ -50,13 +67,13 @@ Result<RootPath> Heap::path_to_root(Ref<void> ref) {
   });
 }
 
-Result<HeldRoots> Heap::held_roots() {
+Result<HeldRoots> Heap::held_roots() noexcept {
   if (!may_enter()) return error_;
   return detail::find_held_roots(*roots_);
 }
 
 Result<SnapshotStats> Heap::write_snapshot(const SnapshotSink& sink,
-                                           const SnapshotLabeller& labeller) {
+                                           const SnapshotLabeller& labeller) noexcept {
   if (!may_enter()) return error_;
   if (sink.write == nullptr) return missing("write_snapshot(): a sink that writes nothing");
   return collector_->read([&](const Space& space, const TypeTable& types) {
@@ -70,7 +87,8 @@ Result<SnapshotStats> Heap::write_snapshot(const SnapshotSink& sink,
   });
 }
 
-Result<SnapshotStats> Heap::save_snapshot(const char* name, const SnapshotLabeller& labeller) {
+Result<SnapshotStats> Heap::save_snapshot(const char* name,
+                                          const SnapshotLabeller& labeller) noexcept {
   if (!may_enter()) return error_;
   if (name == nullptr) return missing("save_snapshot(): no name");
   struct Target {

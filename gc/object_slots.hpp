@@ -3,7 +3,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <string>
 
 #include "gc/callback_visitor.hpp"
 #include "heap/space.hpp"
@@ -30,10 +29,6 @@ struct ObjectSlot {
   bool by_callback = false;
   bool is_certain = true;  ///< No ambiguous word.
 
-  [[nodiscard]] std::string name() const {
-    if (field != nullptr) return field->name;
-    return by_callback ? "callback" : std::to_string(element) + part;
-  }
   /// Whether the slot leads to an object and keeps it alive; an ephemeron's value, while its key
   /// is.
   [[nodiscard]] bool is_strong_edge() const noexcept {

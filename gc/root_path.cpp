@@ -1,23 +1,21 @@
 #include "gc/root_path.hpp"
 
 #include <cinttypes>
-#include <cstdio>
 
 #include "gc/object_slots.hpp"
 #include "gc/root_table.hpp"
+#include "heap/text_output.hpp"
 
 namespace besom {
 
-std::string RootPath::message() const {
-  if (count_ == 0) return "no path from a root";
+std::size_t RootPath::write_message(char* buffer, std::size_t size) const noexcept {
+  detail::TextOutput line(buffer, size);
+  if (count_ == 0) return line.add("no path from a root").length();
   constexpr std::size_t kEnd = 20;
-  char text[64];
-  std::string line = "'";
-  line.append(root_label_).append("'");
+  line.add("'").add(root_label_).add("'");
   for (std::size_t i = 0; i < count_; ++i) {
     if (count_ > 2 * kEnd && i == kEnd) {
-      std::snprintf(text, sizeof text, " ... %zu more ...", count_ - 2 * kEnd);
-      line += text;
+      line.print(" ... %zu more ...", count_ - 2 * kEnd);
       i = count_ - kEnd;
     }
     const PathStep& step = steps_[i];
@@ -25,20 +23,19 @@ std::string RootPath::message() const {
       case PathStep::Via::root:
         break;
       case PathStep::Via::field:
-        line.append(" .").append(step.field->name);
+        line.add(" .").add(step.field->name);
         break;
       case PathStep::Via::element:
-        std::snprintf(text, sizeof text, " [%" PRIu32 "]", step.element);
-        line += text;
+        line.print(" [%" PRIu32 "]", step.element);
         break;
       case PathStep::Via::callback:
-        line += " (callback)";
+        line.add(" (callback)");
         break;
     }
-    std::snprintf(text, sizeof text, " 0x%" PRIx32, step.object.index());
-    line.append(" -> ").append(step.type != nullptr ? step.type->name : "damaged").append(text);
+    line.add(" -> ").add(step.type != nullptr ? step.type->name.c_str() : "damaged");
+    line.print(" 0x%" PRIx32, step.object.index());
   }
-  return line;
+  return line.length();
 }
 
 /// Breadth first from the roots. What is met first by a shortest way gets the object that it was

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -38,7 +39,8 @@ class BESOM_API RootPath {
   [[nodiscard]] std::span<const PathStep> steps() const noexcept { return {steps_.data(), count_}; }
   /// One line, e.g. "'globals' -> Table 0x40 .entries -> Array 0x1230 [17] -> Node 0x80". Of a long
   /// path only both ends.
-  [[nodiscard]] std::string message() const;
+  [[nodiscard]] std::string message() const { return detail::message_of(*this); }
+  std::size_t write_message(char* buffer, std::size_t size) const noexcept;
 
  private:
   friend class PathSearch;

@@ -1,7 +1,6 @@
 #include "gc/verifier.hpp"
 
 #include <cinttypes>
-#include <cstdio>
 #include <cstring>
 
 #include "gc/finalizer_table.hpp"
@@ -10,48 +9,64 @@
 #include "gc/root_table.hpp"
 #include "heap/addresses.hpp"
 #include "heap/space.hpp"
+#include "heap/text_output.hpp"
 #include "heap/type_table.hpp"
 
 namespace besom {
 
-std::string Defect::message() const {
-  char text[96];
+namespace {
+
+void add_slot(detail::TextOutput& text, const Defect& defect) noexcept {
+  text.print(" 0x%" PRIx32 " ", defect.holder);
+  if (defect.field != nullptr) {
+    text.add(defect.field->name);
+  } else if (defect.by_callback) {
+    text.add("callback");
+  } else {
+    text.print("%" PRIu32, defect.element).add(defect.part);
+  }
+  text.print(" (at +%" PRIu32 ") holds ", defect.offset);
+}
+
+}  // namespace
+
+std::size_t Defect::write_message(char* buffer, std::size_t size) const noexcept {
+  detail::TextOutput text(buffer, size);
   switch (kind) {
     case Kind::bad_header:
-      std::snprintf(text, sizeof text, "bad_header: object 0x%" PRIx32 " claims type %" PRIu32,
-                    holder, target);
-      return text;
+      text.print("bad_header: object 0x%" PRIx32 " claims type %" PRIu32, holder, target);
+      break;
     case Kind::bad_root:
-      std::snprintf(text, sizeof text, "' holds 0x%" PRIx32 ": no object starts there", target);
-      return "bad_root: '" + holder_name + text;
+      text.add("bad_root: '").add(holder_name).print("' holds 0x%" PRIx32, target);
+      text.add(": no object starts there");
+      break;
     case Kind::bad_ref:
+      text.add("bad_ref: ").add(holder_name);
+      add_slot(text, *this);
+      text.print("0x%" PRIx32 ": no object starts there", target);
+      break;
     case Kind::missed_store:
+      text.add("missed_store: ").add(holder_name);
+      add_slot(text, *this);
+      text.add("young ").add(target_name).print(" 0x%" PRIx32 ": the store was not noted", target);
       break;
   }
-  std::snprintf(text, sizeof text, " (at +%" PRIu32 ") holds 0x%" PRIx32 ": no object starts there",
-                offset, target);
-  char place[32];
-  std::snprintf(place, sizeof place, " 0x%" PRIx32 " ", holder);
-  if (kind == Kind::bad_ref) return "bad_ref: " + holder_name + place + slot_name + text;
-  std::snprintf(text, sizeof text, " (at +%" PRIu32 ") holds young ", offset);
-  char target_place[64];
-  std::snprintf(target_place, sizeof target_place, " 0x%" PRIx32 ": the store was not noted",
-                target);
-  return "missed_store: " + holder_name + place + slot_name + text + target_name + target_place;
+  return text.length();
 }
 
 namespace detail {
 namespace {
 
-/// One walk: visits slots and collects what is wrong with them.
+/// One walk: visits slots and tells of what is wrong with them.
 class Verifier {
  public:
   /// With `marks`, refs to unmarked objects are what is looked for.
-  Verifier(const Space& space, const TypeTable& types, const MarkBits* marks = nullptr)
-      : space_(space), addresses_(space), types_(types), marks_(marks) {}
+  Verifier(const Space& space, const TypeTable& types, DefectSink sink,
+           const MarkBits* marks = nullptr) noexcept
+      : space_(space), addresses_(space), types_(types), sink_(sink), marks_(marks) {}
 
   void check_object(Run run) {
-    ++report_.objects;
+    ++counts_.objects;
     Header header;
     std::memcpy(&header, space_.base() + run.index, sizeof header);
     const TypeInfo* type = checked_type(types_, header, run.size_bytes);
@@ -59,69 +74,71 @@ class Verifier {
     if (type != nullptr && !type->is_leaf && space_.leaves().test(to_granules(run.index))) {
       type = nullptr;
     }
-    if (type == nullptr && marks_ != nullptr) return;
     if (type == nullptr) {
-      report_.defects.push_back({.kind = Defect::Kind::bad_header,
-                                 .holder = run.index,
-                                 .target = header.type,
-                                 .holder_name = {},
-                                 .slot_name = {}});
+      if (marks_ == nullptr) report(Defect::Kind::bad_header, run.index, header.type, "", {});
       return;
     }
     each_slot(addresses_, run, *type, [&](const ObjectSlot& slot) {
-      ++report_.slots;
+      ++counts_.slots;
       // Of an ambiguous word nothing can be said: it may be a number like any other.
       if (!slot.is_certain || is_sound(slot.bits, slot.kind)) return;
-      report_.defects.push_back(
-          {.kind = marks_ != nullptr ? Defect::Kind::missed_store : Defect::Kind::bad_ref,
-           .holder = run.index,
-           .offset = slot.offset,
-           .target = slot.bits,
-           .holder_name = type->descriptor->name,
-           .slot_name = slot.name(),
-           .target_name = target_name(slot.bits)});
+      report(marks_ != nullptr ? Defect::Kind::missed_store : Defect::Kind::bad_ref, run.index,
+             slot.bits, type->descriptor->name.c_str(), slot);
     });
   }
 
   void check_root(std::uint32_t bits, const char* label, SlotKind kind) {
-    ++report_.slots;
+    ++counts_.slots;
     if (is_sound(bits, kind)) return;
-    report_.defects.push_back({.kind = Defect::Kind::bad_root,
-                               .target = bits,
-                               .holder_name = label != nullptr ? label : "",
-                               .slot_name = {}});
+    report(Defect::Kind::bad_root, 0, bits, label != nullptr ? label : "", {});
   }
 
-  [[nodiscard]] VerifyReport take_report() { return std::move(report_); }
+  [[nodiscard]] const VerifyCounts& counts() const noexcept { return counts_; }
 
  private:
   [[nodiscard]] bool is_sound(std::uint32_t bits, SlotKind kind) const {
     if (!names_object(bits, kind)) return true;
-    const bool is_object = space_.free_list().is_block(bits);
+    const bool is_object = addresses_.is_object(bits);
     // Marking reports what is no object itself.
     if (marks_ != nullptr) return !is_object || marks_->test(to_granules(bits));
     return is_object;
   }
-  [[nodiscard]] std::string target_name(std::uint32_t bits) const {
-    if (marks_ == nullptr) return {};
+  void report(Defect::Kind kind, std::uint32_t holder, std::uint32_t target,
+              const char* holder_name, const ObjectSlot& slot) noexcept {
+    ++counts_.defects;
+    sink_.take(sink_.user,
+               {.kind = kind,
+                .holder = holder,
+                .offset = slot.offset,
+                .target = target,
+                .holder_name = holder_name,
+                .field = slot.field,
+                .element = slot.element,
+                .part = slot.part,
+                .by_callback = slot.by_callback,
+                .target_name = kind == Defect::Kind::missed_store ? type_name_at(target) : ""});
+  }
+  [[nodiscard]] const char* type_name_at(std::uint32_t index) const noexcept {
     Header header;
-    std::memcpy(&header, space_.base() + bits, sizeof header);
-    return types_.contains(header.type) ? types_[header.type].descriptor->name : "object";
+    std::memcpy(&header, space_.base() + index, sizeof header);
+    return types_.contains(header.type) ? types_[header.type].descriptor->name.c_str() : "object";
   }
 
   const Space& space_;
   const Addresses addresses_;
   const TypeTable& types_;
+  const DefectSink sink_;
   const MarkBits* marks_;
-  VerifyReport report_;
+  VerifyCounts counts_;
 };
 
 }  // namespace
 
-VerifyReport verify_heap(const Space& space, const TypeTable& types, const RootTable& roots,
-                         const RootTable& weak_handles, const FinalizerTable& finalizers) {
+VerifyCounts verify_heap(const Space& space, const TypeTable& types, const RootTable& roots,
+                         const RootTable& weak_handles, const FinalizerTable& finalizers,
+                         DefectSink sink) {
   space.free_list().verify();
-  Verifier verifier(space, types);
+  Verifier verifier(space, types, sink);
   each_object(space, [&](Run run) { verifier.check_object(run); });
   const Addresses addresses(space);
   const auto check = [&](std::uint32_t bits, const char* label, SlotKind kind, HeldRoot::Kind) {
@@ -132,15 +149,16 @@ VerifyReport verify_heap(const Space& space, const TypeTable& types, const RootT
   finalizers.each([&](std::uint32_t bits, const char* label, bool) {
     verifier.check_root(bits, label, SlotKind::value);
   });
-  return verifier.take_report();
+  return verifier.counts();
 }
 
-VerifyReport find_missed_stores(const Space& space, const TypeTable& types, const MarkBits& marks) {
-  Verifier verifier(space, types, &marks);
+VerifyCounts find_missed_stores(const Space& space, const TypeTable& types, const MarkBits& marks,
+                                DefectSink sink) {
+  Verifier verifier(space, types, sink, &marks);
   each_object(space, [&](Run run) {
     if (marks.test(to_granules(run.index))) verifier.check_object(run);
   });
-  return verifier.take_report();
+  return verifier.counts();
 }
 
 }  // namespace detail

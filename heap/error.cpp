@@ -8,6 +8,15 @@
 #include "freelist/log.hpp"
 
 namespace besom {
+namespace {
+
+// strerror_r is one of two functions: one returns the text, one a status.
+[[maybe_unused]] const char* text_of(const char* text, const char*) noexcept { return text; }
+[[maybe_unused]] const char* text_of(int status, const char* buffer) noexcept {
+  return status == 0 ? buffer : "unknown error";
+}
+
+}  // namespace
 
 using detail::plural;
 
@@ -68,6 +77,7 @@ Error Error::named(std::string_view text) const noexcept {
 std::size_t Error::write_message(char* buffer, std::size_t size) const noexcept {
   char needed[64] = "";
   char met[96] = "";
+  char reason[64] = "";
   // Where memory was wanted, bytes; else what was given, and what it is held against.
   const bool is_memory = (code >= Errc::reserve_failed && code <= Errc::out_of_host_memory) ||
                          code == Errc::unbalanced || code == Errc::write_failed;
@@ -93,14 +103,9 @@ std::size_t Error::write_message(char* buffer, std::size_t size) const noexcept 
       std::snprintf(buffer, size, "%s%s%s%s%s%s%s%s%s", name_of(code), called, needed, met,
                     has_detail ? before_detail : "", has_detail ? detail : "",
                     has_detail && bytes != 0 ? ")" : "", has_errno ? ": " : "",
-                    has_errno ? std::strerror(system_errno) : "");
+                    has_errno ? text_of(strerror_r(system_errno, reason, sizeof reason), reason)
+                              : "");
   return length < 0 ? 0 : static_cast<std::size_t>(length);
-}
-
-std::string Error::message() const {
-  std::string text(write_message(nullptr, 0), '\0');
-  static_cast<void>(write_message(text.data(), text.size() + 1));
-  return text;
 }
 
 }  // namespace besom

@@ -36,6 +36,19 @@ enum class Errc : std::uint8_t {
 /// The name of the code as it stands in the enumeration, e.g. "heap_limit".
 [[nodiscard]] BESOM_API const char* name_of(Errc code) noexcept;
 
+namespace detail {
+
+/// What `value` writes as its message, in a string. Compiled into the caller: the library knows no
+/// exceptions, and a string throws where there is no memory for it.
+template <class T>
+[[nodiscard]] std::string message_of(const T& value) {
+  std::string text(value.write_message(nullptr, 0), '\0');
+  static_cast<void>(value.write_message(text.data(), text.size() + 1));
+  return text;
+}
+
+}  // namespace detail
+
 /// What failed, with the figures that a message needs. Unused figures are 0.
 struct BESOM_API Error {
   Errc code = Errc::ok;
@@ -55,9 +68,10 @@ struct BESOM_API Error {
   [[nodiscard]] Error named(std::string_view text) const noexcept;
   /// One line without newline, e.g. "heap_limit: 32 bytes needed, 67108848 of 67108864 bytes in use
   /// (heap_max)".
-  [[nodiscard]] std::string message() const;
+  [[nodiscard]] std::string message() const { return detail::message_of(*this); }
   /// The same into `buffer`, cut to `size` bytes with its zero. Allocates nothing. Returns the
-  /// length of the whole line, as snprintf does.
+  /// length of the whole line, as snprintf does. So for every `write_message` of this library; each
+  /// `message` is a string of the same text, and throws as strings do.
   std::size_t write_message(char* buffer, std::size_t size) const noexcept;
 };
 

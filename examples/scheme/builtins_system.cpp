@@ -38,6 +38,7 @@ BUILTIN(gc_stats) {
 }
 BUILTIN(heap_verify) {
   const besom::VerifyReport report = in.heap().verify();
+  if (report.error) in.fail("heap-verify: " + report.error.message());
   if (!report.ok()) in.fail("heap-verify: " + report.defects[0].message());
   return kTrue;
 }

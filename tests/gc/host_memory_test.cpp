@@ -2,9 +2,12 @@
 
 #include "tests/gc/host_memory.hpp"
 
+#include <unistd.h>
+
 #include <cstdio>
 #include <functional>
 #include <new>
+#include <string>
 #include <vector>
 
 #include "tests/gc/kit.hpp"
@@ -315,42 +318,209 @@ TEST_CASE("Host memory: a collection asks for none", "[gc][host]") {
   }
 }
 
-TEST_CASE("Host memory: what reads the heap is refused memory with a typed error", "[gc][host]") {
-  Kit kit(exact_options());
-  const Handle<Node> root = kit.make_node();
-  Handle<Node> last(kit.heap, root.get());
-  for (int i = 0; i < 5000; ++i) {
-    Node* next = kit.heap.allocate(kit.node);
-    last->left = next;
-    last.set(next);
+namespace {
+
+/// A heap with a long list, labelled roots of many names, and a damaged object for each 25.
+struct Readable : Kit {
+  static constexpr std::uint32_t kNodes = 5000;
+  static constexpr std::uint32_t kBad = 200;
+
+  explicit Readable(const HeapOptions& options) : Kit(options), root(make_node()) {
+    Handle<Node> last(heap, root.get());
+    for (std::uint32_t i = 0; i < kNodes; ++i) {
+      Node* next = heap.allocate(node);
+      last->left = next;
+      last.set(next);
+      labels.push_back("handle " + std::to_string(i));
+    }
+    target = Ref<void>(last.ref());
+    for (std::uint32_t i = 0; i < 300; ++i) {
+      handles.emplace_back(heap, root.get(), labels[i].c_str());
+    }
   }
-  const Ref<void> target(last.ref());
-  last.reset();
-  const std::function<Errc()> readers[] = {
-      [&] { return kit.heap.census().error().code; },
-      [&] { return kit.heap.path_to_root(target).error().code; },
-      [&] { return kit.heap.held_roots().error().code; },
+  /// Makes the defects that verify() is to keep.
+  void damage() {
+    Node* at = root.get();
+    for (std::uint32_t i = 0; i < kBad; ++i) {
+      forge(&at->right, 0xdead0);
+      at = at->left.get();
+    }
+  }
+  void mend() {
+    Node* at = root.get();
+    for (std::uint32_t i = 0; i < kBad; ++i) {
+      forge(&at->right, 0);
+      at = at->left.get();
+    }
+  }
+  /// After a call was refused: nothing is missing, and all goes on.
+  void check_usable() {
+    CHECK(survivors() == kNodes + 1);
+    CHECK(heap.verify().ok());
+    CHECK(heap.make(block));
+  }
+
+  std::vector<std::string> labels;
+  Handle<Node> root;
+  std::vector<Handle<Node>> handles;
+  Ref<void> target;
+};
+
+HeapOptions readable_options(bool generational) {
+  HeapOptions options = exact_options();
+  options.generational = generational;
+  return options;
+}
+
+/// How many allocations `call` makes.
+template <class Call>
+std::uint64_t allocations_in(const Call& call) {
+  const std::uint64_t before = HostMemory::allocations();
+  call();
+  return HostMemory::allocations() - before;
+}
+
+bool take_text(void*, const char*, std::size_t) { return true; }
+
+}  // namespace
+
+TEST_CASE("Host memory: what reads the heap is refused memory with a typed error",
+          "[gc][host][readers]") {
+  for (const bool generational : {false, true}) {
+    Readable kit(readable_options(generational));
+    const std::string file = "/tmp/besom-host-memory-" + std::to_string(getpid());
+    const std::function<Errc()> readers[] = {
+        [&] { return kit.heap.census().error().code; },
+        [&] { return kit.heap.path_to_root(kit.target).error().code; },
+        [&] { return kit.heap.held_roots().error().code; },
+        [&] {
+          return kit.heap.write_snapshot({take_text, nullptr}).error().code;
+        },
+        [&] { return kit.heap.save_snapshot(file.c_str()).error().code; },
+        [&] {
+          kit.damage();
+          const VerifyReport report = kit.heap.verify();
+          kit.mend();
+          // Refused memory or not, all is counted.
+          CHECK(report.found() == Readable::kBad);
+          CHECK((report.more != 0) == static_cast<bool>(report.error));
+          return report.error.code;
+        },
+    };
+    for (const auto& read : readers) {
+      REQUIRE(read() == Errc::ok);
+      const std::uint64_t needed = allocations_in([&] { REQUIRE(read() == Errc::ok); });
+      REQUIRE(needed > 0);
+      for (std::uint64_t k = 1; k <= needed; ++k) {
+        for (const bool persistent : {false, true}) {
+          const std::int64_t outstanding = HostMemory::outstanding();
+          HostMemory::fail(k, persistent);
+          const Errc code = read();
+          HostMemory::lift();
+          CHECK(code == Errc::out_of_host_memory);
+          CHECK(HostMemory::outstanding() == outstanding);
+          kit.check_usable();
+        }
+      }
+    }
+    unlink(file.c_str());
+  }
+}
+
+TEST_CASE("Host memory: what keeps nothing asks for none", "[gc][host][readers]") {
+  Readable kit(readable_options(false));
+  const Result<Census> census = kit.heap.census();
+  const Result<RootPath> path = kit.heap.path_to_root(kit.target);
+  const Result<HeldRoots> held = kit.heap.held_roots();
+  REQUIRE((census && path && held));
+  kit.damage();
+  const VerifyReport report = kit.heap.verify();
+  REQUIRE(report.defects.size() == Readable::kBad);
+  char text[200];
+  const std::function<void()> calls[] = {
+      [&] { CHECK(kit.heap.verify(0).found() == Readable::kBad); },
+      [&] { CHECK_FALSE(kit.heap.each_object([](void*, const ObjectView&) {}, nullptr)); },
+      [&] { CHECK(kit.heap.check(kit.target)); },
+      [&] { CHECK(kit.heap.stats().used != 0); },
+      [&] { CHECK(census->write_message(text, sizeof text) != 0); },
+      [&] { CHECK(path->write_message(text, sizeof text) != 0); },
+      [&] { CHECK(held->write_message(text, sizeof text) != 0); },
+      [&] { CHECK(report.defects[3].write_message(text, sizeof text) != 0); },
+      [&] { CHECK(Error{.code = Errc::write_failed, .system_errno = 28}.write_message(text, 9)); },
+      // An errno without a name, for which strerror() would make one.
       [&] {
-        return kit.heap
-            .write_snapshot({[](void*, const char*, std::size_t) { return true; }, nullptr})
-            .error()
-            .code;
+        CHECK(Error{.code = Errc::write_failed, .system_errno = 9999}.write_message(text, 9));
       },
+      [&] { CHECK(parse_options("heap_max=64M,zeal=alloc:3,generational=on")); },
+      [&] { CHECK_FALSE(parse_options("no such key=1")); },
+      [&] { CHECK_FALSE(check_options(exact_options())); },
+      [&] { CHECK_FALSE(kit.heap.collect()); },
   };
-  for (const auto& read : readers) {
+  for (const auto& call : calls) {
+    // Catch2 takes memory for each CHECK: the first call shows how much.
+    const std::uint64_t checks = allocations_in([] { CHECK(true); });
+    CHECK(allocations_in(call) <= checks);
+  }
+}
+
+TEST_CASE("Host memory: a message that has no room throws in the caller, and harms nothing",
+          "[gc][host][readers]") {
+  Readable kit(readable_options(false));
+  const Result<Census> census = kit.heap.census();
+  const Result<RootPath> path = kit.heap.path_to_root(kit.target);
+  const Result<HeldRoots> held = kit.heap.held_roots();
+  kit.damage();
+  const VerifyReport report = kit.heap.verify();
+  kit.mend();
+  const Error error{.code = Errc::out_of_host_memory, .bytes = 12345, .detail = "a long detail"};
+  const std::function<std::string()> messages[] = {
+      [&] { return census->message(); }, [&] { return path->message(); },
+      [&] { return held->message(); },   [&] { return report.defects[0].message(); },
+      [&] { return error.message(); },
+  };
+  for (const auto& message : messages) {
+    REQUIRE_FALSE(message().empty());
+    const std::int64_t outstanding = HostMemory::outstanding();
+    bool has_thrown = false;
+    HostMemory::fail(1, true);
+    try {
+      static_cast<void>(message());
+    } catch (const std::bad_alloc&) {
+      has_thrown = true;
+    }
+    HostMemory::lift();
+    CHECK(has_thrown);
+    CHECK(HostMemory::outstanding() == outstanding);
+    kit.check_usable();
+  }
+}
+
+TEST_CASE("Host memory: a log line that has no room is lost, and nothing else",
+          "[gc][host][readers]") {
+  HeapOptions options = exact_options(kMiB);
+  options.log = LogLevel::info;
+  const std::string label(200, 'l');
+  const std::string another(200, 'm');
+  // The one line of two labels is longer than what a logger has room for by itself.
+  const auto destroy = [&](std::uint64_t k, bool persistent) {
+    std::unique_ptr<Heap> heap = make_heap(options);
+    const Type<Node> node = *heap->define<Node>();
+    const Handle<Node> first = heap->make(node, 0, label.c_str());
+    const Handle<Node> second = heap->make(node, 0, another.c_str());
     const std::uint64_t before = HostMemory::allocations();
-    REQUIRE(read() == Errc::ok);
-    const std::uint64_t needed = HostMemory::allocations() - before;
-    REQUIRE(needed > 0);
-    for (std::uint64_t k = 1; k <= needed; ++k) {
+    HostMemory::fail(k, persistent);
+    heap.reset();
+    HostMemory::lift();
+    return HostMemory::allocations() - before;
+  };
+  static_cast<void>(destroy(0, false));  // the first line makes the logger
+  const std::uint64_t needed = destroy(0, false);
+  REQUIRE(needed > 0);
+  for (std::uint64_t k = 1; k <= needed; ++k) {
+    for (const bool persistent : {false, true}) {
       const std::int64_t outstanding = HostMemory::outstanding();
-      HostMemory::fail(k, false);
-      const Errc code = read();
-      HostMemory::lift();
-      CHECK(code == Errc::out_of_host_memory);
+      static_cast<void>(destroy(k, persistent));
       CHECK(HostMemory::outstanding() == outstanding);
-      // And it is not left in the midst of it.
-      CHECK(kit.survivors() == 5001);
     }
   }
 }

@@ -165,11 +165,13 @@ TEST_CASE("Pointers: one into the arena at no object's start is counted, reporte
       CHECK(defect.kind == Defect::Kind::bad_ref);
       CHECK(defect.target == index);
     }
-    CHECK(report.defects[0].holder_name == "Cell");
-    CHECK(report.defects[0].slot_name == "second");
+    CHECK(std::string(report.defects[0].holder_name) == "Cell");
+    REQUIRE(report.defects[0].field != nullptr);
+    CHECK(report.defects[0].field->name == "second");
     CHECK(report.defects[0].offset == offsetof(Cell, second));
-    CHECK(report.defects[1].holder_name == "Table");
-    CHECK(report.defects[1].slot_name == "2");
+    CHECK(std::string(report.defects[1].holder_name) == "Table");
+    CHECK(report.defects[1].field == nullptr);
+    CHECK(report.defects[1].element == 2);
     REQUIRE_FALSE(kit.heap.collect());
     // The second is not looked at if the first has not been found out yet.
     CHECK(kit.heap.last_collection().bad_refs >= 1);

@@ -109,7 +109,7 @@ TEST_CASE("Handle: its label stands in reports", "[gc][roots]") {
   const VerifyReport report = kit.heap.verify();
   REQUIRE(report.defects.size() == 1);
   CHECK(report.defects[0].kind == Defect::Kind::bad_root);
-  CHECK(report.defects[0].holder_name == "forged range");
+  CHECK(std::string(report.defects[0].holder_name) == "forged range");
   CHECK(report.defects[0].target == slot);
   CHECK(report.defects[0].message().find("forged range") != std::string::npos);
 }

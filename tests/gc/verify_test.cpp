@@ -179,7 +179,7 @@ TEST_CASE("Forged refs in objects are counted, not followed, and reported with b
             static_cast<std::uint32_t>(bytes - reinterpret_cast<const char*>(holder)));
       CHECK(defect.target == ref.bits);
       CHECK(defect.holder_name == place.holder_name);
-      CHECK(defect.slot_name == place.slot_name);
+      CHECK(defect.message().find(" " + place.slot_name + " (at ") != std::string::npos);
       CHECK(defect.message().find(place.holder_name) != std::string::npos);
       REQUIRE_FALSE(scene.heap.collect());
       CHECK(scene.heap.last_collection().bad_refs == 1);
@@ -232,7 +232,8 @@ TEST_CASE("Forged roots are counted, not followed, and reported with their label
       CHECK(report.defects[0].kind == Defect::Kind::bad_root);
       CHECK(report.defects[0].target == ref.bits);
       CHECK(report.defects[0].holder == 0);
-      CHECK(report.defects[0].holder_name == (slot == &called ? "interpreter" : "registers"));
+      CHECK(std::string(report.defects[0].holder_name) ==
+            (slot == &called ? "interpreter" : "registers"));
       CHECK(report.defects[0].message().find("bad_root") == 0);
       REQUIRE_FALSE(scene.heap.collect());
       CHECK(scene.heap.last_collection().bad_refs == 1);
@@ -265,7 +266,7 @@ TEST_CASE("Forged refs that a trace callback visits are counted and reported", "
     const VerifyReport report = scene.heap.verify();
     REQUIRE(report.defects.size() == 1);
     CHECK(report.defects[0].holder == traced.ref().index());
-    CHECK(report.defects[0].holder_name == "Traced");
+    CHECK(std::string(report.defects[0].holder_name) == "Traced");
     CHECK(report.defects[0].target == ref.bits);
     REQUIRE_FALSE(scene.heap.collect());
     CHECK(scene.heap.last_collection().bad_refs == 1);
@@ -366,6 +367,54 @@ TEST_CASE("verify: reports everything it finds, not only the first", "[gc][verif
     bad_headers += defect.kind == Defect::Kind::bad_header ? 1 : 0;
   }
   CHECK(bad_headers == 1);
+}
+
+TEST_CASE("verify: keeps as many defects as it is told to, and counts the others",
+          "[gc][verify][bounds]") {
+  Kit kit(exact_options());
+  constexpr std::uint32_t kBad = 300'000;
+  const Handle<RefArray<Node>> array = kit.heap.make(kit.refs, kBad);
+  for (std::uint32_t i = 0; i < kBad; ++i) forge(&(*array)[i], 0xdead8);
+  for (const std::uint64_t most : {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{16},
+                                   std::uint64_t{17}, VerifyReport::kMaxDefects}) {
+    const VerifyReport report = kit.heap.verify(most);
+    CHECK_FALSE(report.error);
+    CHECK_FALSE(report.ok());
+    CHECK(report.defects.size() == most);
+    CHECK(report.more == kBad - most);
+    CHECK(report.found() == kBad);
+    CHECK(report.slots == kBad + 1);
+    for (std::uint32_t i = 0; i < report.defects.size(); ++i) {
+      REQUIRE(report.defects[i].element == i);
+    }
+  }
+  CHECK(kit.heap.verify().defects.size() == VerifyReport::kMaxDefects);
+  const VerifyReport all = kit.heap.verify(kBad);
+  CHECK(all.defects.size() == kBad);
+  CHECK(all.more == 0);
+  CHECK_FALSE(all.ok());
+}
+
+TEST_CASE("verify: a message is cut to its buffer, and its whole length is returned",
+          "[gc][verify][bounds]") {
+  Kit kit(exact_options());
+  const std::string long_name(3000, 'n');
+  const Result<TypeId> type =
+      kit.heap.define({.name = long_name, .size = 16, .fields = {{long_name, 8}, {"ref", 12}}});
+  REQUIRE(type);
+  const Handle<Header> object(kit.heap, static_cast<Header*>(kit.heap.allocate(*type)));
+  forge(reinterpret_cast<char*>(object.get()) + 8, 0xdead0);
+  const VerifyReport report = kit.heap.verify();
+  REQUIRE(report.defects.size() == 1);
+  const std::string message = report.defects[0].message();
+  CHECK(message.size() > 6000);
+  CHECK(message.find(long_name + " (at +8) holds 0xdead0") != std::string::npos);
+  for (const std::size_t size : {0, 1, 2, 17, 1024, 10'000}) {
+    std::vector<char> buffer(size + 1, '#');
+    CHECK(report.defects[0].write_message(buffer.data(), size) == message.size());
+    CHECK(buffer[size] == '#');
+    if (size != 0) CHECK(message.substr(0, size - 1) == buffer.data());
+  }
 }
 
 TEST_CASE("verify: counts objects and slots, reachable or not, also in open windows",

@@ -4,6 +4,9 @@
 
 #include <besom.h>
 
+#include <algorithm>
+#include <cstdio>
+
 #include "tests/support/catch.hpp"
 
 namespace besom::test {
@@ -104,6 +107,129 @@ TEST_CASE("C: host memory refused at each place is a status, and nothing is lost
       CHECK(refusals.wrong_codes == 0);
       CHECK(HostMemory::outstanding() == outstanding);
     }
+  }
+}
+
+namespace {
+
+constexpr std::uint32_t kNodes = 40;
+
+/// A heap with as many damaged objects as it has, each with a label of its own.
+struct Damaged {
+  Damaged() {
+    besom_options options;
+    besom_options_init(&options);
+    options.heap_max = 16 << 20;
+    options.read_environment = false;
+    options.log = BESOM_LOG_OFF;
+    REQUIRE(besom_heap_create(&options, &heap, nullptr) == BESOM_OK);
+    const besom_field fields[] = {
+        {"a field's name too long to lie in the string itself", 8, BESOM_SLOT_REF},
+        {"another", 12, BESOM_SLOT_REF}};
+    besom_descriptor descriptor{};
+    descriptor.name = "a name too long to lie in the string itself";
+    descriptor.size = 16;
+    descriptor.fields = fields;
+    descriptor.field_count = 2;
+    REQUIRE(besom_define(heap, &descriptor, &type) == BESOM_OK);
+    for (std::uint32_t i = 0; i < kNodes; ++i) {
+      auto* words = static_cast<std::uint32_t*>(besom_allocate(heap, type, 0));
+      words[2] = 0x123450;
+      handles[i] = besom_handle_new(heap, words, "handle");
+    }
+  }
+  Damaged(const Damaged&) = delete;
+  Damaged& operator=(const Damaged&) = delete;
+  ~Damaged() {
+    for (besom_handle* handle : handles) besom_handle_free(handle);
+    besom_heap_destroy(heap);
+  }
+
+  besom_heap* heap = nullptr;
+  besom_type type = 0;
+  besom_handle* handles[kNodes] = {};
+};
+
+std::uint64_t seen = 0;
+
+bool take(void*, const char*, std::size_t) { return true; }
+
+}  // namespace
+
+TEST_CASE("C: what reads the heap is refused memory with a status", "[gc][c][host][readers]") {
+  Damaged damaged;
+  besom_heap* heap = damaged.heap;
+  std::uint64_t found = 0;
+  const auto read = [&](int reader) {
+    found = seen = 0;
+    switch (reader) {
+      case 0:
+        return besom_verify(
+            heap, [](void*, const besom_defect*) { ++seen; }, nullptr, &found);
+      case 1:
+        return besom_census(
+            heap, [](void*, const besom_census_row*) { ++seen; }, nullptr);
+      case 2:
+        return besom_path_to_root(
+            heap, besom_handle_get(damaged.handles[7]), [](void*, const besom_step*) { ++seen; },
+            nullptr);
+      case 3:
+        return besom_held_roots(
+            heap, [](void*, const besom_held_root*) { ++seen; }, nullptr);
+      case 4:
+        return besom_write_snapshot(heap, take, nullptr, nullptr, nullptr);
+      case 5:
+        return besom_save_snapshot(heap, "/tmp/besom-c-host-memory", nullptr, nullptr);
+      case 6:
+        return besom_each_object(
+            heap, [](void*, const besom_object*) { ++seen; }, nullptr);
+      default:
+        return besom_each_hole(
+            heap, [](void*, std::uint32_t, std::uint32_t) { ++seen; }, nullptr);
+    }
+  };
+  for (int reader = 0; reader < 8; ++reader) {
+    INFO("reader " << reader);
+    const std::uint64_t before = HostMemory::allocations();
+    const besom_status status = read(reader);
+    const std::uint64_t needed = HostMemory::allocations() - before;
+    REQUIRE(status == BESOM_OK);
+    CHECK((needed == 0) == (reader >= 6));
+    for (std::uint64_t k = 1; k <= needed; ++k) {
+      for (const bool persistent : {false, true}) {
+        const std::int64_t outstanding = HostMemory::outstanding();
+        HostMemory::fail(k, persistent);
+        const besom_status refused = read(reader);
+        HostMemory::lift();
+        CHECK(refused == BESOM_OUT_OF_HOST_MEMORY);
+        CHECK(besom_last_error(heap)->code == BESOM_OUT_OF_HOST_MEMORY);
+        CHECK(HostMemory::outstanding() == outstanding);
+        if (reader == 0) {
+          CHECK(found == kNodes);
+          CHECK(seen < kNodes);
+        } else {
+          CHECK(seen == 0);
+        }
+        CHECK(besom_collect(heap) == BESOM_OK);
+        CHECK(besom_allocate(heap, damaged.type, 0) != nullptr);
+        CHECK(besom_verify(heap, nullptr, nullptr, &found) == BESOM_OK);
+        CHECK(found == kNodes);
+      }
+    }
+  }
+  std::remove("/tmp/besom-c-host-memory");
+}
+
+TEST_CASE("C: verification hands out as many defects as it is told to", "[gc][c][host][bounds]") {
+  Damaged damaged;
+  for (const std::uint64_t most : {0, 1, 39, 40, 1000}) {
+    std::uint64_t found = 0;
+    seen = 0;
+    CHECK(besom_verify_most(
+              damaged.heap, most, [](void*, const besom_defect*) { ++seen; }, nullptr, &found) ==
+          BESOM_OK);
+    CHECK(found == kNodes);
+    CHECK(seen == std::min<std::uint64_t>(most, kNodes));
   }
 }
 

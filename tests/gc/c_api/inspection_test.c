@@ -125,6 +125,9 @@ static void verification_names_what_is_wrong(void) {
   CHECK(besom_verify(kit.heap, note_defect, &found, NULL) == BESOM_OK);
   CHECK(found.calls == 1 && strstr(found.text, "Node") != NULL);
   CHECK(strstr(found.text, "right") != NULL);
+  ((Node*)besom_handle_get(handle))->left = 0x1238;
+  CHECK(besom_verify_most(kit.heap, 0, note_defect, &found, &defects) == BESOM_OK);
+  CHECK(found.calls == 1 && defects == 2);
   besom_handle_free(handle);
   drop_kit(&kit);
 }
