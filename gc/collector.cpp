@@ -230,6 +230,9 @@ bool Collector::collect(Cause cause) noexcept {
   stats.minor = is_minor(cause);
   begun_ns_ = now_ns();
   heap_.space_.retire_windows();
+  const Cards cards = heap_.space_.cards();
+  const bool checks_stores = cards.recording() && (zeal.verify || zeal.collect_every != 0);
+  if (checks_stores && has_old_objects()) check_stores(&cards, "before");
   mark(stats);
   if (!stats.abandoned) {
     const std::uint64_t marked_at = now_ns();
@@ -237,11 +240,7 @@ bool Collector::collect(Cause cause) noexcept {
     busy.enter(Phase::sweeping);
     settle(stats);
     stats.weak_ns = now_ns() - marked_at;
-    if (stats.minor && (zeal.verify || zeal.collect_every != 0)) {
-      DamageReport report(log_, "in", stats.number);
-      find_missed_stores(heap_.space_, types_, marker_.marks(), report.sink());
-      report.abort_if_any();
-    }
+    if (stats.minor && checks_stores) check_stores(nullptr, "in");
     free_unmarked(stats);
   } else {
     busy.enter(Phase::sweeping);
@@ -315,7 +314,8 @@ void Collector::mark(CollectionStats& stats) noexcept {
   marker_.begin(heap_.space_, types_, stats.minor);
   TraceVisitor visitor(marker_);
   // Who collects on purpose has rooted what is to stay.
-  if (stats.cause == Cause::requested) heap_.newest_ = 0;
+  // Under zeal so has everybody: each allocation may be the one that collects.
+  if (stats.cause == Cause::requested || heap_.options_.zeal.collect_every != 0) heap_.newest_ = 0;
   marker_.mark_root(heap_.newest_);
   heap_.roots_->each(
       visitor, [&](std::uint32_t bits, const char*) { marker_.mark_root(bits); },
@@ -421,12 +421,18 @@ VerifyCounts Collector::verify(DefectSink sink) noexcept {
   });
 }
 
-/// The first collection has no marks to keep, nor has one after an abandoned one. Under zeal three
-/// in four are minor.
+/// Under zeal three in four are minor.
 bool Collector::is_minor(Cause cause) const noexcept {
-  if (!heap_.options_.generational || last_.number == 0 || last_.abandoned) return false;
+  if (!heap_.options_.generational || !has_old_objects()) return false;
   if (is_full_due()) return false;
   return cause == Cause::nursery || (cause == Cause::zeal && last_.number % 4 != 0);
+}
+
+/// With `cards` before marking, else after it.
+void Collector::check_stores(const Cards* cards, const char* when) noexcept {
+  DamageReport report(log_, when, current_.number);
+  find_missed_stores(heap_.space_, types_, marker_.marks(), cards, report.sink());
+  report.abort_if_any();
 }
 
 void Collector::verify_or_abort(const char* when) noexcept {

@@ -159,8 +159,14 @@ class Collector {
   void account(CollectionStats& stats) noexcept;
   void report(const CollectionStats& stats) noexcept;
   [[nodiscard]] bool is_minor(Cause cause) const noexcept;
+  /// Whether the marks say of each object that there was at the last collection that it lives. The
+  /// first collection has no marks to keep, nor has one after an abandoned one.
+  [[nodiscard]] bool has_old_objects() const noexcept {
+    return last_.number != 0 && !last_.abandoned;
+  }
   void verify_or_abort(const char* when) noexcept;
   [[nodiscard]] std::uint64_t table_bytes_used(std::uint64_t reserved) const noexcept;
+  void check_stores(const Cards* cards, const char* when) noexcept;
 
   Heap& heap_;
   Marker marker_;

@@ -60,10 +60,16 @@ namespace {
 /// One walk: visits slots and tells of what is wrong with them.
 class Verifier {
  public:
-  /// With `marks`, refs to unmarked objects are what is looked for.
+  /// With `marks`, refs to unmarked objects are what is looked for, where `cards` know nothing of
+  /// them.
   Verifier(const Space& space, const TypeTable& types, DefectSink sink,
-           const MarkBits* marks = nullptr) noexcept
-      : space_(space), addresses_(space), types_(types), sink_(sink), marks_(marks) {}
+           const MarkBits* marks = nullptr, const Cards* cards = nullptr) noexcept
+      : space_(space),
+        addresses_(space),
+        types_(types),
+        sink_(sink),
+        marks_(marks),
+        cards_(cards) {}
 
   void check_object(Run run) {
     ++counts_.objects;
@@ -81,7 +87,7 @@ class Verifier {
     each_slot(addresses_, run, *type, [&](const ObjectSlot& slot) {
       ++counts_.slots;
       // Of an ambiguous word nothing can be said: it may be a number like any other.
-      if (!slot.is_certain || is_sound(slot.bits, slot.kind)) return;
+      if (!slot.is_certain || is_sound(slot.bits, slot.kind) || is_noted(run, slot)) return;
       report(marks_ != nullptr ? Defect::Kind::missed_store : Defect::Kind::bad_ref, run.index,
              slot.bits, type->descriptor->name.c_str(), slot);
     });
@@ -102,6 +108,13 @@ class Verifier {
     // Marking reports what is no object itself.
     if (marks_ != nullptr) return !is_object || marks_->test(to_granules(bits));
     return is_object;
+  }
+  /// Of what a callback visits the place is not known, so that one card speaks for all the object.
+  [[nodiscard]] bool is_noted(Run object, const ObjectSlot& slot) const {
+    if (cards_ == nullptr) return false;
+    if (!slot.by_callback) return cards_->is_marked((object.index + slot.offset) >> Cards::kShift);
+    const std::uint32_t end = ((object.end() - 1) >> Cards::kShift) + 1;
+    return cards_->next_marked(object.index >> Cards::kShift, end) != end;
   }
   void report(Defect::Kind kind, std::uint32_t holder, std::uint32_t target,
               const char* holder_name, const ObjectSlot& slot) noexcept {
@@ -129,6 +142,7 @@ class Verifier {
   const TypeTable& types_;
   const DefectSink sink_;
   const MarkBits* marks_;
+  const Cards* cards_;
   VerifyCounts counts_;
 };
 
@@ -153,8 +167,8 @@ VerifyCounts verify_heap(const Space& space, const TypeTable& types, const RootT
 }
 
 VerifyCounts find_missed_stores(const Space& space, const TypeTable& types, const MarkBits& marks,
-                                DefectSink sink) {
-  Verifier verifier(space, types, sink, &marks);
+                                const Cards* cards, DefectSink sink) {
+  Verifier verifier(space, types, sink, &marks, cards);
   each_object(space, [&](Run run) {
     if (marks.test(to_granules(run.index))) verifier.check_object(run);
   });

@@ -110,11 +110,14 @@ VerifyCounts verify_heap(const Space& space, const TypeTable& types, const RootT
                          const RootTable& weak_handles, const FinalizerTable& finalizers,
                          DefectSink sink);
 
-/// After marking in a minor collection: every slot of a marked object that refers to an unmarked
-/// one. What a full marking would reach in addition is behind one of those. Allocates nothing
-/// itself. O(capacity).
+/// Every slot of a marked object that refers to an unmarked one.
+///   With `cards`, before marking: but for those whose store the cards know of. The marks are those
+///   of the last collection, so that marked ones are old and the others young.
+///   Without, after marking in a minor collection: what a full one would reach in addition is
+///   behind one of those.
+/// Windows have to be retired. Allocates nothing itself. O(capacity).
 VerifyCounts find_missed_stores(const Space& space, const TypeTable& types, const MarkBits& marks,
-                                DefectSink sink);
+                                const Cards* cards, DefectSink sink);
 
 }  // namespace detail
 }  // namespace besom

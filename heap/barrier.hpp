@@ -71,6 +71,7 @@ class Cards {
   }
 
   void mark(std::uint32_t index) noexcept { *card(index >> kShift) = 1; }
+  [[nodiscard]] bool is_marked(std::uint32_t number) const noexcept { return *card(number) != 0; }
 
   /// The first marked card from `from` on, or `end`.
   [[nodiscard]] std::uint32_t next_marked(std::uint32_t from, std::uint32_t end) const noexcept {
