@@ -152,6 +152,7 @@ typedef struct besom_options {
   bool zeal_verify;           ///< Walks the whole heap before and after each collection.
   bool zeal_poison;           ///< Overwrites freed memory; under ASan makes it inaccessible.
   uint32_t zeal_every;        ///< Collects at every Nth allocation; 0: off.
+  uint64_t zeal_quarantine;   ///< Holds back as many bytes that were freed last; 0: none.
   uint32_t mark_stack;        ///< Entries of the mark stack; 0: sized by the heap.
   besom_log_level log;        ///< Least level that reaches the sink.
   besom_log_write log_write;  ///< NULL: lines go to spdlog, if built with it.
@@ -168,8 +169,9 @@ BESOM_API void besom_options_init(besom_options* options);
 /// Sets what `text` says: "key=value" pairs separated by commas, the keys heap_initial, heap_max,
 /// reserve, growth, generational, safepoints, zeal, mark_stack, log; of one key twice, the last
 /// counts. Sizes take K, M, G; growth is "fixed" or a decimal factor above 1, at most 1000; zeal
-/// "off" or a sum of alloc:N, verify, poison. Fails with bad_option and changes nothing; the
-/// error's `name` is the unknown key, the value, or what is no pair. `error` may be NULL.
+/// "off" or a sum of alloc:N, verify, poison, quarantine:SIZE, where alloc:N alone means all four.
+/// Fails with bad_option and changes nothing; the error's `name` is the unknown key, the value, or
+/// what is no pair. `error` may be NULL.
 BESOM_API besom_status besom_options_parse(besom_options* options, const char* text,
                                            besom_error* error);
 /// BESOM_BAD_OPTION when they contradict themselves. `error` may be NULL.
@@ -616,7 +618,8 @@ BESOM_API besom_status besom_each_object(besom_heap* heap, besom_object_visitor 
                                          void* user);
 
 typedef void (*besom_hole_visitor)(void* user, uint32_t index, uint32_t size_bytes);
-/// Every free run of the arena.
+/// Every stretch of the heap without objects, in address order, what allocation holds ready and what
+/// zeal holds back included. The visitor may read objects; all else is refused as reentrant.
 BESOM_API besom_status besom_each_hole(besom_heap* heap, besom_hole_visitor visitor, void* user);
 
 typedef struct besom_census_row {
@@ -770,7 +773,7 @@ typedef struct besom_collection {
 typedef struct besom_stats {
   uint64_t collections, abandoned;
   uint64_t capacity;  ///< Bytes that objects may take before the heap grows.
-  uint64_t used;      ///< In objects, dead ones included.
+  uint64_t used;      ///< In objects, dead ones included; not what zeal holds back.
   uint64_t committed, reserved;
   uint64_t table_bytes;     ///< Side tables: memory that they take at most, by what was used.
   uint64_t table_reserved;  ///< Their address space, sized for heap_max.

@@ -88,18 +88,29 @@ std::uint64_t fill(Heap& heap, Type<T> type, Holdings& holdings) {
   }
 }
 
+/// Every stretch without objects, in address order.
+std::vector<Run> holes_of(Heap& heap) {
+  std::vector<Run> holes;
+  const Error error = heap.each_hole(
+      [](void* to, Run hole) { static_cast<std::vector<Run>*>(to)->push_back(hole); }, &holes);
+  expect(!error, "a heap can be looked at");
+  return holes;
+}
+
 /// The arena in lines of 64 cells, each shaded by how much of it is in use.
 void draw(Heap& heap) {
   constexpr std::uint64_t kColumns = 64;
   constexpr std::uint64_t kRows = 8;
   constexpr const char* kShades[] = {" ", "░", "▒", "▓", "█"};
-  const FreeList& list = heap.free_list();
-  const std::uint64_t cell_bytes =
-      std::max<std::uint64_t>(16, list.current_capacity() / (kColumns * kRows));
-  std::vector<std::uint64_t> free_in(list.current_capacity() / cell_bytes + 1);
+  const std::uint64_t capacity = heap.stats().capacity;
+  const std::uint64_t cell_bytes = std::max<std::uint64_t>(16, capacity / (kColumns * kRows));
+  std::vector<std::uint64_t> free_in(capacity / cell_bytes + 1);
   free_in[0] = FreeList::kAlign;  // Index 0 is null: never handed out, and drawn as if it could be.
   std::uint64_t largest = 0;
-  for (const Run hole : list.free_blocks()) {
+  std::uint64_t free_bytes = 0;
+  const std::vector<Run> holes = holes_of(heap);
+  for (const Run hole : holes) {
+    free_bytes += hole.size_bytes;
     largest = std::max<std::uint64_t>(largest, hole.size_bytes);
     for (std::uint64_t at = hole.index; at < hole.end();) {
       const std::uint64_t cell_end = (at / cell_bytes + 1) * cell_bytes;
@@ -121,8 +132,8 @@ void draw(Heap& heap) {
     }
     std::cout << "|\n";
   }
-  std::cout << "  " << bytes_text(list.free_bytes()) << " free in "
-            << example::count_text(list.num_free_blocks(), "hole") << ", the largest of "
+  std::cout << "  " << bytes_text(free_bytes) << " free in "
+            << example::count_text(holes.size(), "hole") << ", the largest of "
             << bytes_text(largest) << "\n\n";
 }
 
@@ -135,7 +146,7 @@ void collect_and_draw(Heap& heap, const std::string& what) {
 /// How many blocks of `bytes` the holes have room for.
 std::uint64_t room_for(Heap& heap, std::uint32_t bytes) {
   std::uint64_t count = 0;
-  for (const Run hole : heap.free_list().free_blocks()) count += hole.size_bytes / bytes;
+  for (const Run hole : holes_of(heap)) count += hole.size_bytes / bytes;
   return count;
 }
 
@@ -160,7 +171,7 @@ int main(int argc, char** argv) {
 
     holdings.filter([](std::size_t i) { return i % 2 == 0; });
     collect_and_draw(heap, "every second one dropped");
-    expect(heap.free_list().num_free_blocks() >= filled / 2, "no two holes are neighbours");
+    expect(holes_of(heap).size() >= filled / 2, "no two holes are neighbours");
 
     expect(heap.allocate(large) == nullptr, "half of the heap is free, but in small holes");
     std::cout << "asking for " << kLarge << " bytes:\n  " << heap.error().message() << "\n\n";
@@ -183,7 +194,7 @@ int main(int argc, char** argv) {
 
     holdings.filter([](std::size_t) { return false; });
     collect_and_draw(heap, "all dropped");
-    expect(heap.free_list().num_free_blocks() == 1, "all holes have become one");
+    expect(holes_of(heap).size() == 1, "all holes have become one");
     program.did(filled + refilled + fitted, "objects");
   });
 }

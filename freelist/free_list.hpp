@@ -163,6 +163,13 @@ class BESOM_API FreeList {
   /// Read access for a collector that marks and sweeps by these tables. Invalidated by growth.
   [[nodiscard]] const detail::BoundaryMap& map() const noexcept { return map_; }
 
+  /// For walks over the map that are to pass over a block as over a hole, until reveal(). The list
+  /// must not be changed meanwhile. O(1).
+  void conceal(std::uint32_t index) noexcept {
+    BESOM_CHECK(is_block(index), "conceal of no block: index, end", index, detail::to_bytes(end_));
+    map_.block_to_hole(detail::to_granules(index));
+  }
+  void reveal(std::uint32_t index) noexcept { map_.hole_to_block(detail::to_granules(index)); }
   /// Host memory held by the tables, in bytes, used or not.
   [[nodiscard]] std::size_t table_bytes() const noexcept;
   /// Gives those pages of the tables back to the system that say nothing of [0, end), `end` a byte

@@ -144,7 +144,10 @@ BESOM_SAME(released);
   result.growth = {options.growth};
   result.generational = options.generational;
   result.safepoints = options.safepoints;
-  result.zeal = {options.zeal_every, options.zeal_verify, options.zeal_poison};
+  result.zeal = {.collect_every = options.zeal_every,
+                 .verify = options.zeal_verify,
+                 .poison = options.zeal_poison,
+                 .quarantine = options.zeal_quarantine};
   result.mark_stack = options.mark_stack;
   result.log = static_cast<besom::LogLevel>(number_of(options.log));
   result.read_environment = options.read_environment;
@@ -162,6 +165,7 @@ void write_to(besom_options& options, const HeapOptions& source) noexcept {
   options.zeal_every = source.zeal.collect_every;
   options.zeal_verify = source.zeal.verify;
   options.zeal_poison = source.zeal.poison;
+  options.zeal_quarantine = source.zeal.quarantine;
   options.mark_stack = source.mark_stack;
   options.log = static_cast<besom_log_level>(source.log);
   options.read_environment = source.read_environment;

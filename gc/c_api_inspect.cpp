@@ -102,12 +102,15 @@ besom_status besom_each_object(besom_heap* heap, besom_object_visitor visitor, v
 
 besom_status besom_each_hole(besom_heap* heap, besom_hole_visitor visitor, void* user) {
   if (heap == nullptr || visitor == nullptr) return refuse_null(heap, "visitor");
-  const besom::Errc refusal = besom::detail::roots_of(*heap->heap).refusal();
-  if (refusal != besom::Errc::ok) return give(heap, {.code = refusal, .detail = "holes"});
-  for (const besom::Run hole : heap->heap->free_list().free_blocks()) {
-    visitor(user, hole.index, hole.size_bytes);
-  }
-  return BESOM_OK;
+  struct Call {
+    besom_hole_visitor visitor;
+    void* user;
+  } call{visitor, user};
+  const auto visit = [](void* data, besom::Run hole) {
+    const auto* c = static_cast<const Call*>(data);
+    c->visitor(c->user, hole.index, hole.size_bytes);
+  };
+  return give(heap, heap->heap->each_hole(visit, &call));
 }
 
 besom_status besom_census(besom_heap* heap, besom_census_visitor visitor, void* user) {

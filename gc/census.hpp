@@ -6,6 +6,7 @@
 #include <string>
 
 #include "freelist/export.hpp"
+#include "freelist/run.hpp"
 #include "freelist/zeroed_array.hpp"
 #include "heap/error.hpp"
 #include "heap/type.hpp"
@@ -24,6 +25,9 @@ struct ObjectView {
 
 /// Called for each object of a walk. May read objects; may not allocate, collect or change roots.
 using ObjectVisitor = void (*)(void* user, const ObjectView& object);
+
+/// Called for each hole of a walk; as restricted as an ObjectVisitor.
+using HoleVisitor = void (*)(void* user, Run hole);
 
 /// All objects of one type.
 struct CensusRow {
@@ -61,9 +65,9 @@ namespace detail {
 class Space;
 class TypeTable;
 
-/// Visits every object, reachable or not, in address order. Windows have to be retired.
+/// Visits every object, reachable or not, in address order. Space::conceal_unused() before.
 void visit_objects(const Space& space, const TypeTable& types, ObjectVisitor visitor, void* user);
-/// Fails with out_of_host_memory. Windows have to be retired.
+/// Fails with out_of_host_memory. Space::conceal_unused() before.
 [[nodiscard]] Result<Census> take_census(const Space& space, const TypeTable& types);
 
 }  // namespace detail

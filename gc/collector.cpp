@@ -144,8 +144,9 @@ char* Collector::find_room(std::uint32_t granules, Error& error) noexcept {
     if (char* object = space.allocate(granules)) return object;
   }
   if (char* object = allocate_by_growing(granules, heap_.options_.heap_max, error)) return object;
-  // There may still be room in windows of other sizes.
+  // There may still be room in windows of other sizes, and in quarantine.
   space.retire_windows();
+  space.empty_quarantine();
   if (char* object = space.allocate(granules)) return object;
   if (error.code != Errc::heap_limit) return nullptr;
   space.retire_windows();  // again: the attempt may have put holes in stock, which count as used
@@ -230,6 +231,7 @@ bool Collector::collect(Cause cause) noexcept {
   stats.minor = is_minor(cause);
   begun_ns_ = now_ns();
   heap_.space_.retire_windows();
+  heap_.space_.conceal_unused();
   const Cards cards = heap_.space_.cards();
   const bool checks_stores = cards.recording() && (zeal.verify || zeal.collect_every != 0);
   if (checks_stores && has_old_objects()) check_stores(&cards, "before");
@@ -256,6 +258,7 @@ bool Collector::collect(Cause cause) noexcept {
 
 void Collector::free_unmarked(CollectionStats& stats) noexcept {
   const std::uint64_t swept_from = now_ns();
+  heap_.space_.reveal_unused();
   const SweepResult swept =
       sweep(heap_.space_, marker_.marks(), marker_.end(), heap_.options_.zeal.poison, stats.minor);
   stats.live_objects = stats.minor ? live_objects_ + marker_.marked() : swept.live_objects;
@@ -416,6 +419,7 @@ void Collector::note_holes(CollectionStats& stats) const noexcept {
 
 /// Callbacks run here as they do in a collection, so the same is refused to them.
 VerifyCounts Collector::verify(DefectSink sink) noexcept {
+  heap_.space_.free_list().verify();
   return read([&](const Space& space, const TypeTable& types) {
     return verify_heap(space, types, *heap_.roots_, *heap_.weak_handles_, *heap_.finalizers_, sink);
   });

@@ -38,13 +38,14 @@ class Collector {
   std::uint64_t run_finalizers(FinalizerRunner runner, std::uint64_t count) noexcept;
   VerifyCounts verify(DefectSink sink) noexcept;
 
-  /// Runs `body(space, types)`, which returns a value, while the heap refuses all else. Windows are
-  /// retired before.
+  /// Runs `body(space, types)`, which returns a value, while the heap refuses all else. The map
+  /// then shows every object and hole, and nothing of it is left behind.
   template <class Body>
   auto read(Body body) {
     Busy busy(*this, Phase::reading);
-    heap_.space_.retire_windows();
+    heap_.space_.conceal_unused();
     auto result = body(heap_.space_, types_);
+    heap_.space_.reveal_unused();
     busy.leave();
     return result;
   }

@@ -426,7 +426,7 @@ const FreeList& Heap::free_list() noexcept {
   BESOM_CHECK(collector_->is_own_thread(),
               "free_list() on another thread: last collection, handles", collector_->last().number,
               roots_->handle_count());
-  space_.retire_windows();
+  space_.publish_windows();
   return space_.free_list();
 }
 

@@ -235,6 +235,10 @@ class BESOM_API Heap {
   /// collected: collect() first to meet the live ones alone. Fails with reentrant and wrong_thread,
   /// and with bad_argument for a null visitor. O(heap).
   Error each_object(ObjectVisitor visitor, void* user) noexcept;
+  /// Calls `visitor` for every stretch of the heap without objects, in address order; what lies
+  /// beyond the capacity is none of them. What allocation holds ready, and what zeal holds back,
+  /// belongs to such a stretch. Fails and costs as each_object().
+  Error each_hole(HoleVisitor visitor, void* user) noexcept;
   /// How many objects of each type each_object() would visit, and how large they are. Fails with
   /// reentrant, wrong_thread and out_of_host_memory. O(heap).
   [[nodiscard]] Result<Census> census() noexcept;
@@ -348,7 +352,8 @@ class BESOM_API Heap {
   Error attach_thread() noexcept;
 
   [[nodiscard]] const HeapOptions& options() const noexcept { return options_; }
-  /// For tools that draw the heap: which parts of it are free. Aborts on another thread.
+  /// The tables of what is free, to which all that allocation holds ready counts as taken, and so
+  /// does what zeal holds back: see each_hole(). Aborts on another thread.
   [[nodiscard]] const FreeList& free_list() noexcept;
 
  private:

@@ -2,6 +2,7 @@
 
 #include "gc/collector.hpp"
 #include "gc/heap.hpp"
+#include "gc/object_slots.hpp"
 #include "heap/replaced_file.hpp"
 
 namespace besom {
@@ -46,6 +47,15 @@ Error Heap::each_object(ObjectVisitor visitor, void* user) noexcept {
   if (visitor == nullptr) return missing("each_object(): no visitor");
   collector_->read([&](const Space& space, const TypeTable& types) {
     detail::visit_objects(space, types, visitor, user);
+    return true;
+  });
+  return {};
+}
+
+Error Heap::each_hole(HoleVisitor visitor, void* user) noexcept {
+  if (!may_enter()) return error_;
+  collector_->read([&](const Space& space, const TypeTable&) {
+    detail::each_hole(space, [&](Run hole) { visitor(user, hole); });
     return true;
   });
   return {};

@@ -73,7 +73,7 @@ class Marker {
                                              const System& system);
 
   /// Clears the marks, or keeps them: then what was reached before is not visited again, and what
-  /// it refers to is marked by mark_from_cards(). Windows have to be retired.
+  /// it refers to is marked by mark_from_cards(). Space::conceal_unused() before.
   void begin(Space& space, const TypeTable& types, bool keep_marks) noexcept;
   /// Marks the target of a root; `bits` is a ref or a value.
   void mark_root(std::uint32_t bits) noexcept;

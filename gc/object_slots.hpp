@@ -114,8 +114,8 @@ void each_slot(const Addresses& addresses, Run object, const TypeInfo& type, Vis
   }
 }
 
-/// Calls `visit(Run)` for every object, reachable or not, in address order. Windows have to be
-/// retired.
+/// Calls `visit(Run)` for every object, reachable or not, in address order. What is unused has
+/// to be concealed.
 template <class Visit>
 void each_object(const Space& space, Visit visit) {
   const BoundaryMap& map = space.free_list().map();
@@ -125,6 +125,25 @@ void each_object(const Space& space, Visit visit) {
     if (map.is_block(granule)) visit(Run{to_bytes(granule), to_bytes(next - granule)});
     granule = next;
   }
+}
+
+/// Calls `visit(Run)` for every stretch without objects, in address order. What is unused has to be
+/// concealed.
+template <class Visit>
+void each_hole(const Space& space, Visit visit) {
+  const FreeList& list = space.free_list();
+  const BoundaryMap& map = list.map();
+  const std::uint32_t end = to_granules(list.max_size()) + 1;
+  std::uint32_t hole = 0;  // granule 0 is none
+  for (std::uint32_t granule = 1; granule < end; granule = map.next_start(granule)) {
+    if (!map.is_block(granule)) {
+      if (hole == 0) hole = granule;
+    } else if (hole != 0) {
+      visit(Run{to_bytes(hole), to_bytes(granule - hole)});
+      hole = 0;
+    }
+  }
+  if (hole != 0) visit(Run{to_bytes(hole), to_bytes(end - hole)});
 }
 
 }  // namespace besom::detail

@@ -36,6 +36,7 @@ void Collector::keep_all(CollectionStats& stats) noexcept {
   stats.abandoned = true;
   stats.live_bytes = heap_.space_.used_bytes();
   stats.live_objects = count_objects(heap_.space_);
+  heap_.space_.reveal_unused();
   note_holes(stats);
   pacer_.note_external();
 }
@@ -54,6 +55,7 @@ void Collector::recover() noexcept {
     keep_all(current_);
     account(current_);
   }
+  heap_.space_.reveal_unused();
   heap_.set_locked(false);
   set_phase(Phase::idle);
 }

@@ -65,7 +65,7 @@ class TypeTable;
 
 /// All that a snapshot shows.
 struct SnapshotSource {
-  const Space& space;  ///< Windows have to be retired.
+  const Space& space;  ///< Space::conceal_unused() before.
   const TypeTable& types;
   const RootTable& roots;
   const RootTable& weak_handles;

@@ -57,7 +57,8 @@ struct HeapStats {
   std::uint64_t collections = 0;
   std::uint64_t abandoned = 0;  ///< Of these, the collections that were abandoned.
   std::uint64_t capacity = 0;   ///< Bytes that objects may take before the heap grows.
-  std::uint64_t used = 0;       ///< In objects, dead ones and unused window parts included.
+  /// In objects, dead ones and unused window parts included. What zeal holds back counts as free.
+  std::uint64_t used = 0;
   std::uint64_t committed = 0;
   std::uint64_t reserved = 0;
   /// Side tables: memory that they take at most, by how much of the arena was ever used.

@@ -27,8 +27,15 @@ std::uint64_t count_objects(const Space& space) noexcept {
   return count;
 }
 
-SweepResult sweep(Space& space, const MarkBits& marks, std::uint32_t end, bool poison,
+SweepResult sweep(Space& space, MarkBits& marks, std::uint32_t end, bool poison,
                   bool young_only) noexcept {
+  // Blocks that are no objects: neither dead nor, in the next minor collection, old.
+  const Quarantine& quarantine = space.quarantine();
+  std::uint32_t quarantined = 0;
+  quarantine.each([&](Run run) {
+    marks.set(to_granules(run.index));
+    if (to_granules(run.index) < end) ++quarantined;
+  });
   // Apart from the result: where stores may alias it, it would be written for each line.
   std::uint64_t live_objects = 0;
   std::uint64_t freed_objects = 0;
@@ -75,6 +82,9 @@ SweepResult sweep(Space& space, const MarkBits& marks, std::uint32_t end, bool p
     }
   }
   space.young_lines().clear();
+  quarantine.each([&](Run run) { marks.clear(to_granules(run.index)); });
+  space.trim_quarantine();
+  if (!young_only) live_objects -= quarantined;
   return {live_objects, freed_objects, freed_bytes};
 }
 

@@ -20,7 +20,7 @@ struct SweepResult {
 /// order, as one run through FreeList::dealloc_fast. Reads side tables only, never an object, so
 /// that dead memory stays out of the cache. With `young_only` looks at no more than the lines where
 /// objects are young; erases those. Windows have to be retired. O(end / 1 KiB), or of young lines.
-[[nodiscard]] SweepResult sweep(Space& space, const MarkBits& marks, std::uint32_t end, bool poison,
+[[nodiscard]] SweepResult sweep(Space& space, MarkBits& marks, std::uint32_t end, bool poison,
                                 bool young_only) noexcept;
 
 }  // namespace besom::detail

@@ -151,7 +151,6 @@ class Verifier {
 VerifyCounts verify_heap(const Space& space, const TypeTable& types, const RootTable& roots,
                          const RootTable& weak_handles, const FinalizerTable& finalizers,
                          DefectSink sink) {
-  space.free_list().verify();
   Verifier verifier(space, types, sink);
   each_object(space, [&](Run run) { verifier.check_object(run); });
   const Addresses addresses(space);

@@ -104,8 +104,8 @@ struct VerifyCounts {
 };
 
 /// Walks every object, root, weak handle and registration, whether reachable or not. The free
-/// list's own tables are checked first; a contradiction there aborts, as nothing else could be
-/// trusted. Windows have to be retired. Allocates nothing itself. O(capacity).
+/// list's own tables have to be sound, and what is unused concealed: Space::conceal_unused().
+/// Allocates nothing itself. O(capacity).
 VerifyCounts verify_heap(const Space& space, const TypeTable& types, const RootTable& roots,
                          const RootTable& weak_handles, const FinalizerTable& finalizers,
                          DefectSink sink);
@@ -115,7 +115,7 @@ VerifyCounts verify_heap(const Space& space, const TypeTable& types, const RootT
 ///   of the last collection, so that marked ones are old and the others young.
 ///   Without, after marking in a minor collection: what a full one would reach in addition is
 ///   behind one of those.
-/// Windows have to be retired. Allocates nothing itself. O(capacity).
+/// What is unused has to be concealed. Allocates nothing itself. O(capacity).
 VerifyCounts find_missed_stores(const Space& space, const TypeTable& types, const MarkBits& marks,
                                 const Cards* cards, DefectSink sink);
 

@@ -7,7 +7,7 @@
 namespace besom::detail {
 
 /// What 64-bit words mean as addresses in one arena. Reads the side tables and nothing else, so any
-/// word may be asked about. Good while the space's windows are retired and nothing is allocated.
+/// word may be asked about. Good between Space::conceal_unused() and reveal_unused().
 class Addresses {
  public:
   /// No index: those are multiples of 16.

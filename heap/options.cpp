@@ -3,7 +3,7 @@
 #include <bit>
 #include <charconv>
 #include <limits>
-#include <string>
+#include <optional>
 
 namespace besom {
 namespace {
@@ -84,9 +84,10 @@ bool parse_growth(std::string_view text, Growth& growth) {
 }
 
 bool parse_zeal(std::string_view text, Zeal& zeal) {
-  zeal = {.collect_every = 0, .verify = false, .poison = false};
+  zeal = {.collect_every = 0, .verify = false, .poison = false, .quarantine = 0};
   if (text == "off") return true;
   bool only_alloc = true;
+  std::optional<std::uint64_t> quarantine;
   while (true) {
     const std::size_t plus = text.find('+');
     const std::string_view mode = text.substr(0, plus);
@@ -99,13 +100,19 @@ bool parse_zeal(std::string_view text, Zeal& zeal) {
     } else if (mode == "poison") {
       zeal.poison = true;
       only_alloc = false;
+    } else if (mode.starts_with("quarantine:")) {
+      if (!parse_size(mode.substr(11), quarantine.emplace())) return false;
     } else {
       return false;
     }
     if (plus == std::string_view::npos) break;
     text.remove_prefix(plus + 1);
   }
-  if (only_alloc) zeal = Zeal::every(zeal.collect_every);
+  if (only_alloc && zeal.collect_every != 0) zeal = Zeal::every(zeal.collect_every);
+  if (quarantine) {
+    zeal.quarantine = *quarantine;
+    zeal.poison |= *quarantine != 0;
+  }
   return true;
 }
 
@@ -145,7 +152,7 @@ const char* apply(std::string_view key, std::string_view value, HeapOptions& opt
   }
   if (key == "zeal") {
     return unless(parse_zeal(value, options.zeal),
-                  "zeal: neither `off` nor a sum of alloc:N, verify, poison");
+                  "zeal: neither `off` nor a sum of alloc:N, verify, poison, quarantine:SIZE");
   }
   if (key == "mark_stack") {
     return unless(parse_number(value, options.mark_stack), "mark_stack: not a number of entries");

@@ -31,9 +31,17 @@ struct Zeal {
   std::uint32_t collect_every = 0;  ///< Collect at every Nth allocation; 0: off.
   bool verify = kBuiltIn;           ///< Walk the whole heap before and after each collection.
   bool poison = kBuiltIn;           ///< Overwrite freed memory; under ASan make it inaccessible.
+  /// Bytes of freed memory to hold back before it is handed out again, so that who uses it after
+  /// its object died does not meet the next one: the last that were freed, in up to 4096 pieces.
+  /// They count as free. Where the heap would be full they are given up. 0: none.
+  std::uint64_t quarantine = 0;
+
+  static constexpr std::uint64_t kQuarantine = 256 << 10;
 
   /// All of it, collecting at every `n`th allocation.
-  [[nodiscard]] static constexpr Zeal every(std::uint32_t n) noexcept { return {n, true, true}; }
+  [[nodiscard]] static constexpr Zeal every(std::uint32_t n) noexcept {
+    return {n, true, true, kQuarantine};
+  }
 };
 
 class Heap;
@@ -84,8 +92,9 @@ struct HeapOptions {
 /// heap_initial, heap_max, reserve, growth, generational, safepoints, zeal, mark_stack, log; of one
 /// key twice, the last counts. Sizes take K, M, G; growth is "fixed" or a decimal factor above 1,
 /// at most 1000; generational and safepoints are "on" or "off"; zeal is "off" or a sum of alloc:N,
-/// verify, poison, where alloc:N alone means all three. An unknown key, a senseless value or what
-/// is no pair is a bad_option; its `name` is that key, that value or that pair.
+/// verify, poison, quarantine:SIZE. A quarantine is poisoned; alloc:N with nothing beside but a
+/// quarantine means all four. An unknown key, a senseless value or what is no pair is a bad_option;
+/// its `name` is that key, that value or that pair.
 [[nodiscard]] BESOM_API Result<HeapOptions> parse_options(std::string_view text,
                                                           HeapOptions base = {});
 

@@ -27,6 +27,9 @@ Result<Space> Space::create(const HeapOptions& options, const LogSink& log) {
   if (!space.spares_.create()) {
     return Error{.code = Errc::out_of_host_memory, .detail = "spares"};
   }
+  if (!space.quarantine_.create(options.zeal.quarantine, options.heap_max)) {
+    return Error{.code = Errc::out_of_host_memory, .detail = "quarantine"};
+  }
   if (!space.leaves_.create(options.heap_max, tables)) {
     return Error{.code = Errc::out_of_host_memory,
                  .system_errno = errno,
@@ -298,7 +301,36 @@ bool Space::is_unused(std::uint32_t index) const noexcept {
   const bool is_rest = std::any_of(
       std::begin(windows_), std::end(windows_),
       [&](const Window& window) { return window.room() != 0 && index == index_of(window.cursor); });
-  return is_rest || spares_.contains(free_list_.run_at(index));
+  return is_rest || spares_.contains(free_list_.run_at(index)) || quarantine_.contains(index);
+}
+
+template <class Visit>
+void Space::each_unused(Visit visit) const {
+  for (const Window& window : windows_) {
+    if (window.room() != 0) visit(index_of(window.cursor));
+  }
+  spares_.each(visit);
+  quarantine_.each([&](Run run) { visit(run.index); });
+}
+
+/// Takes what allocation holds ready out of its sight, or back.
+void Space::park() noexcept {
+  std::swap(windows_, parked_);
+  spares_.park();
+}
+
+void Space::conceal_unused() noexcept {
+  publish_windows();
+  each_unused([&](std::uint32_t index) { free_list_.conceal(index); });
+  park();
+  is_concealed_ = true;
+}
+
+void Space::reveal_unused() noexcept {
+  if (!is_concealed_) return;
+  park();
+  each_unused([&](std::uint32_t index) { free_list_.reveal(index); });
+  is_concealed_ = false;
 }
 
 bool Space::is_object(std::uint32_t index) noexcept {
@@ -317,6 +349,7 @@ Run Space::object_at(std::uint32_t index) noexcept {
 void Space::reset() noexcept {
   std::fill(std::begin(windows_), std::end(windows_), Window{});
   retire_spares();
+  quarantine_.clear();
   next_stretch_ = 0;
   leaves_.clear_below(to_granules(free_list_.used_end()));
   free_list_.reset();

@@ -10,6 +10,7 @@
 #include "heap/error.hpp"
 #include "heap/leaf_bits.hpp"
 #include "heap/options.hpp"
+#include "heap/quarantine.hpp"
 #include "heap/spares.hpp"
 #include "heap/type_table.hpp"
 
@@ -38,7 +39,9 @@ struct Window {
 /// and to grow is decided above it.
 ///
 /// Invariants:
-///   1. every run below capacity() is a hole, an object, a spare, or the unused part of a window;
+///   1. every run below capacity() is a hole, an object, a spare, the unused part of a window, or
+///   in
+///      quarantine;
 ///   2. a window's unused part is smaller than the window, and windows are disjoint;
 ///   3. capacity() <= the arena's committed prefix.
 /// Not thread-safe.
@@ -63,14 +66,15 @@ class Space {
   [[nodiscard]] const Arena& arena() const noexcept { return arena_; }
   [[nodiscard]] std::uint64_t capacity() const noexcept { return free_list_.current_capacity(); }
   [[nodiscard]] std::size_t table_bytes() const noexcept {
-    return free_list_.table_bytes() + leaves_.size_bytes() + arena_.table_bytes();
+    return free_list_.table_bytes() + leaves_.size_bytes() + quarantine_.table_bytes() +
+           arena_.table_bytes();
   }
   [[nodiscard]] LeafBits& leaves() noexcept { return leaves_; }
   [[nodiscard]] const LeafBits& leaves() const noexcept { return leaves_; }
 
-  /// Bytes in objects, dead or alive, and in windows.
+  /// Bytes in objects, dead or alive, and in windows. What is in quarantine counts as free.
   [[nodiscard]] std::uint64_t used_bytes() const noexcept {
-    return free_list_.max_size() - free_list_.free_bytes();
+    return free_list_.max_size() - free_list_.free_bytes() - quarantine_.bytes();
   }
   /// About how much of the arena holds memory of the system's.
   [[nodiscard]] std::uint64_t resident_bytes() const noexcept { return resident_; }
@@ -99,11 +103,26 @@ class Space {
   /// Raises the capacity. Fails with commit_failed and changes nothing.
   [[nodiscard]] Error grow(std::uint64_t capacity) noexcept;
 
-  /// Makes a hole of the neighbouring dead objects in `run`.
+  /// Makes a hole of the neighbouring dead objects in `run`, unless it goes into quarantine first.
   void release(Run run) noexcept {
     free_list_.join_blocks(run.index, run.size_bytes);
-    free_list_.dealloc_fast(run.index, run.size_bytes);
+    if (quarantine_.is_on()) [[unlikely]]
+      run = quarantine_.hold(free_list_, run);
+    if (run.size_bytes != 0) free_list_.dealloc_fast(run.index, run.size_bytes);
   }
+  [[nodiscard]] const Quarantine& quarantine() const noexcept { return quarantine_; }
+  /// When all was released: makes holes of what the quarantine has no room for.
+  void trim_quarantine() noexcept { quarantine_.trim(free_list_); }
+  /// Makes holes of all that is in quarantine; false when that is nothing.
+  bool empty_quarantine() noexcept { return quarantine_.empty(free_list_); }
+
+  /// For walks over the free list's map: publishes the windows, and lets all blocks that are no
+  /// objects look like holes until reveal_unused(). Nothing may be allocated or released meanwhile,
+  /// and nothing is inline: there is neither a window nor a spare. What is allocated afterwards
+  /// lies where it would have lain without. O(unused blocks).
+  void conceal_unused() noexcept;
+  /// Does nothing where that was done already.
+  void reveal_unused() noexcept;
   /// Makes holes unreadable from now on, until they are handed out.
   void set_poison(bool on) noexcept { poison_ = on; }
   void poison_run(Run run) noexcept;
@@ -147,11 +166,16 @@ class Space {
   void add_spare(Run run) noexcept;
   void retire_spares() noexcept;
   void retire_stock() noexcept;
-  /// Whether the block at `index` waits to become an object.
+  /// Whether the block at `index` is no object.
   [[nodiscard]] bool is_unused(std::uint32_t index) const noexcept;
+  template <class Visit>
+  void each_unused(Visit visit) const;
+  void park() noexcept;
 
   Window windows_[kWindowClasses + 1];
+  Window parked_[kWindowClasses + 1];  ///< While unused blocks are concealed.
   Spares spares_;
+  Quarantine quarantine_;
   LeafBits leaves_;
   Arena arena_;
   FreeList free_list_;
@@ -165,6 +189,7 @@ class Space {
   bool may_have_runs_ = true;
   bool may_have_holes_ = true;  ///< The same for small holes.
   bool poison_ = false;
+  bool is_concealed_ = false;
 };
 
 }  // namespace besom::detail

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <utility>
 
 #include "freelist/free_list.hpp"
 #include "freelist/zeroed_array.hpp"
@@ -32,7 +33,9 @@ class Spares {
         !incoming_.grow(FreeList::Stretch::kMost)) {
       return false;
     }
-    for (std::uint32_t size = 0; size <= kReadySizes; ++size) tops_[size] = bottom(size);
+    for (std::uint32_t size = 0; size <= kReadySizes; ++size) {
+      tops_[size] = parked_[size] = bottom(size);
+    }
     return true;
   }
 
@@ -97,6 +100,22 @@ class Spares {
   /// Room for a stretch's holes on their way into stock.
   [[nodiscard]] Run* incoming() noexcept { return &incoming_[0]; }
 
+  /// Until it is called again no block is ready: what was is kept apart.
+  void park() noexcept {
+    for (std::uint32_t size = 0; size <= kReadySizes; ++size) {
+      std::swap(tops_[size], parked_[size]);
+    }
+  }
+  /// Calls `visit(index)` for each but the parked.
+  template <class Visit>
+  void each(Visit visit) const {
+    for (std::uint32_t size = 1; size <= kReadySizes; ++size) {
+      for (const std::uint32_t* slot = tops_[size]; *slot != 0; --slot) visit(*slot);
+    }
+    for (std::uint32_t size = 1; size <= kSizes; ++size) {
+      for (std::uint32_t n = first_[size]; n != 0; n = nodes_[n].next) visit(nodes_[n].index);
+    }
+  }
   /// Whether the block is one of them. O(blocks of its size).
   [[nodiscard]] bool contains(Run block) const noexcept {
     const std::uint32_t granules = block.size_bytes >> kGranuleShift;
@@ -128,6 +147,7 @@ class Spares {
   }
 
   std::uint32_t* tops_[kReadySizes + 1] = {};
+  std::uint32_t* parked_[kReadySizes + 1] = {};
   ZeroedArray<std::uint32_t> slots_;
 
   std::uint64_t sizes_ = 0;  ///< Bit n: there are some of n granules in stock.

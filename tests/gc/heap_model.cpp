@@ -77,8 +77,15 @@ void HeapModel::Impl::drain() {
   compare();
   expect(shadows_.empty(), "nothing is left", shadows_.size());
   expect(heap_->verify().ok(), "verify", 0);
-  expect(heap_->free_list().num_free_blocks() == 1, "one hole is left",
-         heap_->free_list().num_free_blocks());
+  expect(holes().size() == 1, "one hole is left", holes().size());
+}
+
+std::vector<Run> HeapModel::Impl::holes() const {
+  std::vector<Run> met;
+  const Error error = heap_->each_hole(
+      [](void* to, Run hole) { static_cast<std::vector<Run>*>(to)->push_back(hole); }, &met);
+  expect(!error, "each_hole", 0);
+  return met;
 }
 
 void HeapModel::Impl::expect(bool good, const char* what, std::uint64_t figure) const {
@@ -145,7 +152,9 @@ void HeapModel::Impl::exhausted(std::uint32_t bytes) {
          static_cast<std::uint64_t>(error.code));
   if (error.code == Errc::object_too_large) return;
   expect((error.bytes + 15) / 16 * 16 == bytes, "bytes needed", error.bytes);
-  expect(heap_->free_list().largest_free_block() < bytes, "a hole was large enough", bytes);
+  for (const Run hole : holes()) {
+    expect(hole.size_bytes < bytes, "a hole was large enough", bytes);
+  }
   while (handles_.size() > plan_.handles / 4) drop_handle();
   for (std::size_t i = 0; i < kRange; ++i) set_range(i, {});
 }

@@ -109,6 +109,7 @@ class HeapModel::Impl {
   void reset();
   /// The limit was met: there was a reason, and dropping roots helps.
   void exhausted(std::uint32_t bytes);
+  [[nodiscard]] std::vector<Run> holes() const;
 
   // What a collection does, done to the shadows: heap_model_compare.cpp.
 

@@ -84,7 +84,26 @@ TEST_CASE("Options: zeal is off, or a sum", "[heap][options]") {
   HeapOptions base;
   base.zeal = Zeal::every(3);
   const Zeal off = parsed("zeal=off", base).zeal;
-  CHECK((off.collect_every == 0 && !off.verify && !off.poison));
+  CHECK((off.collect_every == 0 && !off.verify && !off.poison && off.quarantine == 0));
+}
+
+TEST_CASE("Options: a quarantine comes with alloc:N, and may have another size",
+          "[heap][options]") {
+  const Zeal all = parsed("zeal=alloc:2").zeal;
+  CHECK(all.quarantine == Zeal::kQuarantine);
+  const Zeal larger = parsed("zeal=alloc:2+quarantine:16M").zeal;
+  CHECK((larger.quarantine == 16 << 20 && larger.verify && larger.poison));
+  const Zeal none = parsed("zeal=alloc:2+quarantine:0").zeal;
+  CHECK((none.quarantine == 0 && none.verify && none.poison));
+  const Zeal some = parsed("zeal=alloc:2+verify").zeal;
+  CHECK((some.quarantine == 0 && some.verify && !some.poison));
+  const Zeal alone = parsed("zeal=quarantine:64K").zeal;
+  CHECK((alone.quarantine == 64 << 10 && alone.collect_every == 0 && !alone.verify));
+  CHECK(alone.poison);
+  CHECK_FALSE(parse_options("zeal=quarantine:"));
+  CHECK_FALSE(parse_options("zeal=quarantine"));
+  CHECK_FALSE(parse_options("zeal=quarantine:x"));
+  CHECK_FALSE(parse_options("zeal=quarantine:1+"));
 }
 
 TEST_CASE("Options: the other keys", "[heap][options]") {

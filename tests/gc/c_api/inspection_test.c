@@ -212,7 +212,194 @@ static void snapshots_are_saved(void) {
   drop_kit(&kit);
 }
 
+static uint64_t random_state;
+
+static uint32_t below(uint32_t bound) {
+  random_state = random_state * 6364136223846793005u + 1442695040888963407u;
+  return (uint32_t)(((random_state >> 33) * bound) >> 31);
+}
+
+static void ignore_object(void* user, const besom_object* object) {
+  (void)object;
+  ++*(int*)user;
+}
+static void ignore_hole(void* user, uint32_t index, uint32_t size_bytes) {
+  ++*(int*)user;
+  CHECK(index != 0 && size_bytes != 0);
+}
+static void ignore_row(void* user, const besom_census_row* row) {
+  (void)row;
+  ++*(int*)user;
+}
+static void ignore_step(void* user, const besom_step* step) {
+  (void)step;
+  ++*(int*)user;
+}
+static void ignore_root(void* user, const besom_held_root* root) {
+  (void)root;
+  ++*(int*)user;
+}
+static bool ignore_text(void* user, const char* bytes, size_t count) {
+  ++*(int*)user;
+  return bytes != NULL && count != 0;
+}
+
+static void observe(besom_heap* heap, int turn, const void* object) {
+  int seen = 0;
+  uint64_t defects = 1;
+  besom_stats stats;
+  switch (turn % 9) {
+    case 0:
+      CHECK(besom_verify(heap, NULL, NULL, &defects) == BESOM_OK && defects == 0);
+      break;
+    case 1:
+      CHECK(besom_each_object(heap, ignore_object, &seen) == BESOM_OK);
+      break;
+    case 2:
+      CHECK(besom_each_hole(heap, ignore_hole, &seen) == BESOM_OK);
+      break;
+    case 3:
+      CHECK(besom_census(heap, ignore_row, &seen) == BESOM_OK);
+      break;
+    case 4:
+      CHECK(besom_path_to_root(heap, object, ignore_step, &seen) == BESOM_OK && seen > 0);
+      break;
+    case 5:
+      CHECK(besom_held_roots(heap, ignore_root, &seen) == BESOM_OK && seen > 0);
+      break;
+    case 6:
+      CHECK(besom_write_snapshot(heap, ignore_text, &seen, NULL, NULL) == BESOM_OK);
+      break;
+    case 7:
+      CHECK(besom_check(heap, besom_ref_of(object), 0, NULL) == BESOM_OK);
+      CHECK(besom_object_start(heap, (const char*)object + 9) == object);
+      break;
+    default:
+      besom_get_stats(heap, &stats);
+      CHECK(stats.used > 0);
+  }
+}
+
+/// A sum over all indices and collections of a program that is looked at every `every` steps; 0:
+/// never.
+static uint64_t life_of(bool generational, uint64_t quarantine, int every) {
+  besom_options options;
+  besom_stats stats;
+  besom_collection last;
+  besom_heap* heap;
+  besom_type pair, bytes;
+  besom_handle* handles[20];
+  uint64_t sum = 0;
+  int i, turn = 0;
+  random_state = 42;
+  besom_options_init(&options);
+  options.heap_max = 256 << 10;
+  options.read_environment = false;
+  options.log = BESOM_LOG_OFF;
+  options.generational = generational;
+  options.zeal_verify = options.zeal_poison = false;
+  options.zeal_quarantine = quarantine;
+  CHECK(besom_heap_create(&options, &heap, NULL) == BESOM_OK);
+  CHECK(besom_define_standard(heap, BESOM_WEAK_BOX, &pair) == BESOM_OK);
+  CHECK(besom_define_standard(heap, BESOM_BYTE_ARRAY, &bytes) == BESOM_OK);
+  for (i = 0; i < 20; ++i) {
+    handles[i] = besom_handle_new(heap, besom_allocate(heap, pair, 0), "kept");
+  }
+  for (i = 0; i < 20000; ++i) {
+    void* made =
+        below(4) != 0 ? besom_allocate(heap, pair, 0) : besom_allocate(heap, bytes, 16 * below(80));
+    sum = sum * 31 + (made != NULL ? besom_ref_of(made) : 0);
+    if (made != NULL && below(2) != 0) {
+      CHECK(besom_handle_set(handles[below(20)], made) == BESOM_OK);
+    }
+    if (every != 0 && i % every == 0) observe(heap, turn++, besom_handle_get(handles[3]));
+  }
+  besom_get_stats(heap, &stats);
+  besom_last_collection(heap, &last);
+  sum = (sum * 31 + stats.collections) * 31 + stats.freed_objects;
+  sum = (sum * 31 + last.holes) * 31 + last.live_bytes;
+  for (i = 0; i < 20; ++i) besom_handle_free(handles[i]);
+  besom_heap_destroy(heap);
+  return sum;
+}
+
+static void who_reads_a_heap_changes_nothing(void) {
+  const uint64_t quarantines[] = {0, 16 << 10};
+  int mode, every;
+  for (mode = 0; mode < 4; ++mode) {
+    const uint64_t plain = life_of(mode % 2 != 0, quarantines[mode / 2], 0);
+    for (every = 1; every < 300; every = every * 7 + 3) {
+      CHECK(life_of(mode % 2 != 0, quarantines[mode / 2], every) == plain);
+    }
+  }
+}
+
+static Kit make_zeal_kit(bool generational) {
+  besom_options options;
+  besom_options_init(&options);
+  options.heap_max = 1 << 20;
+  options.read_environment = false;
+  options.log = BESOM_LOG_OFF;
+  options.generational = generational;
+  options.zeal_every = 1;
+  options.zeal_verify = options.zeal_poison = true;
+  options.zeal_quarantine = 4096;
+  return make_kit_with(&options);
+}
+
+static void freed_memory_is_held_back(void) {
+  Kit kit = make_zeal_kit(false);
+  void* first = new_pair(&kit);
+  besom_options options;
+  int i;
+  besom_heap_options(kit.heap, &options);
+  CHECK(options.zeal_quarantine == 4096);
+  CHECK(besom_check(kit.heap, besom_ref_of(first), 0, NULL) == BESOM_OK);
+  for (i = 0; i < 50; ++i) CHECK(new_pair(&kit) != first);
+  CHECK(besom_check(kit.heap, besom_ref_of(first), 0, NULL) == BESOM_BAD_REF);
+  for (i = 0; i < 5000 && new_pair(&kit) != first; ++i) {
+  }
+  CHECK(i < 5000);
+  drop_kit(&kit);
+}
+
+static void lose_an_object(void* user) {
+  Kit kit = make_zeal_kit(*(bool*)user);
+  Pair* lost = new_pair(&kit);
+  Pair* kept = new_pair(&kit);
+  besom_handle_new(kit.heap, kept, "kept");
+  kept->first = lost;
+  besom_note_store(&kept->first);
+  new_pair(&kit);
+}
+
+static void store_past_the_barrier(void* user) {
+  Kit kit = make_zeal_kit(true);
+  Pair* old = new_pair(&kit);
+  int i;
+  besom_handle_new(kit.heap, old, "old");
+  for (i = 0; i <= *(int*)user; ++i) new_pair(&kit);
+  old->second = new_pair(&kit);
+  new_pair(&kit);
+}
+
+static void zeal_names_what_is_lost(void) {
+  bool generational;
+  int rounds;
+  for (generational = false;; generational = true) {
+    CHECK(aborts(lose_an_object, &generational, "first (at +8) holds 0x10: no object starts"));
+    if (generational) break;
+  }
+  for (rounds = 0; rounds < 5; ++rounds) {
+    CHECK(aborts(store_past_the_barrier, &rounds,
+                 "missed_store: Pair 0x10 second (at +16) holds young Pair 0x"));
+  }
+}
+
 void test_inspection(void) {
+  zeal_names_what_is_lost();
+  who_reads_a_heap_changes_nothing();
+  freed_memory_is_held_back();
   objects_holes_and_types_are_counted();
   paths_name_roots_and_fields();
   held_roots_are_listed_by_label();

@@ -39,6 +39,7 @@ typedef struct Kit {
 Kit make_kit(void);
 /// One that collects when it is asked to, and else when it is full, whatever the environment says.
 Kit make_exact_kit(void);
+Kit make_kit_with(const besom_options* options);
 void drop_kit(Kit* kit);
 Pair* new_pair(const Kit* kit);
 Node* new_node(const Kit* kit);

@@ -10,7 +10,7 @@
 
 int failures = 0;
 
-static Kit make(const besom_options* options) {
+Kit make_kit_with(const besom_options* options) {
   static const besom_field pair_fields[] = {
       {"first", offsetof(Pair, first), BESOM_SLOT_POINTER},
       {"second", offsetof(Pair, second), BESOM_SLOT_POINTER},
@@ -46,7 +46,7 @@ Kit make_kit(void) {
   besom_options options;
   besom_options_init(&options);
   options.heap_max = 16 << 20;
-  return make(&options);
+  return make_kit_with(&options);
 }
 
 Kit make_exact_kit(void) {
@@ -56,7 +56,7 @@ Kit make_exact_kit(void) {
   options.zeal_verify = options.zeal_poison = false;
   options.log = BESOM_LOG_OFF;
   options.read_environment = false;
-  return make(&options);
+  return make_kit_with(&options);
 }
 
 void drop_kit(Kit* kit) {
