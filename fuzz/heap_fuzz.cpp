@@ -39,6 +39,7 @@ ModelPlan plan_of(Choices& choices) {
   plan.large_percent = choices.below(20);
   plan.large_length = 25 + choices.below(20'000);
   plan.handles = 1 + choices.below(100);
+  if (choices.chance(20)) plan.options.zeal.quarantine = std::uint64_t{16} << choices.below(14);
   return plan;
 }
 

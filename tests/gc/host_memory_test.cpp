@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "tests/gc/kit.hpp"
+#include "tests/gc/weak_kit.hpp"
 #include "tests/heap/fault_system.hpp"
 
 namespace besom::test {
@@ -522,6 +522,88 @@ TEST_CASE("Host memory: a log line that has no room is lost, and nothing else",
       static_cast<void>(destroy(k, persistent));
       CHECK(HostMemory::outstanding() == outstanding);
     }
+  }
+}
+
+TEST_CASE("Host memory: each call that may ask for some is refused, and served when there is some",
+          "[gc][host][calls]") {
+  constexpr int kCalls = 3000;
+  for (const bool generational : {false, true}) {
+    WeakKit kit(readable_options(generational));
+    Heap& heap = kit.heap;
+    const Handle<Node> root = kit.make_node();
+    // Room for what the calls make, so that their own containers ask for nothing.
+    std::vector<Handle<Node>> handles;
+    std::vector<Weak<Node>> weaks;
+    std::vector<Guardian> guardians;
+    std::vector<RootRegistration> registrations;
+    handles.reserve(kCalls);
+    weaks.reserve(kCalls);
+    guardians.reserve(kCalls);
+    registrations.reserve(8 * kCalls);
+    std::uint32_t slot = 0;
+    Guardian guardian(heap);
+    const Handle<WeakKeyTable> table = kit.make_key_table();
+    HandleScope scope(heap);
+    const auto kept = [&](auto& list, auto made) {
+      if (!made) return heap.error().code;
+      list.push_back(std::move(made));
+      return Errc::ok;
+    };
+    const auto code_of = [&](bool ok) { return ok ? Errc::ok : heap.error().code; };
+    const std::function<Errc()> calls[] = {
+        [&] { return kept(handles, Handle<Node>(heap, root.get(), "handle")); },
+        [&] { return kept(weaks, Weak<Node>(heap, root.get())); },
+        [&] { return kept(guardians, Guardian(heap)); },
+        [&] { return kept(registrations, heap.add_root_range(&slot, 1, "range")); },
+        [&] { return kept(registrations, heap.add_ambiguous_range(&slot, &slot, "words")); },
+        [&] {
+          return kept(registrations, heap.add_roots([](void*, Tracer&) {}, nullptr, "roots"));
+        },
+        [&] {
+          return kept(registrations,
+                      heap.add_mark_hook([](void*, const MarkView&) {}, nullptr, "hook"));
+        },
+        [&] { return code_of(static_cast<bool>(scope.root(root.get()))); },
+        [&] { return code_of(static_cast<bool>(heap.mark_locals())); },
+        [&] { return guardian.guard(root.get()).code; },
+        [&] { return guardian.make_all_ready().code; },
+        [&] { return guardian.next().error().code; },
+        [&] { return code_of(WeakBox::make(heap, kit.box, WeakKit::value_of(root.get()))); },
+        [&] {
+          return code_of(Ephemeron::make(heap, kit.ephemeron, WeakKit::value_of(root.get()),
+                                         Value::integer(1)));
+        },
+        [&] {
+          return table
+              ->put(heap, Value::integer(static_cast<std::int32_t>(table->size(heap))),
+                    Value::integer(1))
+              .code;
+        },
+        [&] { return heap.define({.name = "T", .size = 16}).error().code; },
+        [&] { return heap.run_finalizers().error().code; },
+        [&] { return code_of(static_cast<bool>(kit.heap.allocate(kit.node))); },
+    };
+    std::uint64_t refusals = 0;
+    std::uint64_t wrong_codes = 0;
+    std::uint64_t failed_retries = 0;
+    for (const auto& call : calls) {
+      for (int i = 0; i < kCalls; ++i) {
+        HostMemory::fail(1, true);
+        const Errc code = call();
+        HostMemory::lift();
+        if (code == Errc::ok) continue;
+        ++refusals;
+        if (code != Errc::out_of_host_memory) ++wrong_codes;
+        if (call() != Errc::ok) ++failed_retries;
+      }
+      REQUIRE_FALSE(heap.collect());
+      REQUIRE(heap.verify().ok());
+    }
+    CHECK(refusals > 20);
+    CHECK(wrong_codes == 0);
+    CHECK(failed_retries == 0);
+    CHECK(table->size(heap) == kCalls);
   }
 }
 
