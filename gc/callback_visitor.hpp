@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "heap/addresses.hpp"
+#include "heap/load_once.hpp"
 #include "heap/type.hpp"
 
 namespace besom::detail {
@@ -16,7 +17,8 @@ class CallbackVisitor : public Tracer {
   CallbackVisitor(const Addresses& addresses, Body body, void* user = nullptr) noexcept
       : Tracer(
             [](Tracer& self, const std::uint32_t& slot) {
-              static_cast<CallbackVisitor&>(self).body_(slot, SlotKind::value, true);
+              static_cast<CallbackVisitor&>(self).body_(load_once<std::uint32_t>(&slot),
+                                                        SlotKind::value, true);
             },
             [](Tracer& self, WordKind kind, std::uint64_t word) {
               static_cast<CallbackVisitor&>(self).visit_word(kind, word);

@@ -4,6 +4,7 @@
 #include <cinttypes>
 
 #include "gc/object_slots.hpp"
+#include "heap/load_once.hpp"
 #include "heap/text_output.hpp"
 
 namespace besom {
@@ -69,12 +70,13 @@ namespace detail {
 
 void visit_objects(const Space& space, const TypeTable& types, ObjectVisitor visitor, void* user) {
   each_object(space, [&](Run run) {
-    const auto* header = reinterpret_cast<const Header*>(space.base() + run.index);
-    const TypeInfo* info = checked_type(types, *header, run.size_bytes);
+    const char* object = space.base() + run.index;
+    const Header header = load_header(object);
+    const TypeInfo* info = checked_type(types, header, run.size_bytes);
     visitor(user, {.ref = Ref<void>(run.index),
-                   .header = header,
+                   .header = reinterpret_cast<const Header*>(object),
                    .type = info != nullptr ? info->descriptor : nullptr,
-                   .type_id = info != nullptr ? header->type : 0,
+                   .type_id = info != nullptr ? header.type : 0,
                    .size_bytes = run.size_bytes});
   });
 }

@@ -8,6 +8,7 @@
 
 #include "gc/collector.hpp"
 #include "gc/default_sink.hpp"
+#include "heap/load_once.hpp"
 #include "heap/zero.hpp"
 
 namespace besom {
@@ -227,8 +228,9 @@ Result<Header*> Heap::check(Ref<void> ref, TypeId type) noexcept {
   if (!space_.is_object(ref.index())) return bad_ref;
   const Run run = space_.object_at(ref.index());
   auto* header = reinterpret_cast<Header*>(space_.base() + ref.index());
-  const TypeInfo* info = detail::checked_type(collector_->types(), *header, run.size_bytes);
-  if (info == nullptr || (type != 0 && header->type != type)) return bad_ref;
+  const Header found = detail::load_header(header);
+  const TypeInfo* info = detail::checked_type(collector_->types(), found, run.size_bytes);
+  if (info == nullptr || (type != 0 && found.type != type)) return bad_ref;
   return header;
 }
 

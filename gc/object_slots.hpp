@@ -1,10 +1,12 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 
 #include "gc/callback_visitor.hpp"
+#include "heap/load_once.hpp"
 #include "heap/space.hpp"
 #include "heap/type_table.hpp"
 
@@ -38,20 +40,17 @@ struct ObjectSlot {
 
 /// Calls `visit(const ObjectSlot&)` for every slot of `object`, weak ones included, in the order of
 /// the descriptor; pointers out of the arena are passed over. `type` is what checked_type() gave
-/// for it. For everything that reports; marking, which needs no names, has its own way.
+/// for it; the length is read again and may claim the object's extent at most. For everything that
+/// reports; marking, which needs no names, has its own way.
 template <class Visit>
 void each_slot(const Addresses& addresses, Run object, const TypeInfo& type, Visit visit) {
   const char* const address = addresses.base() + object.index;
   const auto read = [&](std::uint32_t offset) {
-    std::uint32_t bits;
-    std::memcpy(&bits, address + offset, sizeof bits);
-    return bits;
+    return load_once<std::uint32_t>(address + offset);
   };
   const auto visit_slot = [&](ObjectSlot slot) {
     if (slot.kind == SlotKind::pointer) {
-      std::uint64_t word;
-      std::memcpy(&word, address + slot.offset, sizeof word);
-      slot.bits = addresses.index_of_pointer(word);
+      slot.bits = addresses.index_of_pointer(load_once<std::uint64_t>(address + slot.offset));
       if (slot.bits == Addresses::kOutside) return;
     } else {
       slot.bits = read(slot.offset);
@@ -79,7 +78,8 @@ void each_slot(const Addresses& addresses, Run object, const TypeInfo& type, Vis
     return;
   }
   if (type.element_bytes < sizeof(std::uint32_t)) return;
-  const std::uint32_t length = read(offsetof(Header, length));
+  const std::uint32_t length = std::min(
+      read(offsetof(Header, length)), (object.size_bytes - type.fixed_bytes) / type.element_bytes);
   for (std::uint32_t i = 0; i < length; ++i) {
     const std::uint32_t offset = type.fixed_bytes + i * type.element_bytes;
     ObjectSlot slot{.bits = 0, .kind = SlotKind::value, .offset = offset, .element = i};

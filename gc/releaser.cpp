@@ -1,6 +1,6 @@
 #include "gc/releaser.hpp"
 
-#include <cstring>
+#include "heap/load_once.hpp"
 
 namespace besom::detail {
 
@@ -13,9 +13,7 @@ Releaser::Counts Releaser::release(const Space& space, const TypeTable& types,
     objects_.erase(granule);
     char* object = space.base() + to_bytes(granule);
     const std::uint32_t extent = to_bytes(map.next_start(granule) - granule);
-    Header header;
-    std::memcpy(&header, object, sizeof header);
-    const TypeInfo* type = checked_type(types, header, extent);
+    const TypeInfo* type = checked_type(types, load_header(object), extent);
     if (type == nullptr || !type->is_released) {
       ++counts.bad_headers;
       return;

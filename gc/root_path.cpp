@@ -4,6 +4,7 @@
 
 #include "gc/object_slots.hpp"
 #include "gc/root_table.hpp"
+#include "heap/load_once.hpp"
 #include "heap/text_output.hpp"
 
 namespace besom {
@@ -119,8 +120,7 @@ class PathSearch {
     return space_.free_list().run_at(index);
   }
   [[nodiscard]] const detail::TypeInfo* type_of(std::uint32_t index) const noexcept {
-    Header header;
-    std::memcpy(&header, space_.base() + index, sizeof header);
+    const Header header = detail::load_header(space_.base() + index);
     return checked_type(types_, header, run_of(index).size_bytes);
   }
   template <class Visit>

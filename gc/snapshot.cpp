@@ -13,6 +13,7 @@
 #include "gc/object_slots.hpp"
 #include "gc/snapshot_roots.hpp"
 #include "gc/snapshot_strings.hpp"
+#include "heap/load_once.hpp"
 
 namespace besom::detail {
 namespace {
@@ -105,8 +106,7 @@ class SnapshotWriter {
   void each(Visit visit) {
     each_object(source_.space, [&](Run run) {
       if (output_.has_failed()) return;
-      Header header;
-      std::memcpy(&header, address_of(run), sizeof header);
+      const Header header = load_header(address_of(run));
       const TypeInfo* type = checked_type(source_.types, header, run.size_bytes);
       visit(Object{run, type != nullptr ? header.type : 0, type});
     });

@@ -8,6 +8,7 @@
 #include "gc/object_slots.hpp"
 #include "gc/root_table.hpp"
 #include "heap/addresses.hpp"
+#include "heap/load_once.hpp"
 #include "heap/space.hpp"
 #include "heap/text_output.hpp"
 #include "heap/type_table.hpp"
@@ -73,8 +74,7 @@ class Verifier {
 
   void check_object(Run run) {
     ++counts_.objects;
-    Header header;
-    std::memcpy(&header, space_.base() + run.index, sizeof header);
+    const Header header = load_header(space_.base() + run.index);
     const TypeInfo* type = checked_type(types_, header, run.size_bytes);
     // What was allocated without refs has been given some.
     if (type != nullptr && !type->is_leaf && space_.leaves().test(to_granules(run.index))) {
@@ -132,8 +132,7 @@ class Verifier {
                 .target_name = kind == Defect::Kind::missed_store ? type_name_at(target) : ""});
   }
   [[nodiscard]] const char* type_name_at(std::uint32_t index) const noexcept {
-    Header header;
-    std::memcpy(&header, space_.base() + index, sizeof header);
+    const Header header = load_header(space_.base() + index);
     return types_.contains(header.type) ? types_[header.type].descriptor->name.c_str() : "object";
   }
 
