@@ -235,8 +235,8 @@ typedef struct besom_field {
 } besom_field;
 
 /// Visits what an object refers to; `size_bytes` is its extent from the heap's own tables. Trusted
-/// code: it stays inside the extent, and reads no other object's header, which may hold something
-/// of the collector's meanwhile.
+/// code: it stays inside the extent, and reads no other object's header and no ephemeron's key,
+/// which may hold something of the collector's meanwhile.
 typedef void (*besom_trace)(void* user, const void* object, uint32_t size_bytes,
                             besom_tracer* tracer);
 /// Called when an object of the type is about to be swept, once, and for those left at reset or
@@ -466,7 +466,7 @@ BESOM_API besom_registration* besom_add_ambiguous_range(besom_heap* heap, const 
 BESOM_API besom_registration* besom_scan_native_stack(besom_heap* heap, const void* base);
 
 /// Called in each collection when all that is reachable is marked, before anything is freed. May
-/// read objects that are marked.
+/// read objects that are marked; weak slots and entries in them are not cleared yet.
 typedef void (*besom_mark_hook)(void* user, const besom_mark_view* marks);
 BESOM_API besom_registration* besom_add_mark_hook(besom_heap* heap, besom_mark_hook hook,
                                                   void* user, const char* label);

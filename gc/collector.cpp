@@ -239,13 +239,15 @@ bool Collector::collect(Cause cause) noexcept {
   if (!stats.abandoned) {
     const std::uint64_t marked_at = now_ns();
     heap_.roots_->run_hooks(MarkView(heap_.space_, marker_.marks(), stats.minor));
-    busy.enter(Phase::sweeping);
     settle(stats);
     stats.weak_ns = now_ns() - marked_at;
+  }
+  busy.enter(Phase::sweeping);
+  if (!stats.abandoned) {
+    release_dead(stats);
     if (stats.minor && checks_stores) check_stores(nullptr, "in");
     free_unmarked(stats);
   } else {
-    busy.enter(Phase::sweeping);
     keep_all(stats);
   }
   account(stats);
@@ -336,16 +338,34 @@ void Collector::mark(CollectionStats& stats) noexcept {
   stats.roots_ns = marking - begun;
   marker_.drain();
   stats.mark_ns = now_ns() - marking;
+  end_waiting();
   stats.abandoned = marker_.is_abandoned();
   note_findings(stats);
   log_.log(LogLevel::debug, "marked in %" PRIu64 " us after %" PRIu64 " us of roots",
            stats.mark_ns / 1000, stats.roots_ns / 1000);
 }
 
+/// From here on whoever is called, log sinks included, finds headers and slots as the mutator left
+/// them.
+void Collector::end_waiting() noexcept {
+  if (marker_.is_abandoned()) {
+    marker_.undo_waiting();
+    return;
+  }
+  bool is_whole = marker_.end_waiting();
+  // Where somebody wrote over a chain, registrations are looked at one by one.
+  for (std::uint64_t marked = marker_.marked(); !is_whole; marked = marker_.marked()) {
+    heap_.finalizers_->mark_agents(marker_);
+    marker_.drain();
+    static_cast<void>(marker_.end_waiting());
+    is_whole = marker_.marked() == marked;
+  }
+}
+
 /// What is weak forgets the dead before any of them comes back to life for its finalizer; what is
-/// first reached by those is settled in turn, then the hooks of the dead run.
+/// first reached by those is settled in turn. A callback may still give up, or jump out: what was
+/// cleared stays so, and what became ready is.
 void Collector::settle(CollectionStats& stats) noexcept {
-  marker_.break_entries();
   marker_.clear_weak_slots();
   std::uint64_t cleared = 0;
   heap_.weak_handles_->each_handle([&](std::uint32_t& ref) {
@@ -357,14 +377,22 @@ void Collector::settle(CollectionStats& stats) noexcept {
   if (stats.finalizers_ready != 0) {
     heap_.finalizers_->mark_ready(marker_);
     marker_.drain();
-    marker_.break_entries();
+    end_waiting();
+    stats.abandoned = marker_.is_abandoned();
+    if (stats.abandoned) return;
     marker_.clear_weak_slots();
   }
-  const Releaser::Counts released = releaser_.release(heap_.space_, types_, &marker_.marks());
   note_findings(stats);
-  stats.bad_headers += released.bad_headers;
   stats.weak_cleared += cleared;
+}
+
+/// What goes before the sweep: the hooks of the dead run.
+void Collector::release_dead(CollectionStats& stats) noexcept {
+  const std::uint64_t begun = now_ns();
+  const Releaser::Counts released = releaser_.release(heap_.space_, types_, &marker_.marks());
+  stats.bad_headers += released.bad_headers;
   stats.released = released.released;
+  stats.weak_ns += now_ns() - begun;
 }
 
 void Collector::note_findings(CollectionStats& stats) const noexcept {

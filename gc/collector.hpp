@@ -150,7 +150,9 @@ class Collector {
   [[nodiscard]] Phase phase() const noexcept { return phase_.load(std::memory_order_relaxed); }
   void set_phase(Phase phase) noexcept;
   void mark(CollectionStats& stats) noexcept;
+  void end_waiting() noexcept;
   void settle(CollectionStats& stats) noexcept;
+  void release_dead(CollectionStats& stats) noexcept;
   void note_findings(CollectionStats& stats) const noexcept;
   void free_unmarked(CollectionStats& stats) noexcept;
   void keep_all(CollectionStats& stats) noexcept;
@@ -184,6 +186,8 @@ class Collector {
   std::uint64_t live_objects_ = 0;       ///< After the last collection.
   std::uint32_t until_zeal_ = 0;         ///< 1: the next allocation collects.
   std::uint32_t forbidden_ = 0;
+  std::uint32_t table_walks_ = 0;
+  std::uint64_t cut_off_ = 0;      ///< Ends of arrays that the sweep takes for dead objects.
   bool collect_deferred_ = false;  ///< A finalizer asked for a collection.
   bool overdue_ = false;         ///< Where it was not allowed, the heap grew instead of collecting.
   bool watches_stores_ = false;  ///< From a refusal to the next allocation or collection.

@@ -149,6 +149,12 @@ void FinalizerTable::await(Marker& marker, bool is_minor) noexcept {
   if (count_ != 0) marker.await(&registrations_[0], is_minor ? old_count_ : 0, count_);
 }
 
+void FinalizerTable::mark_agents(Marker& marker) const noexcept {
+  for (std::uint32_t i = 0; i < count_; ++i) {
+    if (marker.is_live(registrations_[i].object)) marker.mark_root(registrations_[i].agent);
+  }
+}
+
 std::uint64_t FinalizerTable::take_dead(const Marker& marker, bool is_minor) noexcept {
   const std::uint64_t taken =
       take_if(is_minor ? old_count_ : 0, [&](const Registration& registration) {

@@ -95,6 +95,8 @@ class BESOM_API FinalizerTable {
   void mark_ready(Marker& marker) const noexcept;
   /// Lets agents wait for their objects. In a minor collection, those registered since the last.
   void await(Marker& marker, bool is_minor) noexcept;
+  /// Marks the agents of the registrations whose object is marked.
+  void mark_agents(Marker& marker) const noexcept;
   /// Registrations whose object is not marked become ready. Returns how many.
   std::uint64_t take_dead(const Marker& marker, bool is_minor) noexcept;
 

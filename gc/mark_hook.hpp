@@ -34,8 +34,9 @@ class BESOM_API MarkView {
 };
 
 /// Called in each collection between mark and sweep: when all that is reachable is marked, and
-/// before anything is freed. May read objects that are marked and change the host's structures; may
-/// not allocate, collect or change roots.
+/// before anything is freed. May read objects that are marked, with headers and slots as the
+/// program left them, weak ones not cleared yet, and change the host's structures; may not
+/// allocate, collect or change roots.
 using MarkHook = void (*)(void* user, const MarkView& marks);
 
 }  // namespace besom

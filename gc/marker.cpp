@@ -4,6 +4,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "heap/load_once.hpp"
+
 namespace besom::detail {
 
 Result<MarkBits> MarkBits::create(std::uint64_t heap_max, const System& system) {
@@ -60,7 +62,10 @@ void Marker::begin(Space& space, const TypeTable& types, bool keep_marks) noexce
   overflow_begin_ = ~std::uint32_t{0};
   overflow_end_ = 0;
   marked_ = work_ = 0;
+  arena_end_ = std::uint64_t{end_} << kGranuleShift;
+  links_ = 0;
   registrations_ = nullptr;
+  registrations_end_ = 0;
   abandoned_ = false;
   if (!keep_marks) marks_.clear_below(end_);
 }
@@ -123,9 +128,7 @@ void Marker::mark_word(WordKind kind, std::uint64_t word) noexcept {
 template <SlotKind kind>
 inline void Marker::visit_slots(const char* first, std::uint32_t count) noexcept {
   for (std::uint32_t i = 0; i < count; ++i) {
-    std::uint32_t bits;
-    std::memcpy(&bits, first + std::size_t{i} * sizeof bits, sizeof bits);
-    visit<kind>(bits);
+    visit<kind>(load_once<std::uint32_t>(first + std::size_t{i} * sizeof(std::uint32_t)));
   }
 }
 
@@ -143,9 +146,7 @@ inline void Marker::visit_slots(SlotKind kind, const char* first, std::uint32_t 
 __attribute__((noinline)) void Marker::visit_pointers(const char* first,
                                                       std::uint32_t count) noexcept {
   for (std::uint32_t i = 0; i < count; ++i) {
-    std::uint64_t word;
-    std::memcpy(&word, first + std::size_t{i} * sizeof word, sizeof word);
-    visit_pointer(word);
+    visit_pointer(load_once<std::uint64_t>(first + std::size_t{i} * sizeof(std::uint64_t)));
   }
 }
 
@@ -175,13 +176,14 @@ void Marker::trace(std::uint32_t index) noexcept {
     return;
   }
   const char* object = base_ + index;
-  Header header;
-  std::memcpy(&header, object, sizeof header);
+  Header header = load_header(object);
   const std::uint64_t extent = std::uint64_t{map_->next_start(granule) - granule} << kGranuleShift;
   const TypeInfo* type = checked_type(*types_, header, extent);
   if (type == nullptr) [[unlikely]] {
-    type = wake(granule);
-    if (type == nullptr) return;
+    const Found found = wake(granule);
+    if (found.type == nullptr) return;
+    header = found.header;
+    type = found.type;
   }
   for (std::uint32_t i = 0; i < type->run_count; ++i) {
     const SlotRun& run = type->runs[i];
@@ -218,26 +220,23 @@ void Marker::trace_trailing(std::uint32_t index, const TypeInfo& type,
   // Also where the stack could not take all refs: slices wait until it is empty.
   const std::uint32_t room = stack_capacity_ - stack_size_;
   if (length > std::min(kSliceSlots, room) && slice_count_ < kMaxSlices) {
-    slices_[slice_count_++] = {index, 0};
+    slices_[slice_count_++] = {&type, index, length, 0};
     return;
   }
   visit_elements(type, base_ + index + type.fixed_bytes, length);
   work_ += length;
 }
 
-/// The array's header was checked when the slice was pushed, and nothing runs in between.
 void Marker::trace_next_slice() noexcept {
   Slice& slice = slices_[slice_count_ - 1];
-  char* object = base_ + slice.object;
-  Header header;
-  std::memcpy(&header, object, sizeof header);
-  const TypeInfo& type = (*types_)[header.type];
+  const TypeInfo& type = *slice.type;
+  char* array = base_ + slice.object + type.fixed_bytes;
   const std::uint32_t first = slice.next;
-  const std::uint32_t count = std::min({header.length - first, kSliceSlots, stack_capacity_});
+  const std::uint32_t count = std::min({slice.length - first, kSliceSlots, stack_capacity_});
   slice.next += count;
   work_ += count;
-  if (slice.next == header.length) --slice_count_;
-  visit_elements(type, object + type.fixed_bytes + std::size_t{first} * type.element_bytes, count);
+  if (slice.next == slice.length) --slice_count_;
+  visit_elements(type, array + std::size_t{first} * type.element_bytes, count);
 }
 
 void Marker::drain() noexcept {
@@ -293,12 +292,13 @@ void Marker::mark_from_cards(const Cards& cards) noexcept {
 bool Marker::trace_within(std::uint32_t granule, std::uint32_t end, Run part) noexcept {
   const char* object = base_ + to_bytes(granule);
   const std::uint64_t extent = std::uint64_t{end - granule} << kGranuleShift;
-  Header header;
-  std::memcpy(&header, object, sizeof header);
+  Header header = load_header(object);
   const TypeInfo* type = checked_type(*types_, header, extent);
   if (type == nullptr) [[unlikely]] {
-    type = wake(granule);
-    if (type == nullptr) return true;
+    const Found found = wake(granule);
+    if (found.type == nullptr) return true;
+    header = found.header;
+    type = found.type;
   }
   if (type->trace != nullptr) {
     trace_by_callback(*type, object, extent);

@@ -7,6 +7,7 @@
 #include "gc/waiting.hpp"
 #include "heap/addresses.hpp"
 #include "heap/arena.hpp"
+#include "heap/load_once.hpp"
 #include "heap/space.hpp"
 #include "heap/type_table.hpp"
 
@@ -58,11 +59,12 @@ struct MarkFindings {
 /// over the mark bits visits what was left.
 ///
 /// Nothing that is read from the arena is trusted: an index has to be the start of an object by the
-/// side tables, and an object's header may only claim less than its extent there.
+/// side tables, and an object's header may only claim less than its extent there. Nor is anything
+/// read twice that was checked once: another thread may write there meanwhile.
 ///
 /// Weak things: an object with weak slots notes itself when it is visited; an ephemeron whose key
-/// is not yet marked waits at the key (waiting.hpp). When nothing is left to visit,
-/// break_entries() takes apart what still waits, and clear_weak_slots() looks at the noted objects.
+/// is not yet marked waits at the key (waiting.hpp). When nothing is left to visit, end_waiting()
+/// takes the chains apart, and clear_weak_slots() looks at the noted objects.
 class Marker {
  public:
   /// Of the stack's memory, what stays between collections at most.
@@ -94,19 +96,20 @@ class Marker {
     return noted_.reserve(heap_max, "besom weak", system);
   }
   /// Marks the agents of registrations [first, end) whose object is marked; the others wait for
-  /// theirs. The table stays where it is until break_entries().
+  /// theirs. The table stays where it is until end_waiting().
   void await(Registration* table, std::uint32_t first, std::uint32_t end) noexcept;
   /// Whether `index` is the start of an object that is marked. After drain().
   [[nodiscard]] bool is_live(std::uint32_t index) const noexcept {
     return is_object(index) && marks_.test(to_granules(index));
   }
-  /// After drain(): breaks the entries whose keys were not marked. From then on all headers and
-  /// slots are again as the mutator knows them.
-  void break_entries() noexcept;
-  /// Instead of that, when marking was given up: everything is as before, and nothing broken.
+  /// After drain(): all headers and slots are again as the mutator left them. False when a chain
+  /// was overwritten: then what waited in it may not be marked although its object is.
+  bool end_waiting() noexcept;
+  /// The same when marking was given up; nothing stays noted.
   void undo_waiting() noexcept;
-  /// After break_entries(): clears the weak slots of the objects visited whose targets are not
-  /// marked. More may be marked after that, and drained; then both are due again.
+  /// After end_waiting(): clears the weak slots of the objects visited whose targets are not
+  /// marked, and breaks their entries. More may be marked after that, and drained; then both are
+  /// due again.
   void clear_weak_slots() noexcept;
 
   /// Objects marked since begin().
@@ -127,8 +130,10 @@ class Marker {
  private:
   /// A large array is visited in slices, so that its refs do not flood the stack at once.
   struct Slice {
+    const TypeInfo* type;
     std::uint32_t object;
-    std::uint32_t next;  ///< Slots visited so far.
+    std::uint32_t length;  ///< As it was when the object was visited.
+    std::uint32_t next;    ///< Slots visited so far.
   };
   static constexpr std::uint32_t kSliceSlots = 256;
   static constexpr std::uint32_t kMaxSlices = 64;
@@ -178,13 +183,16 @@ class Marker {
     const std::uint32_t granule = to_granules(index);
     return granule < end_ && map_->is_block(granule);
   }
-  [[nodiscard]] const TypeInfo* type_at(std::uint32_t granule) const noexcept;
+  struct Found {
+    Header header;
+    const TypeInfo* type;  ///< nullptr where the header contradicts the tables.
+  };
+  [[nodiscard]] Found find(std::uint32_t granule) const noexcept;
   void visit_entries(Trailing kind, char* first, std::uint32_t count) noexcept;
   void visit_ephemeron(char* entry) noexcept;
   [[nodiscard]] bool wait(std::uint32_t key, Link waiter, std::uint32_t& next) noexcept;
-  [[nodiscard]] const TypeInfo* wake(std::uint32_t granule) noexcept;
-  enum class Fate : std::uint8_t { alive, dead, unknown };
-  void take_chain(std::uint32_t granule, Fate fate) noexcept;
+  [[nodiscard]] Found wake(std::uint32_t granule) noexcept;
+  void take_chain(std::uint32_t granule, bool is_alive) noexcept;
   [[nodiscard]] bool is_dead_slot(std::uint32_t bits) noexcept;
   void clear_slots(char* first, std::uint32_t count) noexcept;
   void clear_entries(Trailing kind, char* first, std::uint32_t count) noexcept;
@@ -214,7 +222,10 @@ class Marker {
   bool abandoned_ = false;
   std::uint32_t overflow_begin_ = 0;  ///< Lines whose objects were marked but not pushed.
   std::uint32_t overflow_end_ = 0;
-  Registration* registrations_ = nullptr;
+  std::uint64_t arena_end_ = 0;  ///< In bytes: no entry that waits lies above.
+  std::uint64_t links_ = 0;      ///< Made and not yet taken.
+  const Registration* registrations_ = nullptr;
+  std::uint32_t registrations_end_ = 0;
   Slice slices_[kMaxSlices];
   MarkFindings findings_;
 
@@ -227,7 +238,7 @@ class TraceVisitor : public Tracer {
   explicit TraceVisitor(Marker& marker, void* user = nullptr) noexcept
       : Tracer(
             [](Tracer& self, const std::uint32_t& slot) {
-              static_cast<TraceVisitor&>(self).marker_.mark_root(slot);
+              static_cast<TraceVisitor&>(self).marker_.mark_root(load_once<std::uint32_t>(&slot));
             },
             [](Tracer& self, WordKind kind, std::uint64_t word) {
               static_cast<TraceVisitor&>(self).marker_.mark_word(kind, word);

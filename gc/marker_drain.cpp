@@ -1,9 +1,9 @@
 /// The loop of marking: docs/design.md#collection.
 
 #include <algorithm>
-#include <cstring>
 
 #include "gc/marker.hpp"
+#include "heap/load_once.hpp"
 
 namespace besom::detail {
 
@@ -51,8 +51,7 @@ inline bool Marker::reaches(const Hot& hot, std::uint32_t granule, std::uint32_t
 /// The type of the object at `index` if that is plain and all is well with it: the object's start,
 /// and no other below the type's size. Otherwise nullptr; trace() says why.
 inline const TypeInfo* Marker::plain_type(const Hot& hot, std::uint32_t index) noexcept {
-  TypeId id;
-  std::memcpy(&id, hot.base + index + offsetof(Header, type), sizeof id);
+  auto id = load_once<TypeId>(hot.base + index + offsetof(Header, type));
   if (--id >= hot.type_count) [[unlikely]]
     return nullptr;
   const TypeInfo& type = hot.types[id];
@@ -92,16 +91,13 @@ inline void Marker::visit_hot(Hot& hot, std::uint32_t bits) noexcept {
 template <SlotKind kind>
 inline void Marker::visit_run(Hot& hot, const char* slot, std::uint32_t count) noexcept {
   for (const char* end = slot + (count / 2) * 8; slot != end; slot += 8) {
-    std::uint64_t two;
-    std::memcpy(&two, slot, sizeof two);
+    const auto two = load_once<std::uint64_t>(slot);
     if (two == 0) continue;
     visit_hot<kind>(hot, static_cast<std::uint32_t>(two));
     visit_hot<kind>(hot, static_cast<std::uint32_t>(two >> 32));
   }
   if (count % 2 != 0) {
-    std::uint32_t bits;
-    std::memcpy(&bits, slot, sizeof bits);
-    visit_hot<kind>(hot, bits);
+    visit_hot<kind>(hot, load_once<std::uint32_t>(slot));
   }
 }
 

@@ -1,9 +1,11 @@
 /// The weak side of marking: docs/design.md#weak-things-and-finalizers.
 
 #include <cstring>
+#include <utility>
 
 #include "gc/finalizer_table.hpp"
 #include "gc/marker.hpp"
+#include "heap/load_once.hpp"
 
 namespace besom::detail {
 namespace {
@@ -11,11 +13,7 @@ namespace {
 constexpr std::uint32_t kEntryBytes = sizeof(Entry);
 constexpr std::uint32_t kValueAt = offsetof(Entry, value);
 
-std::uint32_t load(const char* slot) noexcept {
-  std::uint32_t bits;
-  std::memcpy(&bits, slot, sizeof bits);
-  return bits;
-}
+std::uint32_t load(const char* slot) noexcept { return load_once<std::uint32_t>(slot); }
 
 void store(char* slot, std::uint32_t bits) noexcept { std::memcpy(slot, &bits, sizeof bits); }
 
@@ -28,12 +26,11 @@ void break_entry(char* entry) noexcept {
 
 }  // namespace
 
-/// By the object's header, or nullptr where that contradicts the tables.
-const TypeInfo* Marker::type_at(std::uint32_t granule) const noexcept {
-  Header header;
-  std::memcpy(&header, base_ + to_bytes(granule), sizeof header);
+/// One reading of the object's header, held against the tables.
+Marker::Found Marker::find(std::uint32_t granule) const noexcept {
+  const Header header = load_header(base_ + to_bytes(granule));
   const std::uint64_t extent = std::uint64_t{map_->next_start(granule) - granule} << kGranuleShift;
-  return checked_type(*types_, header, extent);
+  return {header, checked_type(*types_, header, extent)};
 }
 
 void Marker::visit_entries(Trailing kind, char* first, std::uint32_t count) noexcept {
@@ -71,61 +68,65 @@ void Marker::visit_ephemeron(char* entry) noexcept {
 /// what the waiter has to remember. False where the header is damaged.
 bool Marker::wait(std::uint32_t key, Link waiter, std::uint32_t& next) noexcept {
   const std::uint32_t granule = to_granules(key);
-  const std::uint32_t word = load(base_ + key);
   // Noted and not marked: we wrote the word ourselves.
   if (noted_.contains(granule)) {
-    next = Link::from_header(word).slot();
+    next = Link::from_header(load(base_ + key)).slot();
   } else {
-    if (type_at(granule) == nullptr) return false;
-    next = Link::end(word).slot();
+    const Found found = find(granule);
+    if (found.type == nullptr) return false;
+    next = Link::end(found.header.type).slot();
     noted_.insert(granule);
   }
   store(base_ + key, waiter.header());
+  ++links_;
   // Where the chain begins, marking has to look.
   leaf_bits_->clear(granule);
   return true;
 }
 
 /// For a marked object whose header names no type: if there is a chain in it, takes that apart and
-/// marks what waited. Otherwise, and where the header is damaged, returns nullptr.
-const TypeInfo* Marker::wake(std::uint32_t granule) noexcept {
+/// marks what waited. Otherwise, and where the header is damaged, there is no type.
+Marker::Found Marker::wake(std::uint32_t granule) noexcept {
   if (noted_.is_reserved() && noted_.contains(granule)) {
-    take_chain(granule, Fate::alive);
-    return type_at(granule);
+    take_chain(granule, true);
+    return find(granule);
   }
   ++findings_.bad_headers;
-  return nullptr;
+  return {{}, nullptr};
 }
 
-/// Restores the header of the object and the key slots of what waits for it. If it is alive their
-/// values are marked; if it is dead the entries are broken.
-void Marker::take_chain(std::uint32_t granule, Fate fate) noexcept {
+/// Restores the header of the object and the key slots of what waits for it; if it is alive, what
+/// waits is marked. A link that leads out of the arena or the registrations was overwritten: the
+/// rest of the chain is lost then, the header included.
+void Marker::take_chain(std::uint32_t granule, bool is_alive) noexcept {
+  noted_.erase(granule);
   const std::uint32_t object = to_bytes(granule);
   Link link = Link::from_header(load(base_ + object));
-  while (link.kind() != Link::Kind::end) {
+  for (; link.kind() != Link::Kind::end && links_ != 0; --links_) {
     ++work_;
-    if (link.kind() == Link::Kind::registration) {
+    if (link.kind() == Link::Kind::registration && link.number() < registrations_end_) {
       const Registration& registration = registrations_[link.number()];
       link = Link::from_slot(registration.next);
-      if (fate == Fate::alive) mark_root(registration.agent);
-      continue;
+      if (is_alive) mark_root(registration.agent);
+    } else if (link.kind() == Link::Kind::entry && link.index() < arena_end_) {
+      char* entry = base_ + link.index();
+      link = Link::from_slot(load(entry));
+      store(entry, object);
+      if (is_alive) mark_root(load(entry + kValueAt));
+    } else {
+      break;
     }
-    char* entry = base_ + link.index();
-    link = Link::from_slot(load(entry));
-    if (fate == Fate::dead) {
-      break_entry(entry);
-      ++findings_.entries_broken;
-      continue;
-    }
-    store(entry, object);
-    if (fate == Fate::alive) mark_root(load(entry + kValueAt));
   }
-  store(base_ + object, link.number());
-  noted_.erase(granule);
+  if (link.kind() == Link::Kind::end) {
+    store(base_ + object, link.number());
+  } else {
+    ++findings_.bad_headers;
+  }
 }
 
 void Marker::await(Registration* table, std::uint32_t first, std::uint32_t end) noexcept {
   registrations_ = table;
+  registrations_end_ = end;
   for (std::uint32_t number = first; number < end; ++number) {
     Registration& registration = table[number];
     if (registration.agent == registration.object) continue;
@@ -139,17 +140,18 @@ void Marker::await(Registration* table, std::uint32_t first, std::uint32_t end) 
   }
 }
 
-void Marker::break_entries() noexcept {
+bool Marker::end_waiting() noexcept {
   noted_.each([this](std::uint32_t granule) {
-    if (!marks_.test(granule)) take_chain(granule, Fate::dead);
+    if (!marks_.test(granule)) take_chain(granule, false);
   });
+  return std::exchange(links_, 0) == 0;
 }
 
 /// Whether an object waits to be visited or was not marked, its header tells: nothing else puts a
 /// link there.
 void Marker::undo_waiting() noexcept {
   noted_.each([this](std::uint32_t granule) {
-    if (!types_->contains(load(base_ + to_bytes(granule)))) take_chain(granule, Fate::unknown);
+    if (!types_->contains(load(base_ + to_bytes(granule)))) take_chain(granule, false);
   });
   noted_.clear();
 }
@@ -188,7 +190,7 @@ void Marker::clear_entries(Trailing kind, char* first, std::uint32_t count) noex
 
 void Marker::clear_weak_slots() noexcept {
   noted_.each([this](std::uint32_t granule) {
-    const TypeInfo* type = type_at(granule);
+    const auto [header, type] = find(granule);
     if (type == nullptr) return;
     char* object = base_ + to_bytes(granule);
     for (std::uint32_t i = 0; i < type->weak_run_count; ++i) {
@@ -196,11 +198,10 @@ void Marker::clear_weak_slots() noexcept {
       clear_slots(object + run.offset, run.count);
     }
     char* trailing = object + type->fixed_bytes;
-    const std::uint32_t length = load(object + offsetof(Header, length));
     if (type->trailing == Trailing::weak) {
-      clear_slots(trailing, length);
+      clear_slots(trailing, header.length);
     } else if (type->trailing > Trailing::weak) {
-      clear_entries(type->trailing, trailing, length);
+      clear_entries(type->trailing, trailing, header.length);
     }
   });
   noted_.clear();

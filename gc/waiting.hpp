@@ -24,8 +24,11 @@ namespace besom::detail {
 /// In the header the link stands rotated, the tag on top: larger than any type's id, so that an
 /// object with a chain fails the check of its header, which every visit makes anyway.
 ///
-/// The collector trusts a chain only because it can tell that it wrote it itself: the object is
-/// noted in a side table and not yet visited. What a program writes is never taken for a link.
+/// The collector follows a chain only where it can tell that it wrote it itself: the object is
+/// noted in a side table and not yet visited. What a program writes before a collection is never
+/// taken for a link. A thread that writes during one may still change a link, so each is held
+/// against the bounds of the arena and of the registrations, and no more are followed than were
+/// made: what was changed is lost, and nothing else comes of it.
 /// Source of the idea: Barros and Ierusalimschy 2008, "Eliminating cycles in weak tables", where
 /// the chain is a list on the side.
 class Link {

@@ -95,8 +95,9 @@ class Tracer {
 
 /// Visits the refs of an object whose layout the embedder owns. `object` is the object's address,
 /// its header included, `size_bytes` its extent from the heap's own tables. Trusted code: it has to
-/// stay inside the extent. It must not read other objects' headers: while marking, that of a key
-/// may hold a link of the collector's.
+/// stay inside the extent. It must not read other objects' headers, nor the keys of ephemerons:
+/// while marking, what waits for a key is linked there. Mark hooks and all others that the
+/// collector calls find both as the program left them.
 using TraceCallback = void (*)(const void* object, std::uint32_t size_bytes, Tracer& tracer);
 
 /// Called when an object of its type is about to be swept, for what the object holds in the host: a

@@ -1,6 +1,9 @@
 /// Ephemerons: a value lives as long as its key does by something else.
 
+#include <bit>
 #include <chrono>
+#include <set>
+#include <utility>
 #include <vector>
 
 #include "tests/gc/weak_kit.hpp"
@@ -48,6 +51,23 @@ double chain_seconds(std::uint32_t count) {
   }
   return best;
 }
+
+/// A trace callback that writes into the arena, once: as another thread might, in the midst of
+/// marking, but at the same point each time. Then it visits the object `later`.
+struct Vandal {
+  std::vector<std::pair<char*, std::uint32_t>> writes;
+  std::uint32_t later = 0;
+
+  static void trace(const void*, std::uint32_t, Tracer& tracer) {
+    auto* vandal = static_cast<Vandal*>(tracer.user());
+    for (const auto& [place, word] : vandal->writes) forge(place, word);
+    vandal->writes.clear();
+    tracer.visit(vandal->later);
+  }
+  [[nodiscard]] TypeDescriptor type() {
+    return {.name = "Vandal", .trace = trace, .trace_user = this};
+  }
+};
 
 }  // namespace
 
@@ -297,6 +317,68 @@ TEST_CASE("Ephemerons: what a program writes is never taken for a chain",
     REQUIRE_FALSE(kit.heap.collect());
     REQUIRE_FALSE(kit.heap.reset());
     CHECK(kit.survivors() == 0);
+  }
+}
+
+TEST_CASE("Waiting: chains that are overwritten while marking goes on are given up, agents are not",
+          "[gc][ephemerons][finalizers][trust]") {
+  for (const bool generational : {false, true}) {
+    for (int what = 0; what < 9; ++what) {
+      INFO("overwritten with kind " << what << ", generational " << generational);
+      HeapOptions options = exact_options(kMiB);
+      options.generational = generational;
+      Vandal vandal;
+      WeakKit kit(options);
+      const Result<TypeId> type = kit.heap.define(vandal.type());
+      REQUIRE(type);
+      Guardian guardian(kit.heap);
+      // What is rooted last is visited first: the vandal comes after the array.
+      const Handle<Header> root(kit.heap, static_cast<Header*>(kit.heap.allocate(*type)));
+      const Handle<EphemeronArray> entries = kit.heap.make(kit.ephemerons, 4);
+      Handle<Node> key = kit.make_node();
+      Handle<Node> agent = kit.make_node();
+      Handle<Node> second = kit.make_node();
+      for (std::uint32_t i = 0; i < 4; ++i) {
+        (*entries)[i].key = WeakKit::value_of(key.get());
+        (*entries)[i].value = Value::integer(static_cast<int>(i));
+      }
+      // The second agent comes to life by the first alone.
+      REQUIRE_FALSE(guardian.guard(agent.get(), second.get()));
+      REQUIRE_FALSE(guardian.guard(key.get(), agent.get()));
+      vandal.later = key.ref().index();
+      auto* header = reinterpret_cast<char*>(key.get());
+      auto* slot = reinterpret_cast<char*>(&(*entries)[1].key);
+      const std::uint32_t entry = entries.ref().index() + 8;
+      const std::uint32_t node = key->header.type;
+      const std::uint32_t words[] = {node,                           // no link at all
+                                     0,                              // none either
+                                     std::rotr(0xfffffff8u | 2, 3),  // an entry outside
+                                     std::rotr(0xfffffff8u | 4, 3),  // no registration
+                                     std::rotr(0xfffffff8u | 6, 3),  // an end of no type
+                                     std::rotr(entry | 2, 3)};       // an entry of the chain
+      if (what < 6) vandal.writes.emplace_back(header, words[what]);
+      if (what == 6) vandal.writes.emplace_back(slot, entry | 8 | 2);  // to itself
+      if (what == 7) vandal.writes.emplace_back(slot, 0);
+      if (what == 8) vandal.writes.emplace_back(slot, 0xfffffff8u | 2);
+      const std::uint32_t agents[] = {agent.ref().index(), second.ref().index()};
+      key = {};
+      agent = {};
+      second = {};
+      REQUIRE_FALSE(kit.heap.collect());
+      CHECK(guardian.pending() == 2);
+      for (const std::uint32_t index : agents) CHECK(kit.heap.check(Ref<void>(index), node));
+      CHECK(kit.heap.object_start(header) != nullptr);
+      vandal.later = 0;
+      REQUIRE_FALSE(kit.heap.collect());
+      std::set<std::uint32_t> handed_out;
+      for (int i = 0; i < 2; ++i) {
+        while (guardian.ready() == 0) REQUIRE_FALSE(kit.heap.collect());
+        const Result<void*> next = guardian.next();
+        REQUIRE(next);
+        handed_out.insert(detail::index_of(*next));
+      }
+      CHECK(handed_out == std::set<std::uint32_t>(std::begin(agents), std::end(agents)));
+    }
   }
 }
 

@@ -3,7 +3,7 @@
 #include <map>
 #include <vector>
 
-#include "tests/gc/kit.hpp"
+#include "tests/gc/weak_kit.hpp"
 
 namespace besom::test {
 namespace {
@@ -142,6 +142,63 @@ TEST_CASE("Mark hook: in a minor collection every old object counts as marked", 
   }
   REQUIRE_FALSE(kit.heap.collect());
   CHECK(seen.full == 1);
+}
+
+TEST_CASE("Mark hook: it finds the headers and slots that the program left",
+          "[gc][hook][ephemerons]") {
+  struct Scene {
+    EphemeronArray* entries;
+    Node* dead;
+    Node* live;
+    std::uint32_t node;
+    int calls = 0;
+
+    /// What waited for a key, dead or not, is out of the way.
+    void check() {
+      for (std::uint32_t i = 0; i < 2; ++i) {
+        CHECK((*entries)[i].key.get() == WeakKit::value_of(i == 0 ? dead : live));
+        CHECK((*entries)[i].value.get() == Value::integer(5));
+      }
+      CHECK(dead->header.type == node);
+      CHECK(live->header.type == node);
+      ++calls;
+    }
+  } scene{};
+  HeapOptions options = exact_options();
+  options.log = LogLevel::debug;
+  options.sink.user = &scene;
+  options.sink.write = [](void* user, LogLevel, const char* line) noexcept {
+    auto& seen = *static_cast<Scene*>(user);
+    if (seen.entries != nullptr && std::strncmp(line, "marked", 6) == 0) seen.check();
+  };
+  WeakKit kit(options);
+  Guardian guardian(kit.heap);
+  const Handle<EphemeronArray> entries = kit.heap.make(kit.ephemerons, 2);
+  Handle<Node> dead = kit.make_node();
+  const Handle<EphemeronArray> last = kit.heap.make(kit.ephemerons, 1);
+  Handle<Node> live = kit.make_node();
+  (*entries)[0].key = WeakKit::value_of(dead.get());
+  (*entries)[1].key = WeakKit::value_of(live.get());
+  (*entries)[0].value = (*entries)[1].value = Value::integer(5);
+  (*last)[0].key = WeakKit::value_of(entries.get());
+  (*last)[0].value = WeakKit::value_of(live.get());
+  REQUIRE_FALSE(guardian.guard(live.get(), entries.get()));
+  scene = {entries.get(), dead.get(), live.get(), kit.node.id};
+  dead = {};
+  live = {};
+  const MarkHookRegistration hook = kit.heap.add_mark_hook(
+      [](void* user, const MarkView& marks) {
+        auto& s = *static_cast<Scene*>(user);
+        CHECK_FALSE(marks.is_marked(s.dead));
+        CHECK(marks.is_marked(s.live));
+        s.check();
+      },
+      &scene, "looks");
+  REQUIRE_FALSE(kit.heap.collect());
+  CHECK(scene.calls == 2);
+  scene.entries = nullptr;
+  CHECK((*entries)[0].is_broken());
+  CHECK_FALSE((*entries)[1].is_broken());
 }
 
 TEST_CASE("Mark hook: an old registration does not remove the one in its place",

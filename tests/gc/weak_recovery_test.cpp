@@ -97,6 +97,45 @@ TEST_CASE("Abandon: what waits for a key is put back, and nothing is broken",
   CHECK(scene.guardian.ready() == 1);
 }
 
+TEST_CASE("Abandon: given up while what a finalizer is for is marked, it frees nothing",
+          "[gc][recovery][finalizers]") {
+  static bool gives_up = false;
+  static bool by_jump = false;
+  static std::jmp_buf landing;
+  by_jump = GENERATE(false, true);
+  WeakKit kit(exact_options());
+  const Result<TypeId> type = kit.heap.define(
+      {.name = "Quitter", .size = 16, .trace = [](const void*, std::uint32_t, Tracer& tracer) {
+         if (gives_up && by_jump) std::longjmp(landing, 1);
+         if (gives_up) tracer.abandon();
+       }});
+  REQUIRE(type);
+  Guardian guardian(kit.heap);
+  const Handle<WeakArray> kept = kit.heap.make(kit.weak_array, 1);
+  const Handle<Node> target = kit.make_node();
+  (*kept)[0] = WeakKit::value_of(target.get());
+  Handle<WeakKeyTable> table = kit.make_key_table();
+  for (int i = 0; i < 100; ++i) REQUIRE_FALSE(table->put(kit.heap, Value::integer(i), {}));
+  for (int i = 0; i < 100; ++i) REQUIRE(table->remove(kit.heap, Value::integer(i)));
+  {
+    const Handle<Header> dying(kit.heap, static_cast<Header*>(kit.heap.allocate(*type)));
+    REQUIRE_FALSE(guardian.guard(dying.get()));
+  }
+  const Ref<Node> garbage(kit.heap.allocate(kit.node));
+  gives_up = true;
+  if (setjmp(landing) == 0) CHECK(kit.heap.collect().code == Errc::abandoned);
+  gives_up = false;
+  REQUIRE_FALSE(kit.heap.recover());
+  CHECK(kit.heap.last_collection().abandoned);
+  CHECK(kit.heap.check(garbage, kit.node));
+  CHECK((*kept)[0].get() == WeakKit::value_of(target.get()));
+  CHECK(kit.heap.verify().ok());
+  REQUIRE_FALSE(kit.heap.collect());
+  CHECK_FALSE(kit.heap.check(garbage, kit.node));
+  CHECK(guardian.ready() == 1);
+  CHECK(kit.heap.verify().ok());
+}
+
 TEST_CASE("Recover: longjmp out of marking leaves no link in a header or a slot",
           "[gc][recovery][ephemerons]") {
   WaitingScene scene;
