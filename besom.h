@@ -154,6 +154,7 @@ typedef struct besom_options {
   uint32_t zeal_every;        ///< Collects at every Nth allocation; 0: off.
   uint64_t zeal_quarantine;   ///< Holds back as many bytes that were freed last; 0: none.
   uint32_t mark_stack;        ///< Entries of the mark stack; 0: sized by the heap.
+  uint64_t hash_seed;         ///< Of the keys of tables; 0: random. Decides the order of visits.
   besom_log_level log;        ///< Least level that reaches the sink.
   besom_log_write log_write;  ///< NULL: lines go to spdlog, if built with it.
   void* log_user;
@@ -167,11 +168,11 @@ typedef struct besom_options {
 
 BESOM_API void besom_options_init(besom_options* options);
 /// Sets what `text` says: "key=value" pairs separated by commas, the keys heap_initial, heap_max,
-/// reserve, growth, generational, safepoints, zeal, mark_stack, log; of one key twice, the last
-/// counts. Sizes take K, M, G; growth is "fixed" or a decimal factor above 1, at most 1000; zeal
-/// "off" or a sum of alloc:N, verify, poison, quarantine:SIZE, where alloc:N alone means all four.
-/// Fails with bad_option and changes nothing; the error's `name` is the unknown key, the value, or
-/// what is no pair. `error` may be NULL.
+/// reserve, growth, generational, safepoints, zeal, mark_stack, hash_seed, log; of one key twice,
+/// the last counts. Sizes take K, M, G; growth is "fixed" or a decimal factor above 1, at most 1000;
+/// zeal "off" or a sum of alloc:N, verify, poison, quarantine:SIZE, where alloc:N alone means all
+/// four. Fails with bad_option and changes nothing; the error's `name` is the unknown key, the
+/// value, or what is no pair. `error` may be NULL.
 BESOM_API besom_status besom_options_parse(besom_options* options, const char* text,
                                            besom_error* error);
 /// BESOM_BAD_OPTION when they contradict themselves. `error` may be NULL.
@@ -567,7 +568,8 @@ BESOM_API bool besom_table_remove(besom_heap* heap, void* table, besom_value key
 /// Entries now: O(capacity).
 BESOM_API uint32_t besom_table_size(const besom_heap* heap, const void* table);
 BESOM_API uint32_t besom_table_capacity(const besom_heap* heap, const void* table);
-/// Called for each entry. May call into the heap, but not put.
+/// Called for each entry, in an order that follows besom_options::hash_seed. May call into the
+/// heap, but not put.
 typedef void (*besom_entry_visitor)(void* user, besom_value key, besom_value value);
 BESOM_API void besom_table_each(const besom_heap* heap, const void* table,
                                 besom_entry_visitor visitor, void* user);

@@ -149,6 +149,7 @@ BESOM_SAME(released);
                  .poison = options.zeal_poison,
                  .quarantine = options.zeal_quarantine};
   result.mark_stack = options.mark_stack;
+  result.hash_seed = options.hash_seed;
   result.log = static_cast<besom::LogLevel>(number_of(options.log));
   result.read_environment = options.read_environment;
   return result;
@@ -167,6 +168,7 @@ void write_to(besom_options& options, const HeapOptions& source) noexcept {
   options.zeal_poison = source.zeal.poison;
   options.zeal_quarantine = source.zeal.quarantine;
   options.mark_stack = source.mark_stack;
+  options.hash_seed = source.hash_seed;
   options.log = static_cast<besom_log_level>(source.log);
   options.read_environment = source.read_environment;
 }

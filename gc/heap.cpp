@@ -51,6 +51,7 @@ Result<std::unique_ptr<Heap>> Heap::create(const HeapOptions& requested) {
     options = *parsed;
   }
   if (Error error = check_options(options)) return error;
+  if (options.hash_seed == 0) options.hash_seed = random_seed();
   LogSink log = options.sink;
   log.level = options.log;
   if (log.write == nullptr) log = detail::default_sink(options.log);

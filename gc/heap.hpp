@@ -38,6 +38,7 @@ using FinalizerRunner = bool (*)(FinalizerCallback callback, void* user, Heap& h
 [[nodiscard]] void* hand_out(Heap& heap, std::uint32_t agent) noexcept;
 /// Takes what waiting for an object needs.
 [[nodiscard]] BESOM_API Error prepare_agents(Heap& heap) noexcept;
+[[nodiscard]] const Space& space_of(const Heap& heap) noexcept;
 
 }  // namespace detail
 
@@ -366,6 +367,7 @@ class BESOM_API Heap {
   friend detail::FinalizerTable& detail::finalizers_of(Heap& heap) noexcept;
   friend void* detail::hand_out(Heap& heap, std::uint32_t agent) noexcept;
   friend Error detail::prepare_agents(Heap& heap) noexcept;
+  friend const detail::Space& detail::space_of(const Heap& heap) noexcept;
 
   Heap(detail::Space space, const HeapOptions& options) noexcept;
 
@@ -438,6 +440,7 @@ namespace detail {
 
 inline RootTable& roots_of(Heap& heap) noexcept { return *heap.roots_; }
 inline char* base_of(const Heap& heap) noexcept { return heap.space_.base(); }
+inline const Space& space_of(const Heap& heap) noexcept { return heap.space_; }
 inline void note_rooted(Heap& heap, std::uint32_t ref) noexcept {
   if (heap.newest_ == ref) heap.newest_ = 0;
 }

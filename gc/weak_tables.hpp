@@ -39,23 +39,46 @@ struct Ephemeron : detail::Array<Entry> {
 
 namespace detail {
 
+/// The hash of keys under one seed: what nobody can choose keys for who does not know the seed.
+class KeyHash {
+ public:
+  explicit KeyHash(std::uint64_t seed) noexcept;
+  [[nodiscard]] std::uint32_t operator()(Value key) const noexcept {
+    std::uint64_t bits = (key.bits() ^ added_) * factor_;
+    bits = (bits ^ bits >> 32) * kFactor;
+    return static_cast<std::uint32_t>(bits >> 32);
+  }
+
+ private:
+  /// Source: Steele, Lea and Flood 2014, "Fast splittable pseudorandom number generators".
+  static constexpr std::uint64_t kFactor = 0xbf58476d1ce4e5b9;
+
+  std::uint64_t added_;
+  std::uint64_t factor_;
+};
+
 /// A hash table of entries, as an object of the heap: open addressing with linear probing over an
 /// array of a power of two. Keys are compared by identity: refs by their index, integers by their
-/// number. The collector takes entries out by breaking them; their places are used again.
+/// number. Hashes depend on HeapOptions::hash_seed. The collector takes entries out by breaking
+/// them, as remove() does; their places are used again.
 ///
 ///   | header | entries | entries_type | filled |        | header | key value | key value | ...
 ///                 '------------------------------------>   length: entries, 2^n
 ///
-/// An array three quarters full of entries, broken ones included, is replaced by one that is at
-/// most half full of live ones. What lies in the arena may have been overwritten: a table whose
-/// array does not lie in the heap has no entries and takes none, and no search is longer than it.
+/// When three quarters of the array have been filled, the broken entries go: in place, or, where
+/// the live ones would fill more than half of it, by way of a larger array. When that happens
+/// depends on the number of calls alone, not on where keys hash to: the same program allocates the
+/// same under any seed.
+///
+/// What lies in the arena may have been overwritten: a table whose array does not lie in the heap
+/// has no entries and takes none, and no search is longer than it.
 struct BESOM_API EntryTable {
   Header header;
   Member<Array<Entry>> entries;
   TypeId entries_type;
-  std::uint32_t filled;  ///< Entries that are not empty, broken ones included.
+  std::uint32_t filled;  ///< Keys added since the broken entries went, and those there were then.
 
-  /// Adds the key or changes its value. Allocates when the array is full; then key and value need
+  /// Adds the key or changes its value. May allocate where it adds; then key and value need
   /// no root, but the table is to be reachable as for any allocation. Fails, with the table as it
   /// was, with heap_limit, object_too_large, out_of_host_memory, and with bad_ref for a null key or
   /// a table that was overwritten. Amortised O(1).
@@ -65,12 +88,13 @@ struct BESOM_API EntryTable {
   [[nodiscard]] bool contains(const Heap& heap, Value key) const noexcept;
   /// Whether the key was there.
   bool remove(const Heap& heap, Value key) noexcept;
-  /// Entries now. The collector keeps no count: O(capacity).
+  /// Entries now. The collector breaks entries without looking for their table, so that nobody
+  /// keeps count: O(capacity).
   [[nodiscard]] std::uint32_t size(const Heap& heap) const noexcept;
   [[nodiscard]] std::uint32_t capacity(const Heap& heap) const noexcept { return all(heap).count; }
 
   /// Calls `visit(key, value)` for each entry, in no order that means anything, but in the same for
-  /// the same program. It may allocate and remove, but not put.
+  /// the same program and HeapOptions::hash_seed. It may allocate and remove, but not put.
   template <class Visit>
   void each(const Heap& heap, Visit visit) const {
     const Entries array = all(heap);
@@ -85,11 +109,19 @@ struct BESOM_API EntryTable {
     Entry* first = nullptr;
     std::uint32_t count = 0;
     bool is_sound = true;
+
+    [[nodiscard]] Entry& operator[](std::uint32_t place) const noexcept {
+      return first[place & (count - 1)];
+    }
+    [[nodiscard]] std::uint32_t live() const noexcept;
+    [[nodiscard]] Entry* find(Value key, std::uint32_t hash) const noexcept;
+    [[nodiscard]] Entry* find_place(std::uint32_t hash) const noexcept;
+    [[nodiscard]] bool tidy(const KeyHash& hash) const noexcept;
   };
   [[nodiscard]] Entries all(const Heap& heap) const noexcept;
-  [[nodiscard]] static Entry* find(const Entries& array, Value key) noexcept;
-  [[nodiscard]] static Entry* find_place(const Entries& array, Value key) noexcept;
-  [[nodiscard]] Error rehash(Heap& heap, Value key, Value value) noexcept;
+  [[nodiscard]] Error make_room(Heap& heap, Value key, Value value) noexcept;
+  [[nodiscard]] bool tidy(Heap& heap) noexcept;
+  void move_to(const Entries& room, Heap& heap) noexcept;
 };
 
 template <class Table>

@@ -3,12 +3,14 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -240,6 +242,14 @@ const System& operating_system() noexcept {
 
 TableMemory table_memory(const System& system) noexcept {
   return {.calls = &kTableCalls, .context = &system};
+}
+
+std::uint64_t random_seed() noexcept {
+  std::uint64_t seed = 0;
+  if (getrandom(&seed, sizeof seed, GRND_NONBLOCK) != sizeof seed) {
+    seed = static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
+  }
+  return seed != 0 ? seed : 1;
 }
 
 Result<Arena> Arena::reserve(std::uint64_t max_bytes, std::uint64_t reserve_bytes,

@@ -18,6 +18,9 @@ std::uint64_t discard_zeros(const void* begin, std::uint64_t bytes, const System
 /// Tables from system.map(), and back to system.unmap(). `system` outlives them.
 [[nodiscard]] TableMemory table_memory(const System& system) noexcept;
 
+/// Never 0, and another each time; where the system has no randomness to give, from the time.
+[[nodiscard]] std::uint64_t random_seed() noexcept;
+
 /// The one mapping that all objects live in.
 ///
 ///            base (a multiple of 4 GiB)

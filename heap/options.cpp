@@ -157,6 +157,9 @@ const char* apply(std::string_view key, std::string_view value, HeapOptions& opt
   if (key == "mark_stack") {
     return unless(parse_number(value, options.mark_stack), "mark_stack: not a number of entries");
   }
+  if (key == "hash_seed") {
+    return unless(parse_number(value, options.hash_seed), "hash_seed: not a number");
+  }
   if (key == "log") {
     return unless(parse_log(value, options.log),
                   "log: none of trace, debug, info, warn, error, off");

@@ -78,6 +78,10 @@ struct HeapOptions {
   Zeal zeal{};
   /// Entries of the mark stack; 0: sized by the heap. A full stack costs time, not correctness.
   std::uint32_t mark_stack = 0;
+  /// What the tables of the heap mix into their keys' hashes, so that nobody who does not know it
+  /// can choose keys that meet. 0: random, and then in options() of the heap. The order in which a
+  /// table visits its entries depends on it, and nothing else does.
+  std::uint64_t hash_seed = 0;
   LogLevel log = LogLevel::warn;  ///< Least level that reaches the sink.
   LogSink sink{};                 ///< Without a `write`, lines go to spdlog, if built with it.
   /// BESOM_OPTIONS overrides what is set here, but not in a program with more rights than its user.
@@ -89,12 +93,12 @@ struct HeapOptions {
 };
 
 /// `base` with the settings of `text` on top: "key=value" pairs separated by commas, the keys
-/// heap_initial, heap_max, reserve, growth, generational, safepoints, zeal, mark_stack, log; of one
-/// key twice, the last counts. Sizes take K, M, G; growth is "fixed" or a decimal factor above 1,
-/// at most 1000; generational and safepoints are "on" or "off"; zeal is "off" or a sum of alloc:N,
-/// verify, poison, quarantine:SIZE. A quarantine is poisoned; alloc:N with nothing beside but a
-/// quarantine means all four. An unknown key, a senseless value or what is no pair is a bad_option;
-/// its `name` is that key, that value or that pair.
+/// heap_initial, heap_max, reserve, growth, generational, safepoints, zeal, mark_stack, hash_seed,
+/// log; of one key twice, the last counts. Sizes take K, M, G; growth is "fixed" or a decimal
+/// factor above 1, at most 1000; generational and safepoints are "on" or "off"; zeal is "off" or a
+/// sum of alloc:N, verify, poison, quarantine:SIZE. A quarantine is poisoned; alloc:N with nothing
+/// beside but a quarantine means all four. An unknown key, a senseless value or what is no pair is
+/// a bad_option; its `name` is that key, that value or that pair.
 [[nodiscard]] BESOM_API Result<HeapOptions> parse_options(std::string_view text,
                                                           HeapOptions base = {});
 

@@ -154,6 +154,82 @@ TEST_CASE("Generational: a released object is released when it dies young, or ol
   CHECK(count == 2);
 }
 
+TEST_CASE("Generational: what a table's calls store into old entries is seen",
+          "[gc][generational][tables]") {
+  OldKit kit;
+  const Handle<WeakKeyTable> table = kit.make_key_table();
+  const Handle<WeakValueTable> values = kit.make_value_table();
+  const Value key = WeakKit::value_of(kit.key.get());
+  REQUIRE_FALSE(table->put(kit.heap, key, Value::integer(1)));
+  REQUIRE_FALSE(values->put(kit.heap, Value::integer(1), key));
+  force_minor(kit);
+  force_minor(kit);
+  // Another value under an old key, and under a new one in a place that is there.
+  REQUIRE_FALSE(table->put(kit.heap, key, kit.young()));
+  const Value fresh = kit.young();
+  REQUIRE_FALSE(values->put(kit.heap, fresh, key));
+  force_minor(kit);
+  CHECK(kit.lives(table->get(kit.heap, key)));
+  CHECK(values->get(kit.heap, fresh) == key);
+  CHECK(kit.lives(fresh));
+  // A weak value that dies young goes, and so does a key.
+  REQUIRE_FALSE(values->put(kit.heap, Value::integer(1), kit.young()));
+  REQUIRE_FALSE(table->put(kit.heap, kit.young(), Value::integer(2)));
+  force_minor(kit);
+  CHECK(values->get(kit.heap, Value::integer(1)).is_null());
+  CHECK(table->size(kit.heap) == 1);
+  CHECK(kit.heap.verify().ok());
+}
+
+TEST_CASE("Generational: entries that a table moves about are seen where they come to lie",
+          "[gc][generational][tables][property]") {
+  OldKit kit;
+  const Handle<WeakKeyTable> table = kit.make_key_table();
+  std::vector<Handle<Node>> keys;
+  for (int i = 0; i < 200; ++i) keys.push_back(kit.make_node());
+  for (const auto& key : keys) {
+    REQUIRE_FALSE(table->put(kit.heap, WeakKit::value_of(key.get()), Value::integer(0)));
+  }
+  force_minor(kit);
+  force_minor(kit);
+  const std::uint32_t capacity = table->capacity(kit.heap);
+  // The number of calls after which the array is made tidy differs from round to round.
+  for (std::uint32_t round = 0; round < 60; ++round) {
+    std::vector<Handle<Node>> young;
+    for (std::uint32_t i = 0; i < 40 + round; ++i) {
+      young.push_back(kit.make_node());
+      const Value key = WeakKit::value_of(young.back().get());
+      REQUIRE_FALSE(table->put(kit.heap, key, kit.young()));
+      if (i % 4 != 0) REQUIRE(table->remove(kit.heap, key));
+    }
+    force_minor(kit);
+    for (std::uint32_t i = 0; i < young.size(); i += 4) {
+      REQUIRE(kit.lives(table->get(kit.heap, WeakKit::value_of(young[i].get()))));
+      REQUIRE(table->remove(kit.heap, WeakKit::value_of(young[i].get())));
+    }
+  }
+  CHECK(table->capacity(kit.heap) == capacity);
+  CHECK(kit.heap.verify().ok());
+}
+
+TEST_CASE("Generational: what is stored as an object is made is seen", "[gc][generational][weak]") {
+  OldKit kit;
+  const Handle<WeakBox> box(kit.heap, WeakBox::make(kit.heap, kit.box, {}));
+  const Handle<Ephemeron> ephemeron(
+      kit.heap, Ephemeron::make(kit.heap, kit.ephemeron, WeakKit::value_of(kit.key.get()), {}));
+  force_minor(kit);
+  force_minor(kit);
+  const Handle<Node> kept = kit.make_node();
+  box->target = WeakKit::value_of(kept.get());
+  (*ephemeron)[0].value = kit.young();
+  force_minor(kit);
+  CHECK(box->target.get() == WeakKit::value_of(kept.get()));
+  CHECK(kit.lives(ephemeron->value()));
+  box->target = kit.young();
+  force_minor(kit);
+  CHECK(box->target.get().is_null());
+}
+
 TEST_CASE("Generational: zeal finds a weak slot that was stored into past the barrier",
           "[gc][generational][weak][zeal]") {
   HeapOptions options = generational_options(4 * kMiB);

@@ -44,10 +44,12 @@ static void options_come_from_text(void) {
   CHECK(options.heap_max == (uint64_t)4 << 30);
   CHECK(options.growth == 2 && options.read_environment && options.log == BESOM_LOG_WARN);
   CHECK(besom_options_parse(&options,
-                            "heap_max=8M,generational=on,zeal=alloc:7,growth=fixed,log=off",
+                            "heap_max=8M,generational=on,zeal=alloc:7,growth=fixed,log=off,"
+                            "hash_seed=12345678901234567890",
                             &error) == BESOM_OK);
   CHECK(error.code == BESOM_OK);
   CHECK(options.heap_max == 8 << 20 && options.generational && options.zeal_every == 7);
+  CHECK(options.hash_seed == 12345678901234567890u);
   CHECK(options.zeal_verify && options.growth == 0 && options.log == BESOM_LOG_OFF);
   CHECK(besom_options_check(&options, NULL) == BESOM_OK);
   CHECK(besom_options_parse(&options, "heap_max=1M,heap_min=1", &error) == BESOM_BAD_OPTION);
@@ -218,6 +220,7 @@ static void log_lines_reach_the_sink(void) {
   besom_heap_options(heap, &used);
   CHECK(used.heap_max == 1 << 20 && used.log == BESOM_LOG_DEBUG && !used.read_environment);
   CHECK(used.log_write == count_line && used.log_user == &lines && used.system == NULL);
+  CHECK(options.hash_seed == 0 && used.hash_seed != 0);
   CHECK(besom_collect(heap) == BESOM_OK);
   CHECK(lines.count > 0 && lines.least == BESOM_LOG_DEBUG);
   besom_heap_destroy(heap);

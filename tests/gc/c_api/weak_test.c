@@ -103,6 +103,45 @@ static void weak_key_tables_lose_dead_keys(void) {
   drop_kit(&kit);
 }
 
+static uint32_t end_of(const Kit* kit) {
+  besom_stats stats;
+  besom_get_stats(kit->heap, &stats);
+  return (uint32_t)stats.capacity;
+}
+
+static void tables_that_were_overwritten_have_no_entries(void) {
+  Kit kit = make_exact_kit();
+  const besom_type entries = standard(&kit, BESOM_EPHEMERON_ARRAY);
+  besom_handle* table = besom_handle_new(
+      kit.heap, besom_table_new(kit.heap, standard(&kit, BESOM_WEAK_KEY_TABLE), entries), "table");
+  const uint32_t end = end_of(&kit);
+  uint32_t from_end, good, *array;
+  char* base;
+  int sum = 0;
+  CHECK(besom_table_put(kit.heap, TABLE, besom_integer(1), besom_integer(2)) == BESOM_OK);
+  /* After the header: the ref to the entries. */
+  array = (uint32_t*)TABLE + 2;
+  good = *array;
+  base = (char*)TABLE - besom_ref_of(TABLE);
+  for (from_end = 1; from_end < 100; ++from_end) {
+    const uint32_t at = end - from_end, length = 16;
+    memset(base + end - 100, 0x11, 100);
+    if (from_end >= 8) memcpy(base + at + 4, &length, sizeof length);
+    memcpy(array, &at, sizeof at);
+    CHECK(besom_table_get(kit.heap, TABLE, besom_integer(1)) == 0);
+    CHECK(besom_table_put(kit.heap, TABLE, besom_integer(1), 0) == BESOM_BAD_REF);
+    CHECK(!besom_table_contains(kit.heap, TABLE, besom_integer(1)));
+    CHECK(!besom_table_remove(kit.heap, TABLE, besom_integer(1)));
+    CHECK(besom_table_size(kit.heap, TABLE) + besom_table_capacity(kit.heap, TABLE) == 0);
+    besom_table_each(kit.heap, TABLE, add_up, &sum);
+  }
+  CHECK(sum == 0);
+  memcpy(array, &good, sizeof good);
+  CHECK(besom_table_get(kit.heap, TABLE, besom_integer(1)) == besom_integer(2));
+  besom_handle_free(table);
+  drop_kit(&kit);
+}
+
 static void weak_value_tables_lose_dead_values(void) {
   Kit kit = make_kit();
   besom_handle* table =
@@ -210,6 +249,7 @@ void test_weak_things(void) {
   weak_handles_forget_the_dead();
   boxes_and_ephemerons_break();
   weak_key_tables_lose_dead_keys();
+  tables_that_were_overwritten_have_no_entries();
   weak_value_tables_lose_dead_values();
   all_standard_types_can_be_allocated();
   guardians_hand_out_the_dead();
