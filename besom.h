@@ -553,7 +553,8 @@ static inline const besom_entry* besom_ephemeron_entry(const void* ephemeron) {
 
 /// An empty hash table in the heap, whose `entries` are of an array type above; NULL when that
 /// fails. Weak keys: an entry lives as long as its key does otherwise. Weak values: as long as its
-/// value does otherwise. Keys are compared by identity.
+/// value does otherwise. Keys are compared by identity. A full collection gives back what memory a
+/// table has no use for any more.
 BESOM_API void* besom_table_new(besom_heap* heap, besom_type table, besom_type entries);
 /// Adds the key or changes its value. May collect; the table is to be reachable, key and value need
 /// no root. Fails with bad_ref for a null key or where `table` is none of this heap, bad_type,

@@ -28,8 +28,7 @@ static_assert(sizeof(besom::Ephemeron) == sizeof(besom_entry));
 constexpr Error kNoMemory{.code = besom::Errc::out_of_host_memory, .detail = "weak handle"};
 
 [[nodiscard]] bool is_table(const TypeDescriptor* type) noexcept {
-  return type != nullptr && type->size == sizeof(EntryTable) && type->fields.size() == 1 &&
-         type->fields[0].offset == offsetof(EntryTable, entries) && type->trace == nullptr;
+  return type != nullptr && type->is_table;
 }
 [[nodiscard]] bool is_entry_array(const TypeDescriptor* type) noexcept {
   return type != nullptr && type->size == sizeof(Header) &&

@@ -264,7 +264,7 @@ void Collector::free_unmarked(CollectionStats& stats) noexcept {
   const SweepResult swept =
       sweep(heap_.space_, marker_.marks(), marker_.end(), heap_.options_.zeal.poison, stats.minor);
   stats.live_objects = stats.minor ? live_objects_ + marker_.marked() : swept.live_objects;
-  stats.freed_objects = swept.freed_objects;
+  stats.freed_objects = swept.freed_objects - std::exchange(cut_off_, 0);
   stats.freed_bytes = swept.freed_bytes;
   stats.sweep_ns = now_ns() - swept_from;
   finish(stats);
@@ -389,6 +389,7 @@ void Collector::settle(CollectionStats& stats) noexcept {
 /// What goes before the sweep: the hooks of the dead run.
 void Collector::release_dead(CollectionStats& stats) noexcept {
   const std::uint64_t begun = now_ns();
+  shrink_tables(stats);
   const Releaser::Counts released = releaser_.release(heap_.space_, types_, &marker_.marks());
   stats.bad_headers += released.bad_headers;
   stats.released = released.released;

@@ -15,6 +15,8 @@
 
 namespace besom::detail {
 
+struct EntryTable;
+
 /// The part of a heap that works between the mutator's steps: makes room for allocations that the
 /// windows could not serve, and runs collections.
 class Collector {
@@ -64,6 +66,9 @@ class Collector {
   /// Takes the side tables that objects of the type need. Fails with out_of_host_memory.
   [[nodiscard]] Error prepare(const TypeDescriptor& descriptor) noexcept;
   [[nodiscard]] Error prepare_weak() noexcept;
+  /// Between the two, which nest, arrays of tables are not made smaller.
+  void begin_table_walk() noexcept { ++table_walks_; }
+  void end_table_walk() noexcept { --table_walks_; }
   void note_released(const void* object) noexcept { releaser_.add(index_of(object)); }
   /// Calls the release hooks of all objects, which then are forgotten. Aborts during a collection
   /// and inside a finalizer.
@@ -153,6 +158,8 @@ class Collector {
   void end_waiting() noexcept;
   void settle(CollectionStats& stats) noexcept;
   void release_dead(CollectionStats& stats) noexcept;
+  void shrink_tables(const CollectionStats& stats) noexcept;
+  void shrink_table(EntryTable& table) noexcept;
   void note_findings(CollectionStats& stats) const noexcept;
   void free_unmarked(CollectionStats& stats) noexcept;
   void keep_all(CollectionStats& stats) noexcept;

@@ -39,6 +39,7 @@ using FinalizerRunner = bool (*)(FinalizerCallback callback, void* user, Heap& h
 /// Takes what waiting for an object needs.
 [[nodiscard]] BESOM_API Error prepare_agents(Heap& heap) noexcept;
 [[nodiscard]] const Space& space_of(const Heap& heap) noexcept;
+[[nodiscard]] Collector& collector_of(const Heap& heap) noexcept;
 
 }  // namespace detail
 
@@ -368,6 +369,7 @@ class BESOM_API Heap {
   friend void* detail::hand_out(Heap& heap, std::uint32_t agent) noexcept;
   friend Error detail::prepare_agents(Heap& heap) noexcept;
   friend const detail::Space& detail::space_of(const Heap& heap) noexcept;
+  friend detail::Collector& detail::collector_of(const Heap& heap) noexcept;
 
   Heap(detail::Space space, const HeapOptions& options) noexcept;
 
@@ -441,6 +443,7 @@ namespace detail {
 inline RootTable& roots_of(Heap& heap) noexcept { return *heap.roots_; }
 inline char* base_of(const Heap& heap) noexcept { return heap.space_.base(); }
 inline const Space& space_of(const Heap& heap) noexcept { return heap.space_; }
+inline Collector& collector_of(const Heap& heap) noexcept { return *heap.collector_; }
 inline void note_rooted(Heap& heap, std::uint32_t ref) noexcept {
   if (heap.newest_ == ref) heap.newest_ = 0;
 }

@@ -108,9 +108,17 @@ class Marker {
   /// The same when marking was given up; nothing stays noted.
   void undo_waiting() noexcept;
   /// After end_waiting(): clears the weak slots of the objects visited whose targets are not
-  /// marked, and breaks their entries. More may be marked after that, and drained; then both are
-  /// due again.
+  /// marked, and breaks their entries. Of what is noted only the tables remain. More may be marked
+  /// after that, and drained; then it is all due again.
   void clear_weak_slots() noexcept;
+  /// Calls `visit(index, extent in bytes)` for each table that was visited. None stays noted.
+  template <class Visit>
+  void take_tables(Visit visit) noexcept {
+    noted_.each([&](std::uint32_t granule) {
+      visit(to_bytes(granule), to_bytes(map_->next_start(granule) - granule));
+    });
+    noted_.clear();
+  }
 
   /// Objects marked since begin().
   [[nodiscard]] std::uint64_t marked() const noexcept { return marked_; }

@@ -191,6 +191,8 @@ void Marker::clear_entries(Trailing kind, char* first, std::uint32_t count) noex
 void Marker::clear_weak_slots() noexcept {
   noted_.each([this](std::uint32_t granule) {
     const auto [header, type] = find(granule);
+    if (type != nullptr && type->is_table) return;
+    noted_.erase(granule);
     if (type == nullptr) return;
     char* object = base_ + to_bytes(granule);
     for (std::uint32_t i = 0; i < type->weak_run_count; ++i) {
@@ -204,7 +206,6 @@ void Marker::clear_weak_slots() noexcept {
       clear_entries(type->trailing, trailing, header.length);
     }
   });
-  noted_.clear();
 }
 
 }  // namespace besom::detail

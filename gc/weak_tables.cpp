@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "gc/collector.hpp"
 #include "heap/load_once.hpp"
 
 namespace besom {
@@ -36,6 +37,12 @@ Ephemeron* Ephemeron::make(Heap& heap, Type<Ephemeron> type, Value key, Value va
 }
 
 namespace detail {
+
+TableWalk::TableWalk(const Heap& heap) noexcept : collector_(collector_of(heap)) {
+  collector_.begin_table_walk();
+}
+
+TableWalk::~TableWalk() { collector_.end_table_walk(); }
 
 /// Spreads the seed, which may be a small number, over both words.
 KeyHash::KeyHash(std::uint64_t seed) noexcept
@@ -204,6 +211,39 @@ void EntryTable::move_to(const Entries& room, Heap& heap) noexcept {
     ++moved;
   }
   filled = moved;
+}
+
+std::uint32_t EntryTable::shrink(Array<Entry>& array, std::uint32_t count,
+                                 const KeyHash& hash) noexcept {
+  const Entries old{array.data(), count};
+  if (!std::has_single_bit(count)) return count;
+  const std::uint32_t most = count / 8;
+  std::uint32_t live = 0;
+  for (std::uint32_t i = 0; i < count && live < most; ++i) {
+    if (!old.first[i].key.get().is_null()) ++live;
+  }
+  const std::uint32_t wanted = entries_for(live);
+  if (live == most || wanted > count / 4) return count;
+  // All to the end, which the part that stays does not reach, and from there to their places.
+  std::uint32_t begin = count;
+  for (std::uint32_t i = count; i > 0; --i) {
+    Entry& entry = old.first[i - 1];
+    if (entry.key.get().is_null()) {
+      entry.value = Value();
+    } else if (--begin != i - 1 && begin >= wanted) {
+      move(entry, old.first[begin]);
+    }
+  }
+  const Entries kept{array.data(), wanted};
+  filled = 0;
+  for (std::uint32_t i = std::max(begin, wanted); i < count; ++i) {
+    Entry* place = kept.find_place(hash(old.first[i].key.get()));
+    if (place == nullptr) break;
+    move(old.first[i], *place);
+    ++filled;
+  }
+  array.header.length = wanted;
+  return wanted;
 }
 
 Value EntryTable::get(const Heap& heap, Value key) const noexcept {

@@ -39,6 +39,19 @@ struct Ephemeron : detail::Array<Entry> {
 
 namespace detail {
 
+/// While one exists the collector leaves the arrays of tables as they are, for somebody visits the
+/// entries. One that is jumped over leaves it so for good: tables then get smaller in put() alone.
+class BESOM_API TableWalk {
+ public:
+  explicit TableWalk(const Heap& heap) noexcept;
+  TableWalk(const TableWalk&) = delete;
+  TableWalk& operator=(const TableWalk&) = delete;
+  ~TableWalk();
+
+ private:
+  Collector& collector_;
+};
+
 /// The hash of keys under one seed: what nobody can choose keys for who does not know the seed.
 class KeyHash {
  public:
@@ -66,9 +79,9 @@ class KeyHash {
 ///                 '------------------------------------>   length: entries, 2^n
 ///
 /// When three quarters of the array have been filled, the broken entries go: in place, or, where
-/// the live ones would fill more than half of it, by way of a larger array. When that happens
-/// depends on the number of calls alone, not on where keys hash to: the same program allocates the
-/// same under any seed.
+/// the live ones would fill more than half of it, by way of a larger array. A full collection cuts
+/// an array down that is less than an eighth full. When that happens depends on the number of calls
+/// alone, not on where keys hash to: the same program allocates the same under any seed.
 ///
 /// What lies in the arena may have been overwritten: a table whose array does not lie in the heap
 /// has no entries and takes none, and no search is longer than it.
@@ -97,12 +110,18 @@ struct BESOM_API EntryTable {
   /// the same program and HeapOptions::hash_seed. It may allocate and remove, but not put.
   template <class Visit>
   void each(const Heap& heap, Visit visit) const {
+    const TableWalk walk(heap);
     const Entries array = all(heap);
     for (std::uint32_t i = 0; i < array.count; ++i) {
       const Value key = array.first[i].key.get();
       if (!key.is_null()) visit(key, array.first[i].value.get());
     }
   }
+
+  /// For the collector: leaves the table an array of as many entries as it has use for, where that
+  /// is a quarter or less of `count`. `array` is the table's, of `count` entries, which lie in the
+  /// array's extent. Returns how many entries it has now. O(count).
+  std::uint32_t shrink(Array<Entry>& array, std::uint32_t count, const KeyHash& hash) noexcept;
 
  private:
   struct Entries {
@@ -126,8 +145,10 @@ struct BESOM_API EntryTable {
 
 template <class Table>
 [[nodiscard]] TypeDescriptor table_type(const char* name) {
-  return {
-      .name = name, .size = sizeof(Table), .fields = {{"entries", offsetof(EntryTable, entries)}}};
+  return {.name = name,
+          .size = sizeof(Table),
+          .fields = {{"entries", offsetof(EntryTable, entries)}},
+          .is_table = true};
 }
 
 }  // namespace detail

@@ -128,7 +128,7 @@ bool parse_log(std::string_view text, LogLevel& level) {
 
 constexpr const char* kUnknownKey =
     "unknown key; known: heap_initial, heap_max, reserve, growth, generational, safepoints, zeal, "
-    "mark_stack, log";
+    "mark_stack, hash_seed, log";
 
 /// nullptr, or the message for the pair.
 const char* apply(std::string_view key, std::string_view value, HeapOptions& options) {

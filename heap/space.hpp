@@ -103,6 +103,11 @@ class Space {
   /// Raises the capacity. Fails with commit_failed and changes nothing.
   [[nodiscard]] Error grow(std::uint64_t capacity) noexcept;
 
+  /// The object at `index` keeps its first `first_bytes` of more; the rest is one that nobody
+  /// knows.
+  void cut_object(std::uint32_t index, std::uint32_t first_bytes) noexcept {
+    free_list_.split_block(index, first_bytes);
+  }
   /// Makes a hole of the neighbouring dead objects in `run`, unless it goes into quarantine first.
   void release(Run run) noexcept {
     free_list_.join_blocks(run.index, run.size_bytes);

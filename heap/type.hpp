@@ -127,6 +127,9 @@ struct TypeDescriptor {
   /// `static constexpr bool kReleased = true`.
   ReleaseHook release = nullptr;
   void* release_user = nullptr;
+  /// Of the library's own tables (gc/weak_tables.hpp): a full collection gives back what they have
+  /// no use for any more. No other type may say so.
+  bool is_table = false;
 
   /// Whether it has no slots at all.
   [[nodiscard]] bool is_leaf() const noexcept {

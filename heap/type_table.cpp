@@ -8,6 +8,9 @@
 namespace besom::detail {
 namespace {
 
+/// A header, the ref to its entries, their type, and how many places are filled.
+constexpr std::uint32_t kLeastTableBytes = sizeof(Header) + 3 * sizeof(std::uint32_t);
+
 /// Of the fixed part of a type: with it all offsets and counts of slots have 32 bits.
 constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 30;
 
@@ -109,6 +112,12 @@ Error TypeTable::check(const TypeDescriptor& type) noexcept {
   for (const FieldDescriptor& field : type.fields) {
     if (Error error = check_field(field, type.size)) return error;
   }
+  const bool is_table = type.size >= kLeastTableBytes && type.fields.size() == 1 &&
+                        type.fields[0].kind == SlotKind::ref &&
+                        type.fields[0].offset == sizeof(Header) && type.trailing == Trailing::none;
+  if (type.is_table && !is_table) {
+    return bad_type("is_table: not laid out as the library's tables", type.size);
+  }
   return {};
 }
 
@@ -133,7 +142,8 @@ Result<TypeId> TypeTable::define(TypeDescriptor&& descriptor) {
     ++type.run_count;
   }
   type.weak_run_count = run_count - type.run_count;
-  type.is_weak = kept->is_weak();
+  type.is_table = kept->is_table;
+  type.is_weak = kept->is_weak() || kept->is_table;
   type.has_tail = type.is_weak || type.element_bytes >= sizeof(std::uint32_t);
   type.is_leaf = kept->is_leaf();
   type.is_released = kept->release != nullptr;

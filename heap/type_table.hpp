@@ -20,9 +20,10 @@ struct TypeInfo {
   std::uint8_t element_bytes;
   Trailing trailing;
   bool has_tail;     ///< Tracing is not done with the runs: there are trailing or weak slots.
-  bool is_weak;      ///< It has weak slots, fixed or trailing.
+  bool is_weak;      ///< It has weak slots, fixed or trailing, or is a table.
   bool is_leaf;      ///< It has no refs.
   bool is_released;  ///< The descriptor has a release hook.
+  bool is_table;     ///< Looked at again after marking, as if it had weak slots.
   std::uint32_t run_count;
   std::uint32_t weak_run_count;
   std::uint32_t fixed_slots;  ///< In all runs.

@@ -44,6 +44,99 @@ double seconds_of(auto work) {
 
 }  // namespace
 
+TEST_CASE("Table sizes: one whose keys have died is small after the next collection",
+          "[gc][weak][tables]") {
+  WeakKit kit(exact_options());
+  const Handle<WeakKeyTable> table = kit.make_key_table();
+  REQUIRE_FALSE(kit.heap.collect());
+  const std::uint64_t before = kit.heap.last_collection().live_bytes;
+  {
+    const std::vector<Handle<Node>> keys = fill(kit, *table, kMany);
+    CHECK(table->capacity(kit.heap) > kMany);
+    CHECK(kit.survivors() == kMany + 2);
+  }
+  REQUIRE_FALSE(kit.heap.collect());
+  CHECK(table->capacity(kit.heap) == 8);
+  const CollectionStats& last = kit.heap.last_collection();
+  CHECK(last.freed_objects == kMany);
+  CHECK(last.live_bytes < before + 256);
+  CHECK(last.live_objects == 2);
+  CHECK(last.entries_broken == kMany);
+  CHECK(kit.heap.verify().ok());
+  CHECK(kit.survivors() == 2);
+  // It grows again as it did.
+  const std::vector<Handle<Node>> keys = fill(kit, *table, kMany);
+  CHECK(table->size(kit.heap) == kMany);
+  CHECK(kit.survivors() == kMany + 2);
+}
+
+TEST_CASE("Table sizes: what is left in one that was large is found again", "[gc][weak][tables]") {
+  for (const bool generational : {false, true}) {
+    HeapOptions options = exact_options();
+    options.generational = generational;
+    WeakKit kit(options);
+    const Handle<WeakKeyTable> table = kit.make_key_table();
+    std::vector<Handle<Node>> keys = fill(kit, *table, 4000);
+    const std::uint32_t capacity = table->capacity(kit.heap);
+    std::uint32_t left = 4000;
+    for (const std::uint32_t part : {2u, 3u, 7u, 61u}) {
+      left = 0;
+      for (std::uint32_t i = 0; i < 4000; ++i) {
+        if (i % part != 0) keys[i].reset();
+        if (keys[i]) ++left;
+      }
+      REQUIRE_FALSE(kit.heap.collect());
+      CHECK(table->size(kit.heap) == left);
+      for (std::uint32_t i = 0; i < 4000; ++i) {
+        if (!keys[i]) continue;
+        REQUIRE(table->get(kit.heap, WeakKit::value_of(keys[i].get())) ==
+                Value::integer(static_cast<std::int32_t>(i)));
+      }
+      CHECK(kit.heap.verify().ok());
+    }
+    CHECK(table->capacity(kit.heap) >= 2 * (left + 1));
+    CHECK(table->capacity(kit.heap) < capacity / 8);
+    CHECK(kit.heap.last_collection().live_objects == left + 2);
+  }
+}
+
+TEST_CASE("Table sizes: weak values and removed keys make a table small, too",
+          "[gc][weak][tables]") {
+  WeakKit kit(exact_options());
+  const Handle<WeakValueTable> values = kit.make_value_table();
+  const Handle<WeakKeyTable> keys = kit.make_key_table();
+  for (int i = 0; i < 2000; ++i) {
+    REQUIRE_FALSE(
+        values->put(kit.heap, Value::integer(i), WeakKit::value_of(kit.heap.allocate(kit.node))));
+    REQUIRE_FALSE(keys->put(kit.heap, Value::integer(i), Value::integer(i)));
+  }
+  for (int i = 5; i < 2000; ++i) REQUIRE(keys->remove(kit.heap, Value::integer(i)));
+  REQUIRE_FALSE(kit.heap.collect());
+  CHECK(values->capacity(kit.heap) == 8);
+  CHECK(keys->capacity(kit.heap) == 16);
+  for (int i = 0; i < 5; ++i) CHECK(keys->get(kit.heap, Value::integer(i)) == Value::integer(i));
+}
+
+TEST_CASE("Table sizes: a walk goes on over all entries while collections run",
+          "[gc][weak][tables]") {
+  WeakKit kit(exact_options());
+  const Handle<WeakKeyTable> table = kit.make_key_table();
+  for (int i = 0; i < 2000; ++i) {
+    REQUIRE_FALSE(table->put(kit.heap, Value::integer(i), Value::integer(i)));
+  }
+  std::map<int, int> seen;
+  table->each(kit.heap, [&](Value key, Value) {
+    ++seen[key.as_integer()];
+    REQUIRE(table->remove(kit.heap, key));
+    if (seen.size() % 50 == 0) REQUIRE_FALSE(kit.heap.collect());
+  });
+  CHECK(seen.size() == 2000);
+  for (const auto& [key, times] : seen) REQUIRE(times == 1);
+  CHECK(table->capacity(kit.heap) > 2000);
+  REQUIRE_FALSE(kit.heap.collect());
+  CHECK(table->capacity(kit.heap) == 8);
+}
+
 TEST_CASE("Table sizes: keys that come and go need no new array", "[gc][weak][tables]") {
   WeakKit kit(exact_options());
   const Handle<WeakKeyTable> table = kit.make_key_table();

@@ -75,4 +75,63 @@ TEST_CASE("Weak tables: an array of a type that has no entries is refused, not f
   CHECK(table->size(kit.heap) == 0);
 }
 
+TEST_CASE("Weak tables: types that say they are tables have to look like one",
+          "[gc][weak][misuse]") {
+  WeakKit kit(exact_options());
+  TypeDescriptor table = WeakKeyTable::type();
+  table.size = 16;
+  CHECK(kit.heap.define(table).error().code == Errc::bad_type);
+  table = WeakKeyTable::type();
+  table.fields[0].offset = 12;
+  CHECK(kit.heap.define(table).error().code == Errc::bad_type);
+  table = WeakKeyTable::type();
+  table.fields.clear();
+  CHECK(kit.heap.define(table).error().code == Errc::bad_type);
+}
+
+TEST_CASE("Collecting tables that were overwritten harms no other object",
+          "[gc][weak][tables][trust][property]") {
+  Random random = random_for("Overwritten tables");
+  INFO("seed " << test_seed());
+  for (int round = 0; round < 300; ++round) {
+    HeapOptions options = exact_options(kMiB);
+    options.generational = round % 2 == 0;
+    WeakKit kit(options);
+    const Handle<WeakKeyTable> table = kit.make_key_table();
+    const Handle<WeakKeyTable> other = kit.make_key_table();
+    const Handle<ByteArray> bytes = kit.heap.make(kit.bytes, 1000);
+    const Handle<EphemeronArray> array = kit.heap.make(kit.ephemerons, 64);
+    for (int i = 0; i < 200; ++i) {
+      REQUIRE_FALSE(table->put(kit.heap, Value::integer(i), Value::integer(i)));
+      REQUIRE_FALSE(other->put(kit.heap, Value::integer(i), Value::integer(i)));
+    }
+    for (int i = 3; i < 200; ++i) REQUIRE(table->remove(kit.heap, Value::integer(i)));
+    const std::uint32_t targets[] = {
+        bytes.ref().index(),  array.ref().index(), array.ref().index() + 16,
+        table.ref().index(),  0x0ffffff0,          table->entries.ref().index() + 64,
+        random.below(1 << 20)};
+    switch (random.below(4)) {
+      case 0:
+        forge(&table->entries, targets[random.below(std::size(targets))]);
+        break;
+      case 1:
+        forge(&table->entries->header.length, 1u << random.below(32));
+        break;
+      case 2:
+        forge(&table->entries->header.type, random.below(20));
+        break;
+      default:
+        forge(&table->header.type, random.below(20));
+        break;
+    }
+    REQUIRE_FALSE(kit.heap.collect());
+    REQUIRE_FALSE(kit.heap.collect());
+    CHECK(other->size(kit.heap) == 200);
+    CHECK(bytes->length() == 1000);
+    static_cast<void>(use_all(kit.heap, *other));
+    REQUIRE_FALSE(kit.heap.reset());
+    CHECK(kit.survivors() == 0);
+  }
+}
+
 }  // namespace besom::test

@@ -142,6 +142,24 @@ static void tables_that_were_overwritten_have_no_entries(void) {
   drop_kit(&kit);
 }
 
+static void tables_get_small_again(void) {
+  Kit kit = make_exact_kit();
+  const besom_type entries = standard(&kit, BESOM_EPHEMERON_ARRAY);
+  besom_handle* table = besom_handle_new(
+      kit.heap, besom_table_new(kit.heap, standard(&kit, BESOM_WEAK_KEY_TABLE), entries), "table");
+  int i;
+  for (i = 0; i < 10000; ++i) {
+    CHECK(besom_table_put(kit.heap, TABLE, besom_ref_of(new_pair(&kit)), besom_integer(i)) ==
+          BESOM_OK);
+  }
+  CHECK(besom_collect(kit.heap) == BESOM_OK);
+  CHECK(besom_table_size(kit.heap, TABLE) == 0);
+  CHECK(besom_table_capacity(kit.heap, TABLE) <= 8);
+  CHECK(survivors(&kit) == 2);
+  besom_handle_free(table);
+  drop_kit(&kit);
+}
+
 static void weak_value_tables_lose_dead_values(void) {
   Kit kit = make_kit();
   besom_handle* table =
@@ -250,6 +268,7 @@ void test_weak_things(void) {
   boxes_and_ephemerons_break();
   weak_key_tables_lose_dead_keys();
   tables_that_were_overwritten_have_no_entries();
+  tables_get_small_again();
   weak_value_tables_lose_dead_values();
   all_standard_types_can_be_allocated();
   guardians_hand_out_the_dead();
