@@ -1,12 +1,17 @@
 /// A program that overwrites what its heap holds, at random, between collections: headers, lengths,
-/// refs, free space. Whatever it writes, the library touches nothing outside, does bounded work,
-/// keeps its tables sound and a second heap unchanged; afterwards reset() restores service.
+/// refs, free space, tables. Whatever it writes, the library touches nothing outside, does bounded
+/// work, keeps its tables sound and a second heap unchanged; afterwards reset() restores service.
+///
+/// In the last rounds a second thread writes while collections run. That is a data race by intent,
+/// so that part is left out under TSan; what happens there no seed replays.
 
 #include <algorithm>
+#include <atomic>
 #include <cinttypes>
 #include <cstdio>
 #include <cstring>
 #include <memory>
+#include <thread>
 #include <vector>
 
 #include "besom.hpp"
@@ -15,11 +20,23 @@
 namespace besom::fuzz {
 namespace {
 
+using detail::EntryTable;
 using test::Random;
 
 constexpr int kUsage = 64;
 constexpr int kFailed = 70;
 constexpr std::uint64_t kKiB = 1 << 10;
+#if defined(__SANITIZE_THREAD__)
+constexpr bool kRaces = false;
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+constexpr bool kRaces = false;
+#else
+constexpr bool kRaces = true;
+#endif
+#else
+constexpr bool kRaces = true;
+#endif
 
 struct Counts {
   std::uint64_t rounds = 0;
@@ -33,6 +50,9 @@ struct Counts {
   std::uint64_t checked_refs = 0;
   std::uint64_t agents = 0;
   std::uint64_t released = 0;
+  std::uint64_t table_calls = 0;
+  std::uint64_t refused_puts = 0;
+  std::uint64_t written_meanwhile = 0;
   std::uint64_t longest_ns = 0;
 };
 
@@ -42,6 +62,56 @@ void require(bool good, const char* what, std::uint64_t figure, const Counts& co
   std::printf("FAILED: %s (0x%" PRIx64 ") in round %" PRIu64 "\n", what, figure, counts.rounds);
   std::exit(kFailed);
 }
+
+/// A thread that writes into [base, base + bytes) from its making to its end.
+class Writer {
+ public:
+  Writer(char* base, std::uint64_t bytes, std::uint64_t seed)
+      : thread_([this, base, bytes, seed] { run(base, bytes, seed); }) {}
+  Writer(const Writer&) = delete;
+  Writer& operator=(const Writer&) = delete;
+  ~Writer() { stop(); }
+
+  /// How much it has written.
+  std::uint64_t stop() {
+    is_over_.store(true, std::memory_order_relaxed);
+    if (thread_.joinable()) thread_.join();
+    return written_;
+  }
+
+ private:
+  /// Words as they stand in headers, slots and the collector's links. The sanitizers know nothing
+  /// of the arena but what is poisoned, which nothing is here.
+  void run(char* base, std::uint64_t bytes, std::uint64_t seed) {
+    Random random(seed);
+    const auto words = static_cast<std::uint32_t>(bytes / 4);
+    while (!is_over_.load(std::memory_order_relaxed)) {
+      auto word = static_cast<std::uint32_t>(random.next());
+      const std::uint32_t place = random.below(words) * 4;
+      switch (random.below(4)) {
+        case 0:  // a ref, or an entry's link
+          word = place & ~7u;
+          if (random.chance(50)) word |= 2 * random.below(4);
+          break;
+        case 1:  // a link as in a header
+          word = (place >> 3) | random.below(8) << 29;
+          break;
+        case 2:  // a type or a small length
+          word = random.below(20);
+          break;
+        default:
+          break;
+      }
+      __atomic_store_n(reinterpret_cast<std::uint32_t*>(base + random.below(words) * 4), word,
+                       __ATOMIC_RELAXED);
+      written_ += sizeof word;
+    }
+  }
+
+  std::atomic<bool> is_over_ = false;
+  std::uint64_t written_ = 0;
+  std::thread thread_;
+};
 
 /// A heap with objects of each kind of type, whose contents are not to be trusted.
 class Victim {
@@ -95,16 +165,22 @@ class Victim {
       ++static_cast<Counts*>(user)->released;
     };
     define(released);
+    key_table_ = define(WeakKeyTable::type());
+    value_table_ = define(WeakValueTable::type());
+    key_entries_ = define(EphemeronArray::type());
+    value_entries_ = define(WeakValueArray::type());
     guardian_ = Guardian(*heap_);
     weak_.resize(64);
     handles_.resize(64);
+    make_tables();
     fill();
   }
 
-  void define(const TypeDescriptor& descriptor) {
+  TypeId define(const TypeDescriptor& descriptor) {
     const Result<TypeId> type = heap_->define(descriptor);
     require(static_cast<bool>(type), "type", 0, counts_);
     types_.push_back(*type);
+    return *type;
   }
 
   /// Objects until `count` are there or the heap is full, linked at random.
@@ -115,7 +191,9 @@ class Victim {
       if (object == nullptr) return;
       const Ref<Header> ref(object);
       indices.push_back(ref.index());
-      for (std::uint32_t at = 8; at + 4 <= 16; at += 4) {
+      const TypeId type = object->type;
+      const bool has_entries = type == key_entries_ || type == value_entries_;
+      for (std::uint32_t at = 8; at + 4 <= (has_entries ? 8 + 8 * object->length : 16); at += 4) {
         const std::uint32_t bits =
             indices[random_.below(static_cast<std::uint32_t>(indices.size()))];
         std::memcpy(reinterpret_cast<char*>(object) + at, &bits, sizeof bits);
@@ -150,13 +228,34 @@ class Victim {
     return object;
   }
 
+  /// With a thread that writes during the collection.
+  void race() {
+    Writer writer(base(), heap_->stats().committed, random_.next());
+    for (int i = 0; i < 3; ++i) collect();
+    counts_.written_meanwhile += writer.stop();
+  }
+
   void round() {
     scribble();
+    use_tables();
     for (std::uint64_t& word : ambiguous_) word = any_pointer();
     if (random_.chance(30)) fill(static_cast<int>(random_.below(200)));
     if (random_.chance(2)) fill(20'000);  // to the limit
     if (random_.chance(30)) drop();
     take_agents();
+    collect();
+    ask();
+    // Checks the tables, too: aborts on a contradiction.
+    if (random_.chance(15)) counts_.defects += heap_->verify().found();
+    if (random_.chance(5)) write_snapshot();
+    if (random_.below(1000) == 0) {
+      restore();
+      make_tables();
+      fill();
+    }
+  }
+
+  void collect() {
     const Error error = heap_->collect();
     require(!error, "collect", static_cast<std::uint64_t>(error.code), counts_);
     const CollectionStats& last = heap_->last_collection();
@@ -172,14 +271,6 @@ class Victim {
     require(last.live_bytes <= stats.capacity && stats.capacity <= heap_->options().heap_max,
             "live bytes", last.live_bytes, counts_);
     require(last.live_objects * 16 <= last.live_bytes, "live objects", last.live_objects, counts_);
-    ask();
-    // Checks the tables, too: aborts on a contradiction.
-    if (random_.chance(15)) counts_.defects += heap_->verify().found();
-    if (random_.chance(5)) write_snapshot();
-    if (random_.below(1000) == 0) {
-      restore();
-      fill();
-    }
   }
 
   /// Drops everything; then there is service as on the first day.
@@ -188,6 +279,8 @@ class Victim {
     for (const Handle<Header>& handle : handles_) {
       require(!handle, "a handle after a reset", 0, counts_);
     }
+    keys_.reset();
+    values_.reset();
     std::fill(std::begin(ambiguous_), std::end(ambiguous_), 0);
     scan_ambiguous();
     for (const Weak<Header>& weak : weak_)
@@ -240,6 +333,78 @@ class Victim {
     }
   }
 
+  /// The arrays are what the tables made of them: entries of their own, or anything since.
+  void make_tables() {
+    keys_ = Handle<WeakKeyTable>(*heap_, make_table(*heap_, Type<WeakKeyTable>{key_table_},
+                                                    Type<EphemeronArray>{key_entries_}));
+    values_ = Handle<WeakValueTable>(*heap_, make_table(*heap_, Type<WeakValueTable>{value_table_},
+                                                        Type<WeakValueArray>{value_entries_}));
+  }
+
+  /// Tables made anew now and then: those that were overwritten take nothing any more.
+  void use_tables() {
+    if (!keys_ || !values_ || random_.chance(3)) make_tables();
+    if (keys_) use(*keys_.get());
+    if (values_) use(*values_.get());
+  }
+
+  template <class Table>
+  void use(Table& table) {
+    for (std::uint32_t i = random_.below(12); i > 0; --i) {
+      ++counts_.table_calls;
+      const Value key = any_key();
+      switch (random_.below(8)) {
+        case 0:
+          require(table.size(*heap_) <= table.capacity(*heap_), "size of a table", 0, counts_);
+          break;
+        case 1: {
+          std::uint64_t visited = 0;
+          table.each(*heap_, [&](Value, Value) { ++visited; });
+          require(visited <= heap_->options().heap_max / 8, "entries", visited, counts_);
+          break;
+        }
+        case 2:
+          static_cast<void>(table.get(*heap_, key));
+          break;
+        case 3:
+          static_cast<void>(table.remove(*heap_, key));
+          static_cast<void>(table.contains(*heap_, key));
+          break;
+        default: {
+          const Errc code = table.put(*heap_, key, any_key()).code;
+          const bool is_sound = code == Errc::ok;
+          require(is_sound || code == Errc::bad_ref || code == Errc::bad_type ||
+                      code == Errc::heap_limit || code == Errc::object_too_large,
+                  "put", static_cast<std::uint64_t>(code), counts_);
+          if (!is_sound) ++counts_.refused_puts;
+          break;
+        }
+      }
+    }
+  }
+
+  Value any_key() {
+    const Handle<Header>& handle = handles_[random_.below(64)];
+    if (handle && random_.chance(50)) return Ref<Header>(handle.get());
+    return Value::integer(static_cast<std::int32_t>(random_.below(1000)) + 1);
+  }
+
+  /// Where a table's fields or its array's header are, and what could be there by mistake.
+  void scribble_table() {
+    const EntryTable* table = random_.chance(50) ? static_cast<EntryTable*>(keys_.get())
+                                                 : static_cast<EntryTable*>(values_.get());
+    if (table == nullptr) return;
+    const auto end = static_cast<std::uint32_t>(heap_->stats().capacity);
+    std::uint32_t word = random_.below(20);
+    if (random_.chance(60)) word = end - random_.below(200);
+    if (random_.chance(30)) word = 1u << random_.below(32);
+    if (random_.chance(50)) word &= ~15u;
+    const std::uint32_t at = Ref<EntryTable>(table).index();
+    const std::uint32_t array = table->entries.ref().index();
+    const std::uint32_t places[] = {at, at + 4, at + 8, at + 12, at + 16, array, array + 4};
+    write(places[random_.below(std::size(places))], &word, sizeof word);
+  }
+
   void drop() {
     for (std::uint32_t i = random_.below(20); i > 0; --i) handles_[random_.below(64)].reset();
   }
@@ -273,7 +438,10 @@ class Victim {
       unsigned char buffer[512];
       std::uint32_t words[4];
       std::uint64_t pointers[2];
-      switch (random_.below(9)) {
+      switch (random_.below(10)) {
+        case 9:
+          if (random_.chance(20)) scribble_table();
+          break;
         case 0:  // noise
           for (unsigned char& byte : buffer) byte = static_cast<unsigned char>(random_.next());
           write(at, buffer, 1 + random_.below(sizeof buffer));
@@ -366,6 +534,12 @@ class Victim {
   RootRegistration range_;
   std::vector<Weak<Header>> weak_;
   Guardian guardian_;
+  TypeId key_table_ = 0;
+  TypeId value_table_ = 0;
+  TypeId key_entries_ = 0;
+  TypeId value_entries_ = 0;
+  Handle<WeakKeyTable> keys_;
+  Handle<WeakValueTable> values_;
 };
 
 HeapOptions options_of(std::uint32_t variant) {
@@ -375,7 +549,9 @@ HeapOptions options_of(std::uint32_t variant) {
   options.zeal = {0, false, false};
   options.heap_max = 512 * kKiB;
   options.heap_initial = 64 * kKiB;
+  options.hash_seed = 1;
   if (variant == 1) options.reserve = options.heap_max;
+  if (variant == 1) options.generational = true;
   if (variant == 2) options.mark_stack = 64;
   if (variant == 3) {
     options.heap_max = options.heap_initial = 4096 * kKiB;
@@ -399,7 +575,10 @@ void run(std::uint64_t rounds, std::uint64_t seed) {
     Random random(seed + variant);
     Victim sibling(options_of(0), random, counts);
     Victim victim(options_of(variant), random, counts);
-    require(!sibling.heap().collect(), "collect", 0, counts);
+    // An entry keeps its key until its value has died.
+    do {
+      require(!sibling.heap().collect(), "collect", 0, counts);
+    } while (sibling.heap().last_collection().freed_objects != 0);
     const std::uint64_t live = sibling.heap().last_collection().live_objects;
     // Its own refs to what was collected while it was filled.
     const std::uint64_t defects = sibling.heap().verify().found();
@@ -410,6 +589,13 @@ void run(std::uint64_t rounds, std::uint64_t seed) {
          ++i) {
       ++counts.rounds;
       victim.round();
+    }
+    if (kRaces) {
+      for (std::uint64_t i = 0; i < rounds / 80; ++i) {
+        ++counts.rounds;
+        victim.round();
+        victim.race();
+      }
     }
     victim.restore();
     require(hash_of(sibling) == hash, "the sibling's memory", hash, counts);
@@ -428,11 +614,17 @@ void run(std::uint64_t rounds, std::uint64_t seed) {
   std::printf("  snapshots           %12" PRIu64 "\n", counts.snapshots);
   std::printf("  checked accesses    %12" PRIu64 "\n", counts.checked_refs);
   std::printf("  agents handed out   %12" PRIu64 "\n", counts.agents);
+  std::printf("  table calls         %12" PRIu64 "\n", counts.table_calls);
+  std::printf("    puts refused      %12" PRIu64 "\n", counts.refused_puts);
+  std::printf("  written meanwhile   %12" PRIu64 "\n", counts.written_meanwhile);
   std::printf("  hooks run           %12" PRIu64 "\n", counts.released);
   std::printf("  longest collection  %12" PRIu64 " us\n", counts.longest_ns / 1000);
   require(counts.rounds >= rounds, "fewer rounds than asked for", counts.rounds, counts);
   require(counts.bad_refs >= rounds && counts.bad_headers >= rounds, "too little was damaged",
           counts.bad_refs, counts);
+  require(counts.refused_puts >= rounds / 10, "too few tables were damaged", counts.refused_puts,
+          counts);
+  require(counts.table_calls >= 8 * rounds, "too few calls on tables", counts.table_calls, counts);
 }
 
 }  // namespace
