@@ -188,7 +188,28 @@ Node* Expander::expand_body(Value forms, Scope* scope, const Pos& pos) {
   return letrec(std::move(vars), std::move(values), sequence(std::move(body), pos), pos);
 }
 
+/// Definitions and assignments that the rule of the environment forbids (R7RS 5.2, 5.6, 6.12).
+void Expander::check_definable(Value id, Scope* scope, const Pos& pos) {
+  const std::uint32_t rule = in_.at<Environment>(scope->env)->rule;
+  if (rule == kFixedNames) fail(pos, "the environment is immutable, and cannot define", id);
+  if (rule == kLibraryNames && is_imported(in_, scope->env, symbol_of(id))) {
+    fail(pos, "a library cannot define what it imports:", id);
+  }
+}
+
+void Expander::check_assignable(const Denotation& variable, const Pos& pos) {
+  std::uint32_t rule = in_.at<Environment>(variable.env)->rule;
+  // What a program evaluates in its own environment is as though typed at the REPL.
+  if (rule == kProgramNames && map_ == nullptr) rule = kOpenNames;
+  if (rule == kFixedNames)
+    fail(pos, "the environment is immutable, and cannot assign", variable.name);
+  if (rule < kOpenNames && is_imported(in_, variable.env, variable.name)) {
+    fail(pos, "an imported variable cannot be assigned:", variable.name);
+  }
+}
+
 Node* Expander::define_global(Value id, Scope* scope, Node* value, const Pos& pos) {
+  check_definable(id, scope, pos);
   Node* result = node(Node::define_global, pos);
   result->value = define_cell(in_, scope->env, symbol_of(id));
   definition_came(in_, scope->env, symbol_of(id));

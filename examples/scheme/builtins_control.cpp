@@ -160,12 +160,25 @@ BUILTIN(accepts) {
 
 // Environments.
 BUILTIN(environment) {
-  const Rooted env(in, make_environment(in, kFalse));
+  const Rooted env(in, make_environment(in, kFalse, kFixedNames));
   for (std::uint32_t i = 0; i < count; ++i) import(in, env.get(), args[i]);
   return env.get();
 }
 BUILTIN(interaction_environment) { return in.registers.user; }
-BUILTIN(core_environment) { return in.registers.core; }
+/// R5RS's two, of which `(null-environment 5)` has the syntax alone.
+template <bool syntax_alone>
+BUILTIN(report_environment) {
+  constexpr const char* kWho = syntax_alone ? "null-environment" : "scheme-report-environment";
+  if (count == 1 && args[0] != fixnum(5)) in.wrong_type(kWho, "5", args[0]);
+  const Rooted name(in, in.list({in.symbol("scheme"), in.symbol("r5rs")}));
+  const Rooted library(in, find_library(in, name.get()));
+  if (!syntax_alone) return library.get();
+  const Rooted env(in, make_environment(in, kFalse, kFixedNames));
+  each_binding(in, library.get(), [&](Value symbol, Value binding) {
+    if (in.is(binding, kForm)) bind_imported(in, env.get(), symbol, binding);
+  });
+  return env.get();
+}
 BUILTIN(is_environment) { return boolean(in.is(args[0], kEnvironment)); }
 BUILTIN(compile_next_form) {
   if (!in.is(args[0], kPort)) in.wrong_type("load", "port", args[0]);
@@ -221,8 +234,8 @@ constexpr Builtin kBuiltins[] = {
     {"environment", environment, 0, -1},
     {"interaction-environment", interaction_environment, 0, 0},
     {"system-global-environment", interaction_environment, 0, 0},
-    {"scheme-report-environment", core_environment, 0, 1},
-    {"null-environment", core_environment, 0, 1},
+    {"scheme-report-environment", report_environment<false>, 0, 1},
+    {"null-environment", report_environment<true>, 0, 1},
     {"environment?", is_environment, 1, 1},
     {"%accepts?", accepts, 2, 2},
     {"%compile-next", compile_next_form, 2, 2},

@@ -39,6 +39,7 @@ FormResult run_form(Interp& in, Value port) {
 Outcome run_port(Interp& in, Value port, bool echo) {
   const Rooted rooted(in, port);
   Rooted last(in, kUnspecified);
+  in.at<Environment>(in.registers.user)->rule = kProgramNames;
   try {
     look_ahead(in, port, in.registers.user);
   } catch (const Uncaught& uncaught) {

@@ -14,7 +14,7 @@
 
 namespace scheme {
 
-Value make_environment(Interp& in, Value parent) {
+Value make_environment(Interp& in, Value parent, EnvironmentRule rule) {
   const Rooted rooted_parent(in, parent);
   const Rooted table(in, make_hash_table(in, kEqHash));
   auto* env = in.make<Environment>(kEnvironment);
@@ -23,18 +23,18 @@ Value make_environment(Interp& in, Value parent) {
   env->parent.init(parent);
   env->exports.init(kFalse);
   env->ahead.init(kFalse);
+  env->imported.init(kFalse);
+  env->rule = rule;
   return in.ref(env);
 }
 
-Value find_binding(Interp& in, Value env, Value symbol) {
-  for (; is_object(env); env = in.at<Environment>(env)->parent.get()) {
-    const Slot* binding = hash_find(in, in.at<Environment>(env)->table.get(), symbol);
-    if (binding != nullptr) return binding->get();
-  }
-  return kFalse;
-}
-
 namespace {
+
+/// The prelude's helpers are its own.
+bool is_helper(Interp& in, Value symbol) {
+  const std::u32string_view name = in.name_of(symbol);
+  return name.size() > 1 && name[0] == U'%';
+}
 
 /// A procedure of the prelude is compiled when code first asks for it.
 void complete(Interp& in, Value found) {
@@ -48,17 +48,72 @@ void complete(Interp& in, Value found) {
     const Rooted cell(in, found);
     // Not asked for again by its own text.
     in.at<Cell>(found)->value.set(kUnassigned);
-    const Value procedure = compile_internal(in, name, text);
-    in.at<Cell>(found)->value.set(procedure);
+    try {
+      const Value procedure = compile_internal(in, name, text);
+      in.at<Cell>(found)->value.set(procedure);
+    } catch (...) {
+      // The heap was exhausted: to be compiled when it is asked for again.
+      in.at<Cell>(found)->value.set(kUnbound);
+      throw;
+    }
   }
 }
 
 bool is_own(Interp& in, Value env, Value binding) {
-  return in.is(binding, kCell) &&
-         in.at<Cell>(binding)->header.length == in.at<Environment>(env)->header.length;
+  return in.is(binding, kCell) && (in.at<Cell>(binding)->header.length & ~kOnlyMentioned) ==
+                                      in.at<Environment>(env)->header.length;
+}
+
+/// The environment's table in `slot`, made when it is first needed.
+Value table_in(Interp& in, Value env, Slot Environment::*slot) {
+  const Rooted rooted(in, env);
+  if (!is_object((in.at<Environment>(env)->*slot).get())) {
+    const Value table = make_hash_table(in, kEqHash);
+    (in.at<Environment>(env)->*slot).set(table);
+  }
+  return (in.at<Environment>(env)->*slot).get();
+}
+
+/// The cell of that name that belongs to the environment itself, made if need be.
+Value own_cell(Interp& in, Value env, Value symbol, std::uint32_t flag) {
+  const Slot* binding = hash_find(in, in.at<Environment>(env)->table.get(), symbol);
+  if (binding != nullptr && is_own(in, env, binding->get())) return binding->get();
+  const Rooted rooted_symbol(in, symbol), rooted_env(in, env);
+  auto* cell = in.make<Cell>(kCell);
+  cell->header.length = in.at<Environment>(env)->header.length | flag;
+  cell->value.init(kUnbound);
+  cell->name.init(symbol);
+  const Rooted rooted(in, in.ref(cell));
+  // What code mentions in an environment that stays as it is, no definition will give a value.
+  if (flag != kOnlyMentioned || in.at<Environment>(env)->rule != kFixedNames) {
+    bind(in, env, symbol, rooted.get());
+  }
+  return rooted.get();
 }
 
 }  // namespace
+
+Value find_binding(Interp& in, Value env, Value symbol) {
+  while (is_object(env)) {
+    const Slot* binding = hash_find(in, in.at<Environment>(env)->table.get(), symbol);
+    if (binding != nullptr) return binding->get();
+    env = in.at<Environment>(env)->parent.get();
+    if (is_object(env) && is_helper(in, symbol)) return kFalse;
+  }
+  return kFalse;
+}
+
+bool is_bound_here(Interp& in, Value env, Value symbol) {
+  const Slot* binding = hash_find(in, in.at<Environment>(env)->table.get(), symbol);
+  return binding != nullptr &&
+         !(in.is(binding->get(), kCell) &&
+           (in.at<Cell>(binding->get())->header.length & kOnlyMentioned) != 0);
+}
+
+bool is_imported(Interp& in, Value env, Value symbol) {
+  const Value table = in.at<Environment>(env)->imported.get();
+  return is_object(table) && hash_find(in, table, symbol) != nullptr;
+}
 
 Value lookup(Interp& in, Value env, Value symbol) {
   const Value found = find_binding(in, env, symbol);
@@ -76,12 +131,10 @@ Value lookup(Interp& in, Value env, Value symbol) {
 }
 
 void expect_definition(Interp& in, Value env, Value symbol) {
-  const Rooted rooted_env(in, env), rooted_symbol(in, symbol);
-  if (!is_object(in.at<Environment>(env)->ahead.get())) {
-    const Value table = make_hash_table(in, kEqHash);
-    in.at<Environment>(env)->ahead.set(table);
-  }
-  hash_put(in, in.at<Environment>(env)->ahead.get(), symbol, kTrue);
+  // What is refused when it comes changes nothing before.
+  if (in.at<Environment>(env)->rule < kProgramNames && is_imported(in, env, symbol)) return;
+  const Rooted rooted_symbol(in, symbol);
+  hash_put(in, table_in(in, env, &Environment::ahead), symbol, kTrue);
 }
 
 void definition_came(Interp& in, Value env, Value symbol) {
@@ -92,20 +145,24 @@ void definition_came(Interp& in, Value env, Value symbol) {
 void bind(Interp& in, Value env, Value symbol, Value binding) {
   const Rooted rooted_binding(in, binding), rooted_env(in, env), rooted_symbol(in, symbol);
   hash_put(in, in.at<Environment>(env)->table.get(), symbol, binding);
+  const Value imported = in.at<Environment>(env)->imported.get();
+  if (is_object(imported)) static_cast<void>(hash_remove(in, imported, symbol));
+}
+
+void bind_imported(Interp& in, Value env, Value symbol, Value binding) {
+  const Rooted rooted_env(in, env), rooted_symbol(in, symbol);
+  bind(in, env, symbol, binding);
+  hash_put(in, table_in(in, env, &Environment::imported), symbol, kTrue);
 }
 
 Value define_cell(Interp& in, Value env, Value symbol) {
-  const Slot* binding = hash_find(in, in.at<Environment>(env)->table.get(), symbol);
-  const std::uint32_t number = in.at<Environment>(env)->header.length;
-  if (binding != nullptr && is_own(in, env, binding->get())) return binding->get();
-  const Rooted rooted_symbol(in, symbol), rooted_env(in, env);
-  auto* cell = in.make<Cell>(kCell);
-  cell->header.length = number;
-  cell->value.init(kUnbound);
-  cell->name.init(symbol);
-  const Rooted rooted(in, in.ref(cell));
-  bind(in, env, symbol, rooted.get());
-  return rooted.get();
+  const Value cell = own_cell(in, env, symbol, 0);
+  in.at<Cell>(cell)->header.length &= ~kOnlyMentioned;
+  return cell;
+}
+
+Value mention_cell(Interp& in, Value env, Value symbol) {
+  return own_cell(in, env, symbol, kOnlyMentioned);
 }
 
 Value core_value(Interp& in, const char* name) {
@@ -114,7 +171,7 @@ Value core_value(Interp& in, const char* name) {
 
 void define_core(Interp& in, std::vector<Builtin>& builtins) {
   open_chars(in);
-  in.registers.core = make_environment(in, kFalse);
+  in.registers.core = make_environment(in, kFalse, kOpenNames);
   define_forms(in, in.registers.core);
   for (const auto& table : {list_builtins(), number_builtins(), real_builtins(), char_builtins(),
                             string_builtins(), vector_builtins(), control_builtins(),
@@ -149,7 +206,8 @@ void define_core(Interp& in, std::vector<Builtin>& builtins) {
       parameter("current-output-port", descriptor_port(in, kOutputPort | kTextualPort, 1, kFalse));
   in.registers.error =
       parameter("current-error-port", descriptor_port(in, kOutputPort | kTextualPort, 2, kFalse));
-  in.registers.user = make_environment(in, in.registers.core);
+  in.at<Environment>(in.registers.core)->rule = kFixedNames;
+  in.registers.user = make_environment(in, in.registers.core, kOpenNames);
   in.registers.raise = core_value(in, "raise");
   in.registers.rewind = core_value(in, "%rewind");
 }

@@ -176,9 +176,9 @@ Denotation Expander::find(Value id, Scope* scope) {
     for (const Scope* at = scope; at != nullptr; at = at->parent) {
       for (auto entry = at->entries.rbegin(); entry != at->entries.rend(); ++entry) {
         if (entry->id != id) continue;
-        if (entry->var != nullptr) return {Denotation::local, entry->var, kFalse, kFalse};
+        if (entry->var != nullptr) return {Denotation::local, entry->var};
         return {in_.is(entry->macro, kForm) ? Denotation::form : Denotation::macro, nullptr,
-                entry->macro, kFalse};
+                entry->macro};
       }
     }
     if (!in_.is(id, kAlias)) break;
@@ -187,19 +187,35 @@ Denotation Expander::find(Value id, Scope* scope) {
     id = in_.at<Alias>(id)->name.get();
   }
   const Value binding = lookup(in_, scope->env, id);
-  if (in_.is(binding, kCell)) return {Denotation::global, nullptr, binding, kFalse};
-  if (in_.is(binding, kMacro)) return {Denotation::macro, nullptr, binding, kFalse};
-  if (in_.is(binding, kForm)) return {Denotation::form, nullptr, binding, kFalse};
-  return {Denotation::unbound, nullptr, id, scope->env};
+  const Denotation::Kind kind = in_.is(binding, kCell)    ? Denotation::global
+                                : in_.is(binding, kMacro) ? Denotation::macro
+                                : in_.is(binding, kForm)  ? Denotation::form
+                                                          : Denotation::unbound;
+  return {kind, nullptr, kind == Denotation::unbound ? kFalse : binding, id, scope->env};
+}
+
+/// Whether an identifier of a macro's use matches a literal of its rules: both mean the same, or
+/// both are unbound and of one name. A variable that was mentioned and never defined is unbound;
+/// so is, for this, what a program sees without having imported it.
+bool Expander::is_literal_match(Value id, Scope* scope, Value literal, Scope* literal_scope) {
+  const Denotation a = find(id, scope);
+  const Denotation b = find(literal, literal_scope);
+  if (a.kind == b.kind && a.var == b.var && a.value == b.value && a.kind != Denotation::unbound) {
+    return true;
+  }
+  const auto is_free = [&](const Denotation& it) {
+    return is_object(it.name) && !is_bound_here(in_, it.env, it.name);
+  };
+  return a.name == b.name && is_free(a) && is_free(b);
 }
 
 /// Whether an identifier is one of the core's, such as `else`, and not the program's own.
 bool Expander::is_core(Value id, Scope* scope, const char* name) {
   if (!is_identifier(id) || in_.utf8(symbol_of(id)) != name) return false;
   const Denotation found = find(id, scope);
-  return found.kind == Denotation::unbound ||
-         (found.kind != Denotation::local &&
-          found.value == lookup(in_, in_.registers.core, symbol_of(id)));
+  if (found.kind == Denotation::local) return false;
+  return found.value == lookup(in_, in_.registers.core, symbol_of(id)) ||
+         (is_object(found.name) && !is_bound_here(in_, found.env, found.name));
 }
 
 Value Expander::check_list(Value form, const Pos& pos, std::int64_t least, std::int64_t most) {
@@ -276,7 +292,7 @@ Node* Expander::reference(Value id, Scope* scope, const Pos& pos) {
     case Denotation::unbound: {
       Node* result = node(Node::global, pos);
       result->value =
-          found.kind == Denotation::global ? found.value : define_cell(in_, found.env, found.value);
+          found.kind == Denotation::global ? found.value : mention_cell(in_, found.env, found.name);
       return result;
     }
     case Denotation::macro:

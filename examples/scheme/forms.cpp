@@ -126,13 +126,12 @@ Node* Expander::form_set(Value form, Scope* scope, const Pos& pos) {
   if (found.kind == Denotation::local) {
     result->var = found.var;
     found.var->is_assigned = true;
-  } else if (found.kind == Denotation::unbound) {
-    result->value = define_cell(in_, found.env, found.value);
   } else {
-    // A builtin procedure stays what it is for everybody else.
-    result->value = found.value;
-    if (in_.at<Cell>(found.value)->header.length == 0 && scope->env != in_.registers.core) {
-      result->value = define_cell(in_, scope->env, symbol_of(id));
+    check_assignable(found, pos);
+    // What is not the environment's own stays what it is for everybody else.
+    result->value = mention_cell(in_, found.env, found.name);
+    if (found.kind == Denotation::global && found.value != result->value) {
+      result->value = define_cell(in_, found.env, found.name);
       in_.at<Cell>(result->value)->value.set(in_.at<Cell>(found.value)->value.get());
     }
   }

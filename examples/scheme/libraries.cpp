@@ -77,10 +77,8 @@ Names exports_of(Interp& in, Value set) {
   Names names;
   const Value exports = in.at<Environment>(library)->exports.get();
   if (exports == kFalse) {
-    // All that the environment has.
-    hash_each(
-        in.at<Vector>(in.at<HashTable>(in.at<Environment>(library)->table.get())->entries.get()),
-        [&](Value name, Value binding) { names.emplace_back(name, binding); });
+    each_binding(in, library,
+                 [&](Value name, Value binding) { names.emplace_back(name, binding); });
     return names;
   }
   for (Value rest = exports; in.is_pair(rest); rest = in.cdr(rest)) {
@@ -102,7 +100,9 @@ std::string beside(std::string_view file, std::string_view included) {
 
 void import(Interp& in, Value env, Value import_set) {
   Pins pins(in);
-  for (const auto& [name, binding] : exports_of(in, import_set)) bind(in, env, name, binding);
+  for (const auto& [name, binding] : exports_of(in, import_set)) {
+    bind_imported(in, env, name, binding);
+  }
 }
 
 Value find_library(Interp& in, Value name) {
@@ -114,7 +114,7 @@ Value find_library(Interp& in, Value name) {
   if (exports == nullptr) return kFalse;
   // Made when it is first asked for: an environment that has the core's bindings of those names.
   Pins pins(in);
-  const Value library = make_environment(in, kFalse);
+  const Value library = make_environment(in, kFalse, kFixedNames);
   std::string_view names = *exports;
   while (!names.empty()) {
     const std::size_t end = std::min(names.find(' '), names.size());
@@ -203,6 +203,9 @@ Node* Expander::form_include(Value form, Scope* scope, const Pos& pos) {
 }
 
 void Expander::import_set(Value set, Scope* scope, const Pos& pos) {
+  if (in_.at<Environment>(scope->env)->rule == kFixedNames) {
+    fail(pos, "the environment is immutable, and cannot import", set);
+  }
   try {
     import(in_, scope->env, strip(set));
   } catch (const Raised& raised) {
@@ -216,7 +219,7 @@ Node* Expander::define_library(Value form, Scope*, const Pos& pos) {
   check_list(form, pos, 2);
   const Value name = strip(nth(form, 1));
   check_list(name, pos, 1);
-  const Value env = make_environment(in_, kFalse);
+  const Value env = make_environment(in_, kFalse, kLibraryNames);
   Value exports = kNil;
   std::vector<Node*> body;
   // Imports first: declarations may come in any order.

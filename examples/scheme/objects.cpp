@@ -79,9 +79,10 @@ TypeDescriptor descriptor_of(TypeNumber type) {
       return describe("hash-table", sizeof(HashTable),
                       {FIELD(HashTable, entries), FIELD(HashTable, procedures)});
     case kEnvironment:
-      return describe("environment", sizeof(Environment),
-                      {FIELD(Environment, table), FIELD(Environment, parent),
-                       FIELD(Environment, exports), FIELD(Environment, ahead)});
+      return describe(
+          "environment", sizeof(Environment),
+          {FIELD(Environment, table), FIELD(Environment, parent), FIELD(Environment, exports),
+           FIELD(Environment, ahead), FIELD(Environment, imported)});
     case kCell:
       return describe("cell", sizeof(Cell), {FIELD(Cell, value), FIELD(Cell, name)});
     case kCode:

@@ -244,14 +244,27 @@ struct HashTable {
   std::uint32_t used;  ///< Entries in use or deleted.
 };
 
+/// What may be done with the names of an environment. Each permits what the next one does.
+enum EnvironmentRule : std::uint32_t {
+  kFixedNames,    ///< Nothing, as with what (environment ...) makes.
+  kLibraryNames,  ///< Defining and assigning those that were not imported.
+  kProgramNames,  ///< Defining imported names anew, too.
+  kOpenNames,     ///< Assigning imported ones, too, as at the REPL.
+};
+
 /// What names mean at top level. `header.length` is a number of its own.
 struct Environment {
   Header header;
-  Slot table;    ///< HashTable: symbol to Cell, Macro or Form.
-  Slot parent;   ///< Environment or #f.
-  Slot exports;  ///< Of a library: list of (external . internal), or #f.
-  Slot ahead;    ///< HashTable: names whose definition is still to come; or #f.
+  Slot table;          ///< HashTable: symbol to Cell, Macro or Form.
+  Slot parent;         ///< Environment or #f.
+  Slot exports;        ///< Of a library: list of (external . internal), or #f.
+  Slot ahead;          ///< HashTable: names whose definition is still to come; or #f.
+  Slot imported;       ///< HashTable: names that came by an import; or #f.
+  std::uint32_t rule;  ///< EnvironmentRule
 };
+
+/// In the number of a cell: code mentions the variable, nothing has defined it.
+constexpr std::uint32_t kOnlyMentioned = 0x80000000;
 
 /// A global variable. `header.length` is the number of the environment that defined it.
 struct Cell {

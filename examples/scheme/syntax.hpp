@@ -60,10 +60,9 @@ struct Node {
 struct Denotation {
   enum Kind { unbound, local, global, macro, form } kind = unbound;
   Var* var = nullptr;
-  Value value = kFalse;  ///< Cell, Macro or Form; the symbol when unbound.
-  Value env = kFalse;    ///< Of an unbound one.
-
-  [[nodiscard]] bool operator==(const Denotation&) const = default;
+  Value value = kFalse;  ///< Cell, Macro or Form.
+  Value name = kFalse;   ///< The symbol, and the environment it was looked up in, where no form
+  Value env = kFalse;    ///< binds the identifier.
 };
 
 /// The identifiers that one binding form binds. The outermost scope is an environment.
@@ -130,6 +129,7 @@ class Expander {
   Value strip(Value datum);
   Value symbol_of(Value id) const;
   Denotation find(Value id, Scope* scope);
+  bool is_literal_match(Value id, Scope* scope, Value literal, Scope* literal_scope);
   bool is_core(Value id, Scope* scope, const char* name);
   Value check_list(Value form, const Pos& pos, std::int64_t least, std::int64_t most = -1);
   Value nth(Value list, int n) const;
@@ -150,6 +150,8 @@ class Expander {
                     const Pos& pos);
   Node* toplevel(Value form, Scope* scope, const Pos& pos);
   void import_set(Value set, Scope* scope, const Pos& pos);
+  void check_definable(Value id, Scope* scope, const Pos& pos);
+  void check_assignable(const Denotation& variable, const Pos& pos);
   Node* define_global(Value id, Scope* scope, Node* value, const Pos& pos);
   bool definition_parts(Value form, Scope* scope, const Pos& pos, Value& id, Value& expression);
   Node* expand_named(Value expression, Scope* scope, Value name, const Pos& pos);

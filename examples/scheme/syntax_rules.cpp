@@ -1,6 +1,7 @@
 /// syntax-rules: matching and filling in.
 
 #include <algorithm>
+#include <functional>
 
 #include "environment.hpp"
 #include "lists.hpp"
@@ -27,14 +28,12 @@ using Bindings = std::vector<Binding>;
 /// One use of a macro.
 class MacroUse {
  public:
-  using Find = Denotation (*)(void* expander, Value id, Scope* scope);
+  /// Whether an identifier of the use matches a literal of the rules.
+  using LiteralTest = std::function<bool(Value id, Value literal)>;
 
-  MacroUse(Interp& in, const Macro* macro, void* expander, Find find, Scope* use, Scope* definition)
+  MacroUse(Interp& in, const Macro* macro, LiteralTest matches_literal)
       : in_(in),
-        expander_(expander),
-        find_(find),
-        use_(use),
-        definition_(definition),
+        matches_literal_(std::move(matches_literal)),
         env_(macro->env.get()),
         ellipsis_(macro->ellipsis.get()),
         literals_(macro->literals.get()) {}
@@ -75,8 +74,7 @@ class MacroUse {
     for (;;) {
       if (is_identifier(pattern)) {
         if (is_literal(pattern)) {
-          return is_identifier(form) &&
-                 find_(expander_, form, use_) == find_(expander_, pattern, definition_);
+          return is_identifier(form) && matches_literal_(form, pattern);
         }
         if (!is_underscore(pattern)) bindings.push_back({pattern, {form, false, {}}});
         return true;
@@ -252,10 +250,7 @@ class MacroUse {
   }
 
   Interp& in_;
-  void* expander_;
-  Find find_;
-  Scope* use_;
-  Scope* definition_;
+  LiteralTest matches_literal_;
   Value env_, ellipsis_, literals_;
   std::vector<std::pair<Value, Value>> aliases_;
 };
@@ -269,12 +264,12 @@ Value Expander::macro_use(Value macro, Value form, Scope* scope, const Pos& pos)
   if (++expansions_ > 1'000'000) {
     in_.fail_at(pos, "macro expansion does not end", {}, kSyntaxCondition);
   }
-  const auto find = [](void* self, Value id, Scope* where) {
-    return static_cast<Expander*>(self)->find(id, where);
+  const auto matches_literal = [&](Value id, Value literal) {
+    return is_literal_match(id, scope, literal, definition);
   };
   Value result = kUnbound;
   try {
-    result = MacroUse(in_, object, this, find, scope, definition).expand(object->rules.get(), form);
+    result = MacroUse(in_, object, matches_literal).expand(object->rules.get(), form);
   } catch (const Raised& raised) {
     const Rooted error(in_, raised.object);
     auto* condition = in_.at<Condition>(raised.object);
@@ -353,6 +348,7 @@ void Expander::bind_syntax(Value id, Value spec, Scope* scope, Scope* spec_scope
   if (!is_identifier(id)) fail(pos, "malformed syntax definition:", id);
   const Value macro = transformer(spec, spec_scope, pos);
   if (scope->parent == nullptr) {
+    check_definable(id, scope, pos);
     bind(in_, scope->env, symbol_of(id), macro);
   } else {
     scope->entries.push_back({id, nullptr, macro});
