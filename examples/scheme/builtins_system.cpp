@@ -17,6 +17,7 @@ namespace {
 BUILTIN(gc) {
   in.registers.scratch[0] = in.registers.scratch[1] = kFalse;
   if (const besom::Error error = in.heap().collect()) in.fail("gc: " + error.message());
+  in.after_collection();
   return kUnspecified;
 }
 BUILTIN(gc_stats) {

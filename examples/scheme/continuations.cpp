@@ -31,20 +31,28 @@ void Interp::extend_to(Value* end) noexcept {
   Value* const limit = std::min(end + kChunk, std::max(end, whole));
   std::fill(soft_limit_, limit, Value());
   soft_limit_ = limit;
-  if (!interrupted_) limit_ = soft_limit_;
+  if (!interrupted_ && !collected_) limit_ = soft_limit_;
+}
+
+void Interp::poll() {
+  // An interrupt that comes in after this one is seen at the next call.
+  limit_ = soft_limit_;
+  if (collected_) after_collection();
+  check_interrupt();
 }
 
 void Interp::check_interrupt() {
   if (!interrupted_.load(std::memory_order_relaxed)) return;
   interrupted_ = false;
   limit_ = soft_limit_;
+  if (collected_) request_poll();
   if (stopped_) throw Uncaught{"error: stopped", kInterruptCondition};
   throw Raised{condition(kInterruptCondition, "interrupted", kNil, place())};
 }
 
 void Interp::make_room(Value*& fp, std::uint32_t argc, std::uint32_t slots) {
   save_caller(fp, argc);
-  check_interrupt();
+  poll();
   if (fp + slots > hard_limit_) {
     static_cast<void>(capture_below(fp - 2));
     move_to_bottom(fp, argc);
@@ -248,6 +256,21 @@ void Interp::prepare_raise(Value object) {
   fp[-1] = registers.raise;
   fp[0] = object;
   fp_ = fp;
+}
+
+/// The same for a handler that has to do without what was going on, which fills the heap. What the
+/// handler returns to was captured when it was made; what it does not return to is garbage now.
+void Interp::raise_without_stack(Value object) {
+  extend_to(bottom_ + 3);
+  registers.rest = kFalse;
+  rest_end_ = rest_fp_ = rest_pc_ = 0;
+  pc_ = at<Code>(registers.stub)->insns() + 1;
+  bottom_[0] = encode(pc_);
+  bottom_[1] = registers.raise;
+  bottom_[2] = object;
+  fp_ = bottom_ + 2;
+  top_ = bottom_ + 3;
+  keep_reserve();
 }
 
 }  // namespace scheme

@@ -63,11 +63,9 @@ void Interp::out_of_range(std::string_view who, Value index, std::uint64_t size)
 }
 
 void Interp::exhausted() {
-  // The second time in a row there is nothing left to handle the first with.
-  if (!is_object(registers.reserve)) {
-    throw Uncaught{text_of(place()) + "error: heap exhausted: " + heap_.error().message(),
-                   kExhaustedCondition};
-  }
+  // What was asked for may be more than what is left.
+  keep_reserve();
+  drops_stack_ = !is_object(registers.reserve);
   registers.reserve = kFalse;
   throw Raised{registers.exhausted};
 }

@@ -5,10 +5,12 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 
 #include "builtins.hpp"
 #include "bytecode.hpp"
 #include "common/program.hpp"
+#include "ports.hpp"
 #include "printer.hpp"
 #include "text.hpp"
 
@@ -21,6 +23,12 @@ std::size_t native_stack_limit() {
   rlimit limit{};
   if (getrlimit(RLIMIT_STACK, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return kMost;
   return std::min<std::size_t>(kMost, limit.rlim_cur / 2);
+}
+
+/// What a handler has when the heap is exhausted.
+std::uint32_t reserve_bytes(const besom::Heap& heap) {
+  return static_cast<std::uint32_t>(
+      std::clamp<std::uint64_t>(heap.options().heap_max / 32, 4 << 10, 512 << 10));
 }
 
 std::size_t stack_slots_for(std::uint64_t heap_max) {
@@ -37,7 +45,10 @@ Interp::Interp(besom::Heap& heap)
       stack_(nullptr, std::free),
       native_stack_(reinterpret_cast<const char*>(&heap)),
       native_stack_bytes_(native_stack_limit()) {
-  if (const besom::Error error = define_types(heap)) example::stop(error);
+  const auto release = [](void* user, void* object, std::uint32_t) {
+    static_cast<Interp*>(user)->release(static_cast<Header*>(object));
+  };
+  if (const besom::Error error = define_types(heap, release, this)) example::stop(error);
   // The system's zero pages: only what is used of the stack takes memory.
   const std::size_t slots = stack_slots_for(heap.options().heap_max);
   stack_.reset(static_cast<Value*>(std::calloc(slots, sizeof(Value))));
@@ -50,7 +61,13 @@ Interp::Interp(besom::Heap& heap)
   roots_ = heap.add_roots(
       [](void* user, besom::Tracer& tracer) { static_cast<Interp*>(user)->visit_roots(tracer); },
       this, "scheme");
-  if (!roots_) example::stop(heap.error());
+  mark_hook_ = heap.add_mark_hook(
+      [](void* user, const besom::MarkView&) {
+        static_cast<Interp*>(user)->collected_ = true;
+        static_cast<Interp*>(user)->request_poll();
+      },
+      this, "scheme");
+  if (!roots_ || !mark_hook_) example::stop(heap.error());
   try {
     auto* first = make<Box>(kBox);
     base_ = reinterpret_cast<char*>(first) - ref(first).bits();
@@ -58,30 +75,37 @@ Interp::Interp(besom::Heap& heap)
     define_builtins();
     keep_reserve();
   } catch (const Raised&) {
-    example::stop(heap.error());
+    const besom::Error error = heap.error();
+    close_interp(*this);
+    static_cast<void>(heap.reset());
+    example::stop(error);
   }
 }
 
-Interp::~Interp() { close_interp(*this); }
+Interp::~Interp() {
+  close_interp(*this);
+  // Nothing is left that would have to be released when this is no longer there.
+  static_cast<void>(heap_.reset());
+}
 
 Value Interp::make_guardian() {
   auto* object = make<Guardian>(kGuardian);
-  // Numbers of guardians that died are used again: two are looked at for each that is made.
-  std::size_t number = guardians_.size();
-  for (int i = 0; i < 2 && number == guardians_.size() && number > 0; ++i) {
-    next_guardian_ = next_guardian_ + 1 < guardians_.size() ? next_guardian_ + 1 : 0;
-    if (!guardians_[next_guardian_].object) number = next_guardian_;
-  }
-  object->header.length = static_cast<std::uint32_t>(number);
-  if (number == guardians_.size()) guardians_.emplace_back();
-  guardians_[number] = {besom::Guardian(heap_), besom::Weak<Guardian>(heap_, object)};
+  object->header.length = static_cast<std::uint32_t>(guardians_.size());
+  object->first.init(kFalse);
+  object->last.init(kFalse);
+  guardians_.push_back({besom::Guardian(heap_), ref(object)});
   return ref(object);
 }
 
 /// `(guardian object)` registers; `(guardian)` gives an object that is dead otherwise, or #f.
 Value Interp::call_guardian(Value guardian, const Value* args, std::uint32_t count) {
-  besom::Guardian& queue = guardians_[at<Header>(guardian)->length].guardian;
+  auto* object = at<Guardian>(guardian);
+  besom::Guardian& queue = guardians_[object->header.length].queue;
   if (count == 0) {
+    if (const Value first = object->first.get(); is_pair(first)) {
+      object->first.set(cdr(first));
+      return car(first);
+    }
     const besom::Result<void*> next = queue.next();
     return next && *next != nullptr ? ref(*next) : kFalse;
   }
@@ -92,8 +116,59 @@ Value Interp::call_guardian(Value guardian, const Value* args, std::uint32_t cou
   return kUnspecified;
 }
 
+/// What is ready in the heap's guardian goes to Scheme's, which alone then keeps it: together with
+/// that it can die for good, even if it refers to it.
+void Interp::give_back_dead(Value guardian, besom::Guardian& dead) {
+  while (dead.ready() > 0) {
+    Pair* cell = heap_.allocate(besom::Type<Pair>{kPair});
+    if (cell == nullptr) return;  // After the next collection.
+    const besom::Result<void*> next = dead.next();
+    cell->car.init(next && *next != nullptr ? ref(*next) : kFalse);
+    cell->cdr.init(kNil);
+    auto* object = at<Guardian>(guardian);
+    if (is_pair(object->first.get())) {
+      pair(object->last.get())->cdr.set(ref(cell));
+    } else {
+      object->first.set(ref(cell));
+    }
+    object->last.set(ref(cell));
+  }
+}
+
+void Interp::release(Header* object) noexcept {
+  switch (object->type) {
+    case kSymbol:
+      return symbols_.drop(ref(object), reinterpret_cast<Symbol*>(object)->hash);
+    case kGuardian:
+      guardians_[object->length].object = kFalse;
+      return;
+    default:
+      return release_port(*this, reinterpret_cast<Port*>(object));
+  }
+}
+
+void Interp::after_collection() {
+  collected_ = false;
+  const besom::NoCollectScope scope(heap_);
+  symbols_.shrink();
+  for (std::size_t i = 0; i < guardians_.size();) {
+    NumberedGuardian& guardian = guardians_[i];
+    if (is_object(guardian.object)) {
+      give_back_dead(guardian.object, guardian.queue);
+      ++i;
+      continue;
+    }
+    // What it watched, it watches no more. The last takes its number.
+    std::swap(guardian, guardians_.back());
+    guardians_.pop_back();
+    if (i < guardians_.size() && is_object(guardians_[i].object)) {
+      at<Header>(guardians_[i].object)->length = static_cast<std::uint32_t>(i);
+    }
+  }
+  try_to_keep_reserve();
+}
+
 void Interp::visit_roots(besom::Tracer& tracer) {
-  symbols_.visit(tracer);
   const auto* first = reinterpret_cast<const Value*>(&registers);
   for (std::size_t i = 0; i < sizeof registers / sizeof(Value); ++i) tracer.visit(first[i]);
   for (const Value value : temporaries_) tracer.visit(value);
@@ -204,11 +279,20 @@ void Interp::define_builtins() {
 
 void Interp::keep_reserve() {
   if (is_object(registers.reserve)) return;
-  const std::uint64_t bytes =
-      std::clamp<std::uint64_t>(heap_.options().heap_max / 32, 4 << 10, 512 << 10);
-  if (void* object = heap_.allocate(kBytevector, static_cast<std::uint32_t>(bytes))) {
+  if (void* object = heap_.allocate(kBytevector, reserve_bytes(heap_))) {
     registers.reserve = ref(object);
+    refused_at_ = ~std::uint64_t{0};
   }
+}
+
+/// A refusal makes the heap collect again: one is asked for only where it is unlikely, and after it
+/// only when more has become free.
+void Interp::try_to_keep_reserve() {
+  const std::uint64_t bytes = reserve_bytes(heap_);
+  const std::uint64_t live = heap_.last_collection().live_bytes;
+  if (live + 2 * bytes > heap_.options().heap_max || live >= refused_at_) return;
+  keep_reserve();
+  if (!is_object(registers.reserve)) refused_at_ = live - std::min(live, bytes);
 }
 
 void Interp::check_native_stack(const Place& place) {
@@ -238,7 +322,10 @@ Value Interp::run(Value thunk) {
       fp_ = top_ = bottom_;
       return result;
     } catch (const Raised& raised) {
-      prepare_raise(raised.object);
+      const bool drops_stack = std::exchange(drops_stack_, false) &&
+                               raised.object == registers.exhausted &&
+                               is_object(registers.handlers);
+      drops_stack ? raise_without_stack(raised.object) : prepare_raise(raised.object);
       argc = 1;
     }
   }
@@ -248,6 +335,7 @@ void Interp::reset() noexcept {
   std::fill(bottom_, soft_limit_, Value());
   fp_ = top_ = soft_limit_ = bottom_;
   limit_ = soft_limit_;
+  if (collected_) request_poll();
   registers.rest = kFalse;
   registers.winders = kNil;
   registers.handlers = kNil;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -166,11 +167,13 @@ class Interp {
   [[nodiscard]] std::string describe_condition(Value object);
   /// Raises the condition of an interrupt that came in.
   void check_interrupt();
+  /// What the interpreter does for itself once objects have died. Does not collect.
+  void after_collection();
   /// Raises an interrupt condition at the next call, loop or throw to a continuation; may be called
   /// by a signal handler.
   void interrupt() noexcept {
     interrupted_.store(true, std::memory_order_relaxed);
-    limit_.store(nullptr, std::memory_order_relaxed);
+    request_poll();
   }
   /// Whether there was one that nothing has answered yet.
   [[nodiscard]] bool is_interrupted() const noexcept { return interrupted_; }
@@ -191,7 +194,7 @@ class Interp {
     Value core = kFalse;     ///< The environment of everything that is built in.
     Value user = kFalse;     ///< The environment of programs; its parent is `core`.
     Value libraries = kNil;  ///< List of (name . environment).
-    Value winders = kNil;    ///< List of (before . after), innermost first.
+    Value winders = kNil;    ///< List of (before after . handlers), innermost first.
     Value handlers = kNil;   ///< List of procedures, innermost first.
     Value input = kFalse;    ///< Parameters that hold the current ports.
     Value output = kFalse;
@@ -201,7 +204,7 @@ class Interp {
     Value rewind = kFalse;     ///< The procedure that runs winders on the way to a continuation.
     Value rest = kFalse;       ///< Continuation below the stack's bottom, or #f.
     Value exhausted = kFalse;  ///< A condition made in time.
-    Value reserve = kFalse;    ///< Memory for the handler of an exhausted heap.
+    Value reserve = kFalse;    ///< Memory for the handler of an exhausted heap, or #f.
     Value scratch[2] = {kFalse, kFalse};
     Value command_line = kNil;
     Value form_file = kFalse;  ///< Of the form that is read or compiled.
@@ -214,13 +217,9 @@ class Interp {
   /// Scheme's guardians rest on the heap's, numbered.
   [[nodiscard]] Value make_guardian();
   [[nodiscard]] Value call_guardian(Value guardian, const Value* args, std::uint32_t count);
-  /// Open output ports of files. What was written is to get out in any case: an exit flushes those
-  /// in `open`; one that nothing refers to any more comes out of `forgotten`, and is closed.
-  struct Outputs {
-    std::vector<besom::Weak<Port>> open;
-    besom::Guardian forgotten;
-  };
-  Outputs outputs;
+  /// Open output ports of files, which it does not keep: what was written to them is to get out in
+  /// any case.
+  std::set<std::uint32_t> outputs;
 
  private:
   friend class Frames;
@@ -230,9 +229,13 @@ class Interp {
   [[nodiscard]] void* make_array(TypeNumber type, std::uint64_t length);
   [[nodiscard]] Value big_integer(std::int64_t value);
   void visit_roots(besom::Tracer& tracer);
+  /// An object is about to be freed of which the interpreter knows, but which it does not keep.
+  void release(Header* object) noexcept;
   void define_builtins();
-  /// Memory set aside for a handler; tries again whenever there may be room.
+  /// Memory set aside for a handler. Tried again after each collection, until there is room.
   void keep_reserve();
+  void try_to_keep_reserve();
+  void give_back_dead(Value guardian, besom::Guardian& dead);
 
   // The VM: vm.cpp, continuations.cpp.
   Value execute(std::uint32_t argc);
@@ -259,7 +262,12 @@ class Interp {
   void save_caller(Value* fp, std::uint32_t argc) noexcept;
   void make_room(Value*& fp, std::uint32_t argc, std::uint32_t slots);
   void extend_to(Value* end) noexcept;
+  /// Where a program goes round at the latest: what waits for that.
+  void poll();
+  /// Something waits for poll().
+  void request_poll() noexcept { limit_.store(nullptr, std::memory_order_relaxed); }
   void prepare_raise(Value object);
+  void raise_without_stack(Value object);
   [[nodiscard]] std::uint32_t spread_list(Value*& fp, std::uint32_t argc);
   [[nodiscard]] std::uint32_t spread_values(Value* fp);
   void gather_rest(Value* fp, std::uint32_t argc, std::uint32_t required);
@@ -285,25 +293,28 @@ class Interp {
   Value* top_ = nullptr;  ///< End of the live slots; nullptr: of the whole frame.
   /// The part of `registers.rest` that is still to be returned to.
   std::uint32_t rest_end_ = 0, rest_fp_ = 0, rest_pc_ = 0;
-  /// What calls and loops compare with: the soft limit, or null when there was an interrupt.
+  /// What calls and loops compare with: the soft limit, or null to make them poll().
   std::atomic<Value*> limit_ = nullptr;
   std::atomic<bool> interrupted_ = false;
   std::atomic<bool> stopped_ = false;
+  bool collected_ = false;                        ///< Since the last after_collection().
+  std::uint64_t refused_at_ = ~std::uint64_t{0};  ///< Live bytes up to which no reserve was had.
+  bool drops_stack_ = false;  ///< Exhausted with no reserve left: frames have to make room.
   bool running_ = false;
   std::uint32_t form_line_ = 0, form_column_ = 0;  ///< With `registers.form_file`.
 
   struct NumberedGuardian {
-    besom::Guardian guardian;
-    besom::Weak<Guardian> object;  ///< Scheme's, so that its number can be used again.
+    besom::Guardian queue;
+    Value object;  ///< Scheme's, which it does not keep; #f when that has died.
   };
   std::vector<NumberedGuardian> guardians_;
-  std::size_t next_guardian_ = 0;  ///< Where a number is looked for that can be used again.
   std::vector<Value> temporaries_;
   std::vector<Value> pins_;
   std::uint32_t pin_depth_ = 0;
   const char* native_stack_ = nullptr;
   std::size_t native_stack_bytes_ = 0;
   besom::RootRegistration roots_;
+  besom::MarkHookRegistration mark_hook_;
 };
 
 /// A value that a collection sees while the scope lasts.

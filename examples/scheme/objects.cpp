@@ -1,7 +1,5 @@
 #include "objects.hpp"
 
-#include <unistd.h>
-
 #include <cstddef>
 #include <initializer_list>
 #include <utility>
@@ -74,7 +72,8 @@ TypeDescriptor descriptor_of(TypeNumber type) {
           "condition", sizeof(Condition),
           {FIELD(Condition, message), FIELD(Condition, irritants), FIELD(Condition, file)});
     case kPort:
-      return describe("port", sizeof(Port), {FIELD(Port, buffer), FIELD(Port, name)});
+      return describe("port", sizeof(Port), {FIELD(Port, buffer), FIELD(Port, name)},
+                      Trailing::bytes);
     case kHashTable:
       return describe("hash-table", sizeof(HashTable),
                       {FIELD(HashTable, entries), FIELD(HashTable, procedures)});
@@ -98,8 +97,6 @@ TypeDescriptor descriptor_of(TypeNumber type) {
       return describe("alias", sizeof(Alias), {FIELD(Alias, name), FIELD(Alias, env)});
     case kForm:
       return describe("form", sizeof(Form), {FIELD(Form, name)});
-    case kWeakVector:
-      return describe("weak-vector", sizeof(Vector), {}, Trailing::weak);
     case kWeakEntries:
       return describe("weak-entries", sizeof(Vector), {}, Trailing::ephemerons);
     case kWeakBox: {
@@ -110,26 +107,23 @@ TypeDescriptor descriptor_of(TypeNumber type) {
     case kEphemeron:
       return describe("ephemeron", sizeof(Ephemeron), {}, Trailing::ephemerons);
     case kGuardian:
-      return describe("guardian", sizeof(Guardian), {});
+      return describe("guardian", sizeof(Guardian),
+                      {FIELD(Guardian, first), FIELD(Guardian, last)});
   }
   return {};
 }
 
 #undef FIELD
 
-/// A file that nobody can read from any more. Open output ports are kept, for they may hold what is
-/// still to be written.
-void release_port(void*, void* object, std::uint32_t) {
-  const auto* port = static_cast<const Port*>(object);
-  if ((port->flags & kOpenPort) != 0 && port->descriptor > 2) close(port->descriptor);
-}
-
 }  // namespace
 
-besom::Error define_types(besom::Heap& heap) {
+besom::Error define_types(besom::Heap& heap, besom::ReleaseHook release, void* user) {
   for (besom::TypeId type = 1; type <= kTypeCount; ++type) {
     TypeDescriptor descriptor = descriptor_of(TypeNumber{type});
-    if (type == kPort) descriptor.release = release_port;
+    if (type == kSymbol || type == kGuardian || type == kPort) {
+      descriptor.release = release;
+      descriptor.release_user = user;
+    }
     const besom::Result<besom::TypeId> id = heap.define(std::move(descriptor));
     if (!id) return id.error();
     if (*id != type) {

@@ -32,7 +32,6 @@ enum TypeNumber : besom::TypeId {
   kMacro,
   kAlias,
   kForm,
-  kWeakVector,
   kWeakEntries,
   kWeakBox,
   kEphemeron,
@@ -73,6 +72,7 @@ struct Integer {
 };
 
 struct Symbol {
+  static constexpr bool kReleased = true;
   Header header;
   Slot name;           ///< A String that nobody else has.
   std::uint32_t hash;  ///< Of the name.
@@ -217,16 +217,20 @@ enum PortFlag : std::uint32_t {
   kFoldCasePort = 256,  ///< After #!fold-case.
 };
 
-/// Bytes go through `buffer`; textual ports are UTF-8. The type's release hook closes a file.
+/// Textual ports are UTF-8. Bytes go through a buffer: for a file it follows the port, and the
+/// type's release hook writes what is left in it and closes the file.
 struct Port {
   static constexpr bool kReleased = true;
   Header header;
-  Slot buffer;  ///< Bytevector.
+  Slot buffer;  ///< Of a memory port: a Bytevector.
   Slot name;    ///< String or #f.
   std::uint32_t flags;
   std::uint32_t next, end;  ///< Input: buffer[next, end) is unread. Output: [0, end) is unwritten.
   std::int32_t descriptor;
   std::uint32_t line, column;  ///< Of the next character read; from 1.
+  [[nodiscard]] std::uint8_t* own_buffer() noexcept {
+    return besom::trailing_of<std::uint8_t>(this);
+  }
 };
 
 enum HashKind : std::uint32_t { kEqHash, kEqvHash, kEqualHash, kStringHash, kStringCiHash };
@@ -304,7 +308,9 @@ struct Ephemeron {
 /// A procedure that registers objects and gives them back when they are dead. `header.length` is
 /// its number among the interpreter's besom::Guardians.
 struct Guardian {
+  static constexpr bool kReleased = true;
   Header header;
+  Slot first, last;  ///< Of the list of objects that are dead and not yet given back; or #f.
 };
 
 /// A core form. `header.length` is its FormId.
@@ -313,7 +319,8 @@ struct Form {
   Slot name;
 };
 
-/// Defines all types in a heap that has none yet.
-[[nodiscard]] besom::Error define_types(besom::Heap& heap);
+/// Defines all types in a heap that has none yet. `release` is called for symbols, guardians and
+/// ports.
+[[nodiscard]] besom::Error define_types(besom::Heap& heap, besom::ReleaseHook release, void* user);
 
 }  // namespace scheme

@@ -17,12 +17,21 @@ namespace {
 
 constexpr std::uint32_t kFileBuffer = 4096;
 
-Bytevector* buffer_of(Interp& in, Port* port) { return in.at<Bytevector>(port->buffer.get()); }
+struct Buffer {
+  std::uint8_t* bytes;
+  std::uint32_t size;
+};
+Buffer buffer_of(Interp& in, Port* port) {
+  if ((port->flags & kMemoryPort) == 0) return {port->own_buffer(), port->header.length};
+  auto* bytes = in.at<Bytevector>(port->buffer.get());
+  return {bytes->bytes(), bytes->size()};
+}
 
 Value new_port(Interp& in, std::uint32_t flags, std::uint32_t buffer_bytes, Value name) {
+  const bool is_memory = (flags & kMemoryPort) != 0;
   const Rooted rooted_name(in, name);
-  const Rooted buffer(in, in.make_bytevector(buffer_bytes));
-  auto* port = in.make<Port>(kPort);
+  const Rooted buffer(in, is_memory ? in.make_bytevector(buffer_bytes) : kFalse);
+  auto* port = in.make<Port>(kPort, is_memory ? 0 : buffer_bytes);
   port->buffer.init(buffer.get());
   port->name.init(name);
   port->flags = flags | kOpenPort;
@@ -42,7 +51,7 @@ bool fill(Interp& in, Port* port) {
   if ((port->flags & kMemoryPort) != 0) return false;
   if ((port->flags & kAtEndPort) != 0) return false;
   for (;;) {
-    const ssize_t got = read(port->descriptor, buffer_of(in, port)->bytes(), kFileBuffer);
+    const ssize_t got = read(port->descriptor, buffer_of(in, port).bytes, kFileBuffer);
     if (got > 0) {
       port->next = 0;
       port->end = static_cast<std::uint32_t>(got);
@@ -61,7 +70,7 @@ bool fill(Interp& in, Port* port) {
 /// A code point's bytes may straddle two fillings of the buffer.
 bool fill_char(Interp& in, Port* port) {
   if (!fill(in, port)) return false;
-  auto* bytes = buffer_of(in, port)->bytes();
+  auto* bytes = buffer_of(in, port).bytes;
   const std::uint32_t needed = static_cast<std::uint32_t>(utf8_length(bytes[port->next]));
   while (port->end - port->next < needed && (port->flags & (kMemoryPort | kAtEndPort)) == 0) {
     std::memmove(bytes, bytes + port->next, port->end - port->next);
@@ -75,46 +84,11 @@ bool fill_char(Interp& in, Port* port) {
   return true;
 }
 
-/// All that was written is with the system, unless that fails.
-void flush_quietly(Interp& in, Port* port) noexcept {
-  const auto* bytes = reinterpret_cast<const char*>(buffer_of(in, port)->bytes());
-  for (std::uint32_t at = 0; at < port->end;) {
-    const ssize_t written = write(port->descriptor, bytes + at, port->end - at);
-    if (written < 0 && errno != EINTR) break;
-    if (written > 0) at += static_cast<std::uint32_t>(written);
-  }
-  port->end = 0;
-}
-
 void close_descriptor(Interp& in, Port* port) noexcept {
-  std::erase_if(in.outputs.open, [&](const besom::Weak<Port>& open) {
-    return open.get() == nullptr || open.get() == port;
-  });
+  in.outputs.erase(in.ref(port).bits());
   port->flags &= ~std::uint32_t{kOpenPort};
   if (port->descriptor > 2) close(port->descriptor);
   port->descriptor = -1;
-}
-
-/// Output ports that nothing refers to any more.
-void close_forgotten(Interp& in) noexcept {
-  for (;;) {
-    const besom::Result<void*> next = in.outputs.forgotten.next();
-    if (!next || *next == nullptr) return;
-    auto* port = static_cast<Port*>(*next);
-    if ((port->flags & kOpenPort) == 0) continue;
-    flush_quietly(in, port);
-    close_descriptor(in, port);
-  }
-}
-
-void add_output(Interp& in, Port* port) {
-  close_forgotten(in);
-  if (!in.outputs.forgotten) in.outputs.forgotten = besom::Guardian(in.heap());
-  in.outputs.open.emplace_back(in.heap(), port);
-  if (!in.outputs.open.back() || in.outputs.forgotten.guard(port)) {
-    in.outputs.open.pop_back();
-    in.exhausted();
-  }
 }
 
 void write_out(Interp& in, Port* port, const char* bytes, std::size_t count) {
@@ -134,7 +108,7 @@ Value memory_port(Interp& in, std::uint32_t flags, std::string_view bytes, Value
   if (room > 0xfffffff0u) in.exhausted();
   const Value value = new_port(in, flags | kMemoryPort, static_cast<std::uint32_t>(room), name);
   auto* port = in.at<Port>(value);
-  if (!bytes.empty()) std::memcpy(buffer_of(in, port)->bytes(), bytes.data(), bytes.size());
+  if (!bytes.empty()) std::memcpy(buffer_of(in, port).bytes, bytes.data(), bytes.size());
   if ((flags & kInputPort) != 0) port->end = static_cast<std::uint32_t>(bytes.size());
   return value;
 }
@@ -144,7 +118,7 @@ Value descriptor_port(Interp& in, std::uint32_t flags, int descriptor, Value nam
   auto* port = in.at<Port>(value);
   port->descriptor = descriptor;
   if (isatty(descriptor) != 0) port->flags |= kTerminalPort;
-  if ((flags & kOutputPort) != 0) add_output(in, port);
+  if ((flags & kOutputPort) != 0) in.outputs.insert(value.bits());
   return value;
 }
 
@@ -173,7 +147,6 @@ Value open_file(Interp& in, std::string_view path, std::uint32_t flags) {
   if (descriptor < 0 && (errno == EMFILE || errno == ENFILE)) {
     // Some may be open only because nobody noticed yet that they are forgotten.
     static_cast<void>(in.heap().collect());
-    close_forgotten(in);
     descriptor = open_no_folder(file.c_str(), mode);
   }
   if (descriptor < 0) {
@@ -206,7 +179,7 @@ Port* port_of(Interp& in, Value value, std::uint32_t flags, const char* who) {
 }
 
 int peek_byte(Interp& in, Port* port) {
-  return fill(in, port) ? buffer_of(in, port)->bytes()[port->next] : -1;
+  return fill(in, port) ? buffer_of(in, port).bytes[port->next] : -1;
 }
 
 int read_byte(Interp& in, Port* port) {
@@ -217,14 +190,14 @@ int read_byte(Interp& in, Port* port) {
 
 char32_t peek_char(Interp& in, Port* port) {
   if (!fill_char(in, port)) return kNoChar;
-  const auto* bytes = reinterpret_cast<const char*>(buffer_of(in, port)->bytes());
+  const auto* bytes = reinterpret_cast<const char*>(buffer_of(in, port).bytes);
   std::size_t at = port->next;
   return decode_utf8({bytes, port->end}, at);
 }
 
 char32_t read_char(Interp& in, Port* port) {
   if (!fill_char(in, port)) return kNoChar;
-  const auto* bytes = reinterpret_cast<const char*>(buffer_of(in, port)->bytes());
+  const auto* bytes = reinterpret_cast<const char*>(buffer_of(in, port).bytes);
   std::size_t at = port->next;
   const char32_t c = decode_utf8({bytes, port->end}, at);
   port->next = static_cast<std::uint32_t>(at);
@@ -253,22 +226,22 @@ bool is_ready(Port* port) {
 }
 
 void write_bytes(Interp& in, Port* port, std::string_view bytes) {
-  auto* buffer = buffer_of(in, port);
-  if (bytes.size() > buffer->size() - port->end) {
+  Buffer buffer = buffer_of(in, port);
+  if (bytes.size() > buffer.size - port->end) {
     if ((port->flags & kMemoryPort) == 0) {
       flush(in, port);
-      if (bytes.size() >= buffer->size()) return write_out(in, port, bytes.data(), bytes.size());
+      if (bytes.size() >= buffer.size) return write_out(in, port, bytes.data(), bytes.size());
     } else {
       const std::uint64_t wanted =
-          std::max<std::uint64_t>(buffer->size() * std::uint64_t{2}, port->end + bytes.size());
+          std::max<std::uint64_t>(buffer.size * std::uint64_t{2}, port->end + bytes.size());
       const Value grown = in.make_bytevector(wanted);
-      buffer = in.at<Bytevector>(grown);
-      std::memcpy(buffer->bytes(), buffer_of(in, port)->bytes(), port->end);
+      std::memcpy(in.at<Bytevector>(grown)->bytes(), buffer.bytes, port->end);
       port->buffer.set(grown);
+      buffer = buffer_of(in, port);
     }
   }
   if (bytes.empty()) return;
-  std::memcpy(buffer->bytes() + port->end, bytes.data(), bytes.size());
+  std::memcpy(buffer.bytes + port->end, bytes.data(), bytes.size());
   port->end += static_cast<std::uint32_t>(bytes.size());
   const bool ends_line = bytes.find('\n') != std::string_view::npos;
   port->column = bytes.back() == '\n' ? 1 : port->column + static_cast<std::uint32_t>(bytes.size());
@@ -278,7 +251,7 @@ void write_bytes(Interp& in, Port* port, std::string_view bytes) {
 void flush(Interp& in, Port* port) {
   if ((port->flags & (kMemoryPort | kInputPort)) != 0) return;
   const std::uint32_t count = std::exchange(port->end, 0);
-  write_out(in, port, reinterpret_cast<const char*>(buffer_of(in, port)->bytes()), count);
+  write_out(in, port, reinterpret_cast<const char*>(buffer_of(in, port).bytes), count);
 }
 
 void close_port(Interp& in, Port* port) {
@@ -287,11 +260,28 @@ void close_port(Interp& in, Port* port) {
   close_descriptor(in, port);
 }
 
-void flush_all(Interp& in) noexcept {
-  close_forgotten(in);
-  for (const besom::Weak<Port>& open : in.outputs.open) {
-    if (open.get() != nullptr) flush_quietly(in, open.get());
+namespace {
+
+void flush_quietly(Port* port) noexcept {
+  const auto* bytes = reinterpret_cast<const char*>(port->own_buffer());
+  for (std::uint32_t at = 0; at < port->end;) {
+    const ssize_t written = write(port->descriptor, bytes + at, port->end - at);
+    if (written < 0 && errno != EINTR) break;
+    if (written > 0) at += static_cast<std::uint32_t>(written);
   }
+  port->end = 0;
+}
+
+}  // namespace
+
+void release_port(Interp& in, Port* port) noexcept {
+  if ((port->flags & (kOpenPort | kMemoryPort)) != kOpenPort) return;
+  if ((port->flags & kOutputPort) != 0) flush_quietly(port);
+  close_descriptor(in, port);
+}
+
+void flush_all(Interp& in) noexcept {
+  for (const std::uint32_t port : in.outputs) flush_quietly(in.at<Port>(Value::from_bits(port)));
 }
 
 Value current_output(Interp& in) { return in.at<Parameter>(in.registers.output)->value.get(); }

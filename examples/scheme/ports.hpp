@@ -37,6 +37,8 @@ void flush(Interp& in, Port* port);
 void close_port(Interp& in, Port* port);
 /// All that was written is with the system; failures are not reported any more.
 void flush_all(Interp& in) noexcept;
+/// A port that is about to be freed: what was written to it gets out, and its file is closed.
+void release_port(Interp& in, Port* port) noexcept;
 
 [[nodiscard]] Value current_output(Interp& in);
 

@@ -57,10 +57,11 @@ constexpr Entry kPrelude[] = {
                                              (return
                                                (lambda () (raise-continuable condition))))))))))))
               (lambda () (let ((v (thunk))) (lambda () v)))))))))"},
-    // Winders: (before . after), innermost first.
+    // Winders: (before after . handlers), innermost first. Both procedures run with the handlers that
+    // were in force around them.
     {"dynamic-wind", R"((lambda (before thunk after)
        (before)
-       (%set-winders! (cons (cons before after) (%winders)))
+       (%set-winders! (cons (cons before (cons after (%handlers))) (%winders)))
        (let ((v (thunk)))
          (%set-winders! (cdr (%winders)))
          (after)
@@ -71,12 +72,14 @@ constexpr Entry kPrelude[] = {
            (if (not (eq? winders common))
                (begin
                  (%set-winders! (cdr winders))
-                 ((cdar winders))
+                 (%set-handlers! (cddr (car winders)))
+                 ((cadr (car winders)))
                  (unwind (cdr winders)))))
          (let rewind ((winders target))
            (if (not (eq? winders common))
                (begin
                  (rewind (cdr winders))
+                 (%set-handlers! (cddr (car winders)))
                  ((caar winders))
                  (%set-winders! winders)))))))"},
     {"%rewind", R"((lambda (continuation . vals)

@@ -1,23 +1,12 @@
 #include "symbols.hpp"
 
+#include <bit>
+
 #include "interp.hpp"
 
 namespace scheme {
-namespace {
 
-/// The symbol of that name, or the free slot where it belongs. There is always a free one.
-Slot& find(Interp& in, Vector* table, std::u32string_view name, std::uint32_t hash) {
-  const std::uint32_t mask = table->size() - 1;
-  for (std::uint32_t i = hash & mask;; i = (i + 1) & mask) {
-    Slot& slot = table->slots()[i];
-    if (slot.get() == kFalse) return slot;
-    // Null where a symbol was that nobody used any more.
-    if (slot.get().is_null()) continue;
-    if (in.at<Symbol>(slot.get())->hash == hash && in.name_of(slot.get()) == name) return slot;
-  }
-}
-
-}  // namespace
+constexpr std::size_t kLeastPlaces = 2048;
 
 /// FNV-1a over code points.
 std::uint32_t hash_of(std::u32string_view text) noexcept {
@@ -28,35 +17,60 @@ std::uint32_t hash_of(std::u32string_view text) noexcept {
 
 Value SymbolTable::intern(Interp& in, std::u32string_view name) {
   const std::uint32_t hash = hash_of(name);
-  if (is_object(table_)) {
-    const Value found = find(in, in.at<Vector>(table_), name, hash).get();
-    if (found != kFalse) return found;
-  }
-  const Rooted text(in, in.string(name));
-  const Rooted symbol(in, in.ref(in.make<Symbol>(kSymbol)));
-  auto* object = in.at<Symbol>(symbol.get());
-  object->name.init(text.get());
-  object->hash = hash;
-  if (!is_object(table_) || count_ * 2 >= in.at<Vector>(table_)->size()) grow(in);
-  find(in, in.at<Vector>(table_), in.text(text.get()), hash).set(symbol.get());
-  ++count_;
-  return symbol.get();
-}
-
-void SymbolTable::grow(Interp& in) {
-  const std::uint32_t size = is_object(table_) ? in.at<Vector>(table_)->size() * 2 : 2048;
-  const Value grown = in.make_vector(size, kFalse, kWeakVector);
-  count_ = 0;
-  if (is_object(table_)) {
-    auto* old = in.at<Vector>(table_);
-    for (std::uint32_t i = 0; i < old->size(); ++i) {
-      const Value symbol = old->slots()[i].get();
-      if (symbol == kFalse || symbol.is_null()) continue;
-      ++count_;
-      find(in, in.at<Vector>(grown), in.name_of(symbol), in.at<Symbol>(symbol)->hash).set(symbol);
+  const std::size_t mask = entries_.size() - 1;
+  for (std::size_t i = hash & mask; !entries_.empty(); i = (i + 1) & mask) {
+    const Entry& entry = entries_[i];
+    if (entry.symbol == kUnbound) break;
+    if (entry.hash == hash && entry.symbol != kDeleted && in.name_of(entry.symbol) == name) {
+      return entry.symbol;
     }
   }
-  table_ = grown;
+  const Rooted text(in, in.string(name));
+  auto* symbol = in.make<Symbol>(kSymbol);
+  symbol->name.init(text.get());
+  symbol->hash = hash;
+  const Entry entry{in.ref(symbol), hash};
+  if ((used_ + 1) * 2 > entries_.size()) {
+    resize(std::max(kLeastPlaces, std::bit_ceil((count_ + 1) * 3)));
+  }
+  insert(entry);
+  return entry.symbol;
+}
+
+void SymbolTable::insert(Entry entry) noexcept {
+  const std::size_t mask = entries_.size() - 1;
+  std::size_t i = entry.hash & mask;
+  while (is_object(entries_[i].symbol)) i = (i + 1) & mask;
+  if (entries_[i].symbol == kUnbound) ++used_;
+  entries_[i] = entry;
+  ++count_;
+}
+
+void SymbolTable::resize(std::size_t places) {
+  std::vector<Entry> old(places, Entry{kUnbound, 0});
+  old.swap(entries_);
+  count_ = used_ = 0;
+  for (const Entry& entry : old) {
+    if (is_object(entry.symbol)) insert(entry);
+  }
+}
+
+void SymbolTable::shrink() {
+  if (entries_.size() > kLeastPlaces && count_ * 8 < entries_.size()) {
+    resize(std::max(kLeastPlaces, std::bit_ceil((count_ + 1) * 3)));
+  }
+}
+
+void SymbolTable::drop(Value symbol, std::uint32_t hash) noexcept {
+  const std::size_t mask = entries_.size() - 1;
+  std::size_t i = hash & mask;
+  while (entries_[i].symbol != symbol) {
+    // It had no time to get in: the heap was exhausted.
+    if (entries_[i].symbol == kUnbound) return;
+    i = (i + 1) & mask;
+  }
+  entries_[i].symbol = kDeleted;
+  --count_;
 }
 
 }  // namespace scheme

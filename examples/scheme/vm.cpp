@@ -122,15 +122,7 @@ return_result:
 
 underflow:
   result = fp[0];
-  goto resume_rest;
 resume_thrown:
-  if (!is_object(registers.reserve)) [[unlikely]] {
-    // What filled the heap may be garbage now that its frames are gone.
-    const Rooted kept(*this, result);
-    fp_ = top_ = bottom_;
-    keep_reserve();
-  }
-resume_rest:
   if (!Interp::underflow(fp, pc)) return result;
   fp[pc[-1].a] = result;
   NEXT();
@@ -251,7 +243,7 @@ loop:
   pc += static_cast<std::int32_t>(insn.imm);
   if (limit_.load(std::memory_order_relaxed) == nullptr) [[unlikely]] {
     SAVE();
-    check_interrupt();
+    poll();
   }
   NEXT();
   LONG_JUMP_TEST(jump_false, A == kFalse)
