@@ -169,9 +169,9 @@ typedef struct besom_options {
 BESOM_API void besom_options_init(besom_options* options);
 /// Sets what `text` says: "key=value" pairs separated by commas, the keys heap_initial, heap_max,
 /// reserve, growth, generational, safepoints, zeal, mark_stack, hash_seed, log; of one key twice,
-/// the last counts. Sizes take K, M, G; growth is "fixed" or a decimal factor above 1, at most 1000;
-/// zeal "off" or a sum of alloc:N, verify, poison, quarantine:SIZE, where alloc:N alone means all
-/// four. Fails with bad_option and changes nothing; the error's `name` is the unknown key, the
+/// the last counts. Sizes take K, M, G; growth is "fixed" or a decimal factor above 1, at most
+/// 1000; zeal "off" or a sum of alloc:N, verify, poison, quarantine:SIZE, where alloc:N alone means
+/// all four. Fails with bad_option and changes nothing; the error's `name` is the unknown key, the
 /// value, or what is no pair. `error` may be NULL.
 BESOM_API besom_status besom_options_parse(besom_options* options, const char* text,
                                            besom_error* error);
@@ -387,7 +387,8 @@ static inline void* besom_allocate_inline(const besom_contract* contract, besom_
 /// wrong_thread, no_collect and abandoned.
 BESOM_API besom_status besom_collect(besom_heap* heap);
 /// Collects if that is due: with besom_options::safepoints, nothing else does but besom_collect().
-/// After a refused allocation a full collection is due. Fails with reentrant, wrong_thread and abandoned.
+/// After a refused allocation a full collection is due. Fails with reentrant, wrong_thread and
+/// abandoned.
 BESOM_API besom_status besom_safepoint(besom_heap* heap);
 /// No collection until besom_allow_collections() was called as often: allocation grows the heap
 /// instead, up to heap_max. Fail with reentrant and wrong_thread, the second with unbalanced.
@@ -621,8 +622,8 @@ BESOM_API besom_status besom_each_object(besom_heap* heap, besom_object_visitor 
                                          void* user);
 
 typedef void (*besom_hole_visitor)(void* user, uint32_t index, uint32_t size_bytes);
-/// Every stretch of the heap without objects, in address order, what allocation holds ready and what
-/// zeal holds back included. The visitor may read objects; all else is refused as reentrant.
+/// Every stretch of the heap without objects, in address order, what allocation holds ready and
+/// what zeal holds back included. The visitor may read objects; all else is refused as reentrant.
 BESOM_API besom_status besom_each_hole(besom_heap* heap, besom_hole_visitor visitor, void* user);
 
 typedef struct besom_census_row {

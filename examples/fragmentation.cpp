@@ -91,7 +91,7 @@ std::uint64_t fill(Heap& heap, Type<T> type, Holdings& holdings) {
 /// Every stretch without objects, in address order.
 std::vector<Run> holes_of(Heap& heap) {
   std::vector<Run> holes;
-  const Error error = heap.each_hole(
+  const besom::Error error = heap.each_hole(
       [](void* to, Run hole) { static_cast<std::vector<Run>*>(to)->push_back(hole); }, &holes);
   expect(!error, "a heap can be looked at");
   return holes;

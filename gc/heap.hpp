@@ -207,9 +207,10 @@ class BESOM_API Heap {
   /// The object that the address points to or into, or nullptr; also on another thread. O(1).
   [[nodiscard]] Header* object_start(const void* address) noexcept;
 
-  /// Collects now, all of the heap; inside a finalizer, when that has returned. Fails with reentrant from inside a collection, with wrong_thread, with
-  /// no_collect where collections are forbidden, with abandoned when a callback called
-  /// Tracer::abandon(), and with nothing else: a collection cannot run out of anything.
+  /// Collects now, all of the heap; inside a finalizer, when that has returned. Fails with
+  /// reentrant from inside a collection, with wrong_thread, with no_collect where collections are
+  /// forbidden, with abandoned when a callback called Tracer::abandon(), and with nothing else: a
+  /// collection cannot run out of anything.
   Error collect() noexcept;
   /// Calls the callbacks of guardians that have one for their ready agents, by priority and age
   /// over all of them: at most `limit`, and not for those that become ready meanwhile. Returns how

@@ -99,12 +99,11 @@ std::size_t Error::write_message(char* buffer, std::size_t size) const noexcept 
   const char* before_detail = bytes != 0 ? " (" : ": ";
   const bool has_detail = detail != nullptr;
   const bool has_errno = system_errno != 0;
-  const int length =
-      std::snprintf(buffer, size, "%s%s%s%s%s%s%s%s%s", name_of(code), called, needed, met,
-                    has_detail ? before_detail : "", has_detail ? detail : "",
-                    has_detail && bytes != 0 ? ")" : "", has_errno ? ": " : "",
-                    has_errno ? text_of(strerror_r(system_errno, reason, sizeof reason), reason)
-                              : "");
+  const int length = std::snprintf(
+      buffer, size, "%s%s%s%s%s%s%s%s%s", name_of(code), called, needed, met,
+      has_detail ? before_detail : "", has_detail ? detail : "",
+      has_detail && bytes != 0 ? ")" : "", has_errno ? ": " : "",
+      has_errno ? text_of(strerror_r(system_errno, reason, sizeof reason), reason) : "");
   return length < 0 ? 0 : static_cast<std::size_t>(length);
 }
 

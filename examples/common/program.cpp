@@ -285,9 +285,10 @@ struct Program::State {
     add_setting("--heap-initial", "heap_initial", "What it may take before it first collects");
     add_setting("--growth", "growth",
                 "`fixed`, or how far beyond what is live it may grow, e.g. 2");
-    add_setting("--zeal", "zeal",
-                "Slow checks: `off`, or a sum of alloc:N (collect at every Nth allocation), verify, "
-                "poison and quarantine:SIZE; alloc:N alone means all four");
+    add_setting(
+        "--zeal", "zeal",
+        "Slow checks: `off`, or a sum of alloc:N (collect at every Nth allocation), verify, "
+        "poison and quarantine:SIZE; alloc:N alone means all four");
     add_setting("--log-level", "log", "trace, debug, info, warn, error or off");
     app.add_flag("--stats{table}", stats,
                  "All statistics at the end; --stats=json: as JSON, alone on standard output")

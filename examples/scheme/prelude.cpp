@@ -57,7 +57,8 @@ constexpr Entry kPrelude[] = {
                                              (return
                                                (lambda () (raise-continuable condition))))))))))))
               (lambda () (let ((v (thunk))) (lambda () v)))))))))"},
-    // Winders: (before after . handlers), innermost first. Both procedures run with the handlers that
+    // Winders: (before after . handlers), innermost first. Both procedures run with the handlers
+    // that
     // were in force around them.
     {"dynamic-wind", R"((lambda (before thunk after)
        (before)
