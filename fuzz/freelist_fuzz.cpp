@@ -1,6 +1,9 @@
-/// Bytes as operations on a FreeList, and on the reference list beside it. After each operation
-/// both are compared with a bitmap model of their own (the two lists place blocks differently), and
-/// now and then completely; the two must also agree on all that does not depend on placement.
+/// Bytes as operations on a FreeList, and on the reference list beside it. What each operation
+/// returns is compared with a bitmap model of its own (the two lists place blocks differently), and
+/// now and then, at distances that the input says, everything; the two must also agree on all that
+/// does not depend on placement. In half of the inputs nothing reads the list in between, so that a
+/// list which mends itself when it is read does not pass; in the others the places of each change
+/// are compared at once.
 
 #include <algorithm>
 #include <array>
@@ -20,6 +23,7 @@ using test::CheckedList;
 using test::granules;
 using test::ReferenceFreeList;
 using test::require;
+using test::Watch;
 
 enum Event : std::size_t {
   kOperations,
@@ -32,6 +36,7 @@ enum Event : std::size_t {
   kCuts,
   kJoins,
   kGrowths,
+  kResets,
   kLayoutsAsked,
   kDrained,
   kCompared,
@@ -48,6 +53,7 @@ std::array<Counter, kEventCount> events{{{"operations"},
                                          {"blocks cut", 0, 10'000},
                                          {"blocks joined", 0, 10'000},
                                          {"growths", 0, 1'000},
+                                         {"lists reset", 0, 100},
                                          {"layouts compared", 0, 10'000},
                                          {"drained to one hole", 0, 100},
                                          {"compared completely", 0, 200}}};
@@ -78,16 +84,24 @@ class Bytes {
 class Machine {
  public:
   explicit Machine(Bytes bytes)
-      : bytes_(bytes), capacity_(read_capacity()), real_(capacity_), reference_(capacity_) {
+      : bytes_(bytes),
+        capacity_(read_capacity()),
+        watch_(bytes_.byte() % 2 == 0 ? Watch::results : Watch::each_change),
+        crowd_(bytes_.byte() % 8),
+        real_(capacity_, watch_),
+        reference_(capacity_, watch_) {
     const std::uint32_t room = std::min(real_.model().end(), 1u << 14);
     size_limit_ = 1 + (room >> (bytes_.byte() & 15u));
     alloc_bias_ = bytes_.byte() % 80;
   }
 
   void run() {
-    for (std::uint32_t op = 1; !bytes_.empty(); ++op) {
-      step();
-      if (op % 4096 == 0) compare_completely();
+    const std::uint32_t furthest = 1 + bytes_.byte() * 8;
+    while (!bytes_.empty()) {
+      for (std::uint32_t ops = bytes_.word() % furthest + 1; ops != 0 && !bytes_.empty(); --ops) {
+        step();
+      }
+      compare_completely();
     }
     compare_completely();
     real_.drain();
@@ -102,16 +116,21 @@ class Machine {
     const std::uint32_t shift = bytes_.byte() & 15u;
     return (bytes_.word() >> shift) * std::uint64_t{16} + bytes_.byte();
   }
-  /// Small sizes are as common as large ones.
+  /// Small sizes are as common as large ones; or all lie where the classes of sizes end.
   std::uint32_t read_size() {
     const std::uint32_t word = bytes_.word();
+    if (crowd_ == 0) return granules(1 + word % 5);
+    if (crowd_ == 1) return granules(16 + word % 65);
+    if (crowd_ == 2) return granules((word & 256u) != 0 ? 60 + word % 9 : 1 + word % 5);
     return granules(1 + (word >> 4) % (((size_limit_ - 1) >> (word & 15u)) + 1));
   }
 
   void step() {
     count(kOperations);
     const std::uint32_t kind = bytes_.byte();
-    if (kind < 4) {
+    if (kind == 0 && bytes_.byte() < 16) {
+      reset();
+    } else if (kind < 4) {
       grow();
     } else if (kind < 10) {
       compare_layout();
@@ -185,6 +204,12 @@ class Machine {
     count(kJoins);
   }
 
+  void reset() {
+    real_.reset();
+    reference_.drain();
+    count(kResets);
+  }
+
   void grow() {
     if (real_.model().end() > 1u << 17) return;
     const std::uint32_t additional = bytes_.byte() * 5;
@@ -217,6 +242,8 @@ class Machine {
 
   Bytes bytes_;
   std::uint64_t capacity_;
+  Watch watch_;
+  std::uint32_t crowd_;  ///< Which sizes are asked for.
   CheckedList<FreeList> real_;
   CheckedList<ReferenceFreeList> reference_;
   std::uint32_t size_limit_ = 1;

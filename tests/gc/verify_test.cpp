@@ -432,6 +432,28 @@ TEST_CASE("verify: counts objects and slots, reachable or not, also in open wind
   CHECK(kit.heap.verify().objects == 0);
 }
 
+TEST_CASE("verify: finds nothing in a heap of small objects with a large one now and then",
+          "[gc][verify]") {
+  // Rests of large holes, and small ones of the same sizes, many to a KiB.
+  for (const std::uint64_t seed : {395u, 400u, 1u, 2u, 3u}) {
+    Kit kit(exact_options(2 * kMiB));
+    std::uint64_t state = seed;
+    const auto below = [&state](std::uint32_t limit) {
+      state = state * 6364136223846793005 + 1442695040888963407;
+      return static_cast<std::uint32_t>((state >> 33) % limit);
+    };
+    INFO("seed " << seed);
+    for (int step = 0; step < 3000; ++step) {
+      if (below(6) != 0) {
+        REQUIRE(kit.heap.allocate(kit.bytes, below(12) * 16 + 1) != nullptr);
+        continue;
+      }
+      REQUIRE(kit.heap.allocate(kit.bytes, 1000 + below(1200)) != nullptr);
+      if (below(2) == 0) REQUIRE(kit.heap.verify().ok());
+    }
+  }
+}
+
 TEST_CASE("reset: restores service after damage", "[gc][verify]") {
   Scene scene;
   forge(&scene.holder->left, 0xfffffff0);

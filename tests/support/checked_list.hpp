@@ -11,18 +11,24 @@
 
 namespace besom::test {
 
+/// How closely a CheckedList is looked at.
+enum class Watch : std::uint8_t {
+  results,     ///< Only by what its operations return: nothing that reads the list is called.
+  each_change  ///< What changed is read and compared after each operation too.
+};
+
 /// A free list with its model beside it. Every operation is done to both and compared at once: what
-/// the list hands out was free, aligned and inside; nothing is lost; every neighbour is merged; a
-/// request is refused only when no hole is large enough. A difference throws a Mismatch.
+/// the list hands out was free, aligned and inside, and in a small arena is where the policy says;
+/// a request is refused only when no hole is large enough. A difference throws a Mismatch.
 ///
-/// The checks after each operation cost O(1) beside the search for a hole: the counts of holes and
-/// of free bytes, which the model keeps too, and the holes next to what changed. check_all()
-/// compares the rest.
+/// Watch::each_change compares the counts of holes and of free bytes as well, and the runs next to
+/// what changed, in O(1). A list that mends itself when it is read passes that: hence
+/// Watch::results. check_all() compares everything.
 template <class List>
 class CheckedList {
  public:
-  explicit CheckedList(std::uint64_t capacity)
-      : list_(capacity), model_(end_granule(capacity)), position_at_(model_.end()) {
+  explicit CheckedList(std::uint64_t capacity, Watch watch = Watch::each_change)
+      : watch_(watch), list_(capacity), model_(end_granule(capacity)), position_at_(model_.end()) {
     check_counts();
   }
 
@@ -35,6 +41,7 @@ class CheckedList {
       check_counts();
       return false;
     }
+    check_fit(index, bytes);
     note_block({index, bytes});
     return true;
   }
@@ -149,6 +156,15 @@ class CheckedList {
     check_block_at(joined.index);
   }
 
+  void reset() {
+    list_.reset();
+    while (!live_.empty()) {
+      model_.give(live_.back());
+      forget(live_.size() - 1);
+    }
+    check_counts();
+  }
+
   void add_capacity(std::uint64_t additional) {
     const std::uint64_t before = list_.current_capacity();
     list_.add_capacity(additional);
@@ -176,7 +192,7 @@ class CheckedList {
 
   /// Everything that can be compared. O(granules).
   void check_all() const {
-    check_counts();
+    compare_counts();
     list_.verify();
     require(sorted_holes(list_) == model_.holes(), "lists of holes differ: counts",
             list_.num_free_blocks(), model_.hole_count());
@@ -185,7 +201,7 @@ class CheckedList {
     std::uint64_t live_bytes = 0;
     for (const Run& block : live_) {
       live_bytes += block.size_bytes;
-      check_block_at(block.index);
+      compare_block_at(block.index);
     }
     require(live_bytes + list_.free_bytes() == list_.max_size(), "bytes lost: live, free",
             live_bytes, list_.free_bytes());
@@ -233,7 +249,16 @@ class CheckedList {
     return number < position_at_.size() ? position_at_[number] - 1 : kNone;
   }
 
+  /// Whether the list's readers may be called after each operation.
+  [[nodiscard]] bool reads() const { return watch_ == Watch::each_change; }
   void check_counts() const {
+    if (reads()) compare_counts();
+  }
+  void check_block_at(std::uint32_t index) const {
+    if (reads()) compare_block_at(index);
+  }
+
+  void compare_counts() const {
     require(list_.num_free_blocks() == model_.hole_count(), "holes: list, model",
             list_.num_free_blocks(), model_.hole_count());
     // The reference counts its bytes by walking; check_all() does that.
@@ -243,7 +268,7 @@ class CheckedList {
     }
   }
 
-  void check_block_at(std::uint32_t index) const {
+  void compare_block_at(std::uint32_t index) const {
     if constexpr (kKnowsRuns) {
       const std::uint32_t position = position_of(index);
       require(position != kNone, "no block here in the model: index", index, 0);
@@ -257,12 +282,34 @@ class CheckedList {
   void check_hole_at(std::uint32_t index) const {
     if constexpr (kKnowsRuns) {
       const std::uint32_t number = index / kGranuleBytes;
+      if (!reads()) return;
       if (number == 0 || number >= model_.end() || !model_.is_free(number)) return;
       const Run hole = model_.hole_at(number);
       require(list_.run_at(index) == hole, "hole: list's size, model's size",
               list_.run_at(index).size_bytes, hole.size_bytes);
       require(!list_.is_block(hole.index), "a hole is taken for a block: index", hole.index, 0);
     }
+  }
+
+  /// That a FreeList takes the hole that docs/design.md#fit says: an exact one, else the smallest
+  /// of twice the size or 1 KiB, else the smallest that fits; of equals, the lowest. O(holes).
+  void check_fit(std::uint32_t index, std::uint32_t bytes) const {
+    constexpr std::uint32_t kSmallArena = 2048;
+    if (!kKnowsRuns || model_.end() > kSmallArena) return;
+    const std::uint32_t roomy = std::max(bytes, std::min(2 * bytes, 1024u));
+    const auto rank = [&](const Run& hole) {
+      if (hole.size_bytes == bytes) return 0;
+      return hole.size_bytes >= roomy ? 1 : 2;
+    };
+    Run best;
+    for (const Run& hole : model_.holes()) {
+      if (hole.size_bytes < bytes) continue;
+      if (best.size_bytes == 0 || rank(hole) < rank(best) ||
+          (rank(hole) == rank(best) && hole.size_bytes < best.size_bytes)) {
+        best = hole;
+      }
+    }
+    require(best.index == index, "cut from another hole: wanted, given", best.index, index);
   }
 
   void check_smallest_that_fits(const Run& run, std::uint32_t most) const {
@@ -274,6 +321,7 @@ class CheckedList {
     }
   }
 
+  Watch watch_;
   List list_;
   BitmapModel model_;
   std::vector<Run> live_;
