@@ -22,9 +22,8 @@ void Pacer::note_collection(std::uint64_t live_bytes, std::uint64_t used_bytes) 
   note_external();
   const auto live = static_cast<double>(live_bytes);
   const double factor = growth_.factor == 0 ? 2 : growth_.factor;
-  const double room = (live + static_cast<double>(external_)) * (factor - 1);
-  constexpr double kMost = 1e18;
-  external_room_ = kPaceBytes + static_cast<std::uint64_t>(std::min(room, kMost));
+  full_live_ = live_bytes;
+  external_room_ = room_for_external();
   if (growth_.factor != 0) {
     worth_ = static_cast<std::uint64_t>(live * (factor - 1) / 4);
     const double most = std::min(live * factor, static_cast<double>(max_));
@@ -39,6 +38,13 @@ void Pacer::note_minor(std::uint64_t live_bytes, std::uint64_t used_bytes) noexc
   recent_peak_ = std::max(used_bytes, recent_peak_);
 }
 
+std::uint64_t Pacer::room_for_external() const noexcept {
+  constexpr double kMost = 1e18;
+  const double kept = static_cast<double>(full_live_) + static_cast<double>(external_after_);
+  const double room = kept * (growth_.factor == 0 ? 1 : growth_.factor - 1);
+  return kPaceBytes + static_cast<std::uint64_t>(std::min(room, kMost));
+}
+
 bool Pacer::add_external(std::uint64_t bytes) noexcept {
   if (bytes > ~external_) return false;
   external_ += bytes;
@@ -48,6 +54,10 @@ bool Pacer::add_external(std::uint64_t bytes) noexcept {
 bool Pacer::remove_external(std::uint64_t bytes) noexcept {
   if (bytes > external_) return false;
   external_ -= bytes;
+  if (external_ < external_after_) {
+    external_after_ = external_;
+    external_room_ = std::min(external_room_, room_for_external());
+  }
   return true;
 }
 

@@ -17,7 +17,8 @@ namespace besom::detail {
 ///     allocated since the last: what is free then lies in holes too small for what is asked
 ///     for;
 ///   - when external bytes have grown by kPaceBytes and (factor - 1) times what the last full
-///     collection left, external bytes included, since it; growth that is fixed counts as factor 2;
+///     collection left, external bytes included, since it; growth that is fixed counts as factor 2.
+///     What is taken away after it, as finalizers do with what it found dead, was not left by it;
 ///   - at the pace: after kPaceBytes + kPaceFactor x live bytes of allocation. While little is live
 ///     this keeps the whole heap in the cache, at the price of marking that little more often.
 ///     After a collection that found more than half alive it is kBuildingPatience times as long:
@@ -79,6 +80,8 @@ class Pacer {
                                                    std::uint64_t limit) noexcept;
 
  private:
+  [[nodiscard]] std::uint64_t room_for_external() const noexcept;
+
   Growth growth_;
   std::uint64_t initial_;
   std::uint64_t max_;
@@ -88,7 +91,8 @@ class Pacer {
   std::uint64_t longest_wait_;
   std::uint64_t live_ = 0;
   std::uint64_t external_ = 0;
-  std::uint64_t external_after_ = 0;  ///< After the last full collection.
+  std::uint64_t external_after_ = 0;  ///< The least since the last full collection's end.
+  std::uint64_t full_live_ = 0;       ///< Live bytes after the last full collection.
   std::uint64_t external_room_ = kPaceBytes;
   std::uint64_t recent_peak_ = 0;  ///< Of used bytes; forgotten by an eighth a full collection.
 };

@@ -1,5 +1,6 @@
 /// Bytes held outside on behalf of objects.
 
+#include <algorithm>
 #include <vector>
 
 #include "tests/gc/kit.hpp"
@@ -147,6 +148,40 @@ TEST_CASE(
   for (int i = 0; i < 1000; ++i) REQUIRE(kit.heap.allocate(kit.node) != nullptr);
   CHECK(kit.heap.stats().collections == 2);
   CHECK_FALSE(kit.heap.last_collection().abandoned);
+}
+
+TEST_CASE("External: bytes that finalizers take away put the next collection off no further",
+          "[gc][external][finalizers]") {
+  struct Host {
+    Heap* heap;
+    std::uint64_t held = 0;
+  };
+  for (const bool generational : {false, true}) {
+    HeapOptions options = exact_options();
+    options.generational = generational;
+    Kit kit(options);
+    Host host{&kit.heap};
+    Guardian guardian(
+        kit.heap,
+        [](void* user, Heap&, void*) {
+          auto& h = *static_cast<Host*>(user);
+          REQUIRE_FALSE(h.heap->remove_external(kMiB));
+          h.held -= kMiB;
+        },
+        &host);
+    std::uint64_t peak = 0;
+    for (int i = 0; i < 2000; ++i) {
+      Node* owner = kit.heap.allocate(kit.node);
+      REQUIRE(owner != nullptr);
+      REQUIRE_FALSE(guardian.guard(owner));
+      REQUIRE_FALSE(kit.heap.add_external(kMiB));
+      peak = std::max(peak, host.held += kMiB);
+      REQUIRE(kit.heap.run_finalizers());
+    }
+    // Counted from what each collection found before them, it would have doubled each time.
+    CHECK(peak <= 16 * kMiB);
+    CHECK(kit.heap.stats().collections < 1000);
+  }
 }
 
 TEST_CASE("External: what is due waits for no minor collection", "[gc][external][generational]") {
