@@ -141,21 +141,32 @@ TEST_CASE("Zeal: what was freed comes back when as much as the quarantine holds 
           "[gc][zeal][quarantine]") {
   constexpr std::uint64_t kHeld = 4096;
   for (const bool generational : {false, true}) {
-    HeapOptions options = zeal_options({1, false, true, kHeld});
-    options.generational = generational;
-    Kit kit(options);
-    const std::uint32_t index = Kit::ref_of(kit.heap.allocate(kit.node)).index();
-    std::uint64_t freed_when_dead = 0;
-    while (true) {
-      const Node* next = kit.heap.allocate(kit.node);
-      const std::uint64_t freed = kit.heap.stats().freed_bytes;
-      if (freed_when_dead == 0 && !kit.lives(Ref<Node>(index))) freed_when_dead = freed;
-      if (Kit::ref_of(next).index() != index) continue;
-      // Of a collection's dead the lowest are held first, whole pieces go back: hence a few more.
-      CHECK(freed - freed_when_dead >= kHeld);
-      CHECK(freed - freed_when_dead < 2 * kHeld);
-      break;
+    std::uint64_t minor = 0;
+    for (std::uint32_t first = 0; first < 4; ++first) {
+      HeapOptions options = zeal_options({1, false, true, kHeld});
+      options.generational = generational;
+      Kit kit(options);
+      for (std::uint32_t i = 0; i < first; ++i) static_cast<void>(kit.heap.allocate(kit.node));
+      const Ref<Node> ref = Kit::ref_of(kit.heap.allocate(kit.node));
+      std::uint64_t freed_when_dead = 0;
+      const Node* again = nullptr;
+      while (Kit::ref_of(again) != ref) {
+        again = kit.heap.allocate(kit.node);
+        if (freed_when_dead == 0 && !kit.lives(ref)) {
+          freed_when_dead = kit.heap.stats().freed_bytes;
+        }
+      }
+      const std::uint64_t after = kit.heap.stats().freed_bytes - freed_when_dead;
+      CHECK(after >= kHeld);
+      CHECK(after < 2 * kHeld);
+      // There it is an object like any other: whole, new, and gone when it is lost.
+      CHECK(kit.lives(ref));
+      CHECK(kit.heap.object_start(again) == &again->header);
+      static_cast<void>(kit.heap.allocate(kit.node));
+      CHECK_FALSE(kit.lives(ref));
+      minor += kit.heap.last_collection().minor ? 1 : 0;
     }
+    CHECK((minor != 0) == generational);
   }
 }
 
