@@ -178,6 +178,15 @@ TEST_CASE("Generational: what a table's calls store into old entries is seen",
   force_minor(kit);
   CHECK(values->get(kit.heap, Value::integer(1)).is_null());
   CHECK(table->size(kit.heap) == 1);
+  // A new array of an old table.
+  const std::uint32_t capacity = table->capacity(kit.heap);
+  for (int i = 0; i < 100; ++i) {
+    REQUIRE_FALSE(table->put(kit.heap, Value::integer(i), Value::integer(i)));
+  }
+  CHECK(table->capacity(kit.heap) > capacity);
+  force_minor(kit);
+  CHECK(kit.heap.check(Ref<void>(table->entries.ref().index()), kit.ephemerons.id));
+  CHECK(table->size(kit.heap) == 101);
   CHECK(kit.heap.verify().ok());
 }
 
