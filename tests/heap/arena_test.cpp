@@ -551,7 +551,7 @@ TEST_CASE("Arena: calls that are optional may be missing", "[heap][arena]") {
   CHECK(table.grow(kMiB));
 }
 
-TEST_CASE("Arena: in limited address space there are as many as fit", "[heap][arena][faults]") {
+TEST_CASE("Arena: in limited address space there are as many as fit", "[heap][arena][many]") {
   if (kUnderSanitizer) return;  // whose shadow memory takes more than any limit
   constexpr std::uint64_t kEach = kMiB + Arena::kSmallGuard;
   constexpr std::uint64_t kRoom = 2500 * kEach;
@@ -571,7 +571,7 @@ TEST_CASE("Arena: in limited address space there are as many as fit", "[heap][ar
   CHECK(death.wait_status == 0);
 }
 
-TEST_CASE("Arena: gaps between others are found, however many are taken", "[heap][arena]") {
+TEST_CASE("Arena: gaps between others are found, however many are taken", "[heap][arena][many]") {
   std::list<Arena> arenas;
   for (int i = 0; i < 200; ++i) arenas.push_back(reserved_plainly(64 << 10, kMiB));
   auto place = arenas.begin();
