@@ -417,7 +417,7 @@ TEST_CASE("Arena: used pages alone are zeroed, as a shadow of them has it",
   Arena arena = reserved(4 * kMiB);
   REQUIRE_FALSE(arena.commit(kPages * kPage));
   const auto span = [&](std::uint64_t& first, std::uint64_t& bytes) {
-    first = random.below(kPages * kPage);
+    first = random.below(static_cast<std::uint32_t>(kPages * kPage));
     bytes = random.below(
         static_cast<std::uint32_t>(std::min(kPages * kPage - first, kPage << random.below(9)) + 1));
   };

@@ -405,7 +405,7 @@ static bool drop_the_cache(void* user, besom_heap* heap, const besom_error* refu
 }
 
 static void the_program_is_asked_before_a_refusal(void) {
-  Advice advice = {NULL, NULL, {BESOM_OK, 0, 0, 0, NULL, 0}, 0};
+  Advice advice = {NULL, NULL, {BESOM_OK, 0, 0, 0, NULL, 0, ""}, 0};
   besom_options options, in_force;
   besom_type bytes;
   besom_handle* kept;
