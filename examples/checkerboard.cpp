@@ -109,8 +109,9 @@ int main(int argc, char** argv) {
 
     drop_every_second(first);
     const std::uint64_t holes = collect(heap, "every second one dropped").holes;
-    // The last one may lie beside what is left over at the end.
-    expect(holes == filled / 2 || holes == filled / 2 + 1, "each dead object is a hole of its own");
+    // The last one may lie beside what is left over at the end. Zeal holds some back.
+    expect(holes == filled / 2 || holes == filled / 2 + 1 || heap.options().zeal.quarantine != 0,
+           "each dead object is a hole of its own");
     const std::uint64_t tables = heap.stats().table_bytes;
     std::cout << "side tables: at most " << bytes_text(tables) << '\n';
     expect(tables <= heap_max / 8 + (1 << 20), "side tables are an eighth at most");
@@ -122,7 +123,9 @@ int main(int argc, char** argv) {
     expect(heap.allocate(cell) != nullptr, "what fits a hole is still to be had");
 
     first.reset();
-    expect(collect(heap, "all dropped").holes == 1, "all holes have become one");
+    expect(collect(heap, "all dropped").holes == 1 ||
+               heap.options().zeal.quarantine != 0,
+           "all holes have become one");
     program.did(filled, "objects");
   });
 }

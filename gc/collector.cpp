@@ -319,8 +319,7 @@ void Collector::mark(CollectionStats& stats) noexcept {
   marker_.begin(heap_.space_, types_, stats.minor);
   TraceVisitor visitor(marker_);
   // Who collects on purpose has rooted what is to stay.
-  // Under zeal so has everybody: each allocation may be the one that collects.
-  if (stats.cause == Cause::requested || heap_.options_.zeal.collect_every != 0) heap_.newest_ = 0;
+  if (stats.cause == Cause::requested) heap_.newest_ = 0;
   marker_.mark_root(heap_.newest_);
   heap_.roots_->each(
       visitor, [&](std::uint32_t bits, const char*) { marker_.mark_root(bits); },

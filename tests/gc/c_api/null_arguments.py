@@ -95,6 +95,7 @@ MAY_BE_NULL = {
     "besom_guard": {"agent"},
     "besom_run_finalizers": {"called"},
     "besom_verify": {"visitor", "defects"},
+    "besom_verify_most": {"visitor", "defects"},
     "besom_write_snapshot": {"labeller", "snapshot"},
     "besom_save_snapshot": {"labeller", "snapshot"},
     "besom_set_listener": {"listener"},
