@@ -121,7 +121,7 @@ class HeapModel::Impl {
     shadow->mark = mark_;
     worklist_.push_back(shadow);
   }
-  void mark_shadows(bool with_old);
+  void mark_shadows(bool with_old, bool once);
   /// Marks what is reachable; an entry's value whenever its key is marked.
   void drain_worklist();
   [[nodiscard]] bool is_kept(const ShadowSlot& slot) const {
