@@ -46,6 +46,7 @@ void* refuse_type(besom_heap* heap, besom_type type) noexcept {
 
 /// The table at `address`, or nullptr: then what lies there is none, or no more.
 [[nodiscard]] EntryTable* table_of(const besom_heap* heap, const void* address) noexcept {
+  if (address == nullptr) return nullptr;
   const auto* last = static_cast<const char*>(address) + sizeof(EntryTable) - 1;
   const bool is_inside = heap->heap->contains(address) && heap->heap->contains(last);
   if (!is_inside || besom::detail::index_of(address) % besom::kGranuleBytes != 0) return nullptr;
