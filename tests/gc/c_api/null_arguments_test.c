@@ -58,6 +58,7 @@ static void set_up(Fixture* f) {
 /// In a child: what the case answers, as its exit code.
 static int child(void) {
   Fixture f;
+  failures = 0;
   set_up(&f);
   if (failures != 0) return NEVER_RUN;
   if (running->where == ANYWHERE) {
