@@ -123,8 +123,7 @@ int main(int argc, char** argv) {
     expect(heap.allocate(cell) != nullptr, "what fits a hole is still to be had");
 
     first.reset();
-    expect(collect(heap, "all dropped").holes == 1 ||
-               heap.options().zeal.quarantine != 0,
+    expect(collect(heap, "all dropped").holes == 1 || heap.options().zeal.quarantine != 0,
            "all holes have become one");
     program.did(filled, "objects");
   });

@@ -68,7 +68,7 @@ TEST_CASE("Addresses: spares that wait between live objects are no objects", "[g
     objects[(*kept)[i].ref().index()] = &(*kept)[i].get()->header;
   }
   objects[kept.ref().index()] = &kept->header;
-  for (int i = 0; i < 100; ++i) {
+  for (int i = 0; i < 20; ++i) {
     Node* node = kit.heap.allocate(kit.node);
     objects[Kit::ref_of(node).index()] = &node->header;
     std::uint64_t found = 0;

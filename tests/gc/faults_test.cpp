@@ -15,7 +15,7 @@ namespace besom::test {
 namespace {
 
 /// Fewer where each change of the free list pays for a part of its verification.
-constexpr std::uint32_t kNodes = Zeal::kBuiltIn ? 5000 : 25'000;
+constexpr std::uint32_t kNodes = Zeal::kBuiltIn ? 5000 : 12'000;
 
 struct Variant {
   const char* name;

@@ -148,7 +148,7 @@ TEST_CASE("Generational: a full collection comes in time though minor ones free 
           "[gc][generational]") {
   for (const Growth growth : {Growth::fixed(), Growth::of_live(1.5), Growth::of_live(2)}) {
     INFO(growth.factor);
-    HeapOptions options = generational_options(256 * kMiB);
+    HeapOptions options = generational_options(64 * kMiB);
     options.growth = growth;
     Kit kit(options);
     const Handle<Node> ballast = make_ballast(kit);
@@ -165,7 +165,7 @@ TEST_CASE("Generational: a full collection comes in time though minor ones free 
       REQUIRE(kit.heap.allocate(kit.node) != nullptr);
       REQUIRE(kit.heap.stats().allocated - allocated <
               std::max(static_cast<std::uint64_t>(17 * factor * static_cast<double>(live)),
-                       growth.factor == 0 ? 520 * kMiB : 36 * kMiB));
+                       growth.factor == 0 ? 136 * kMiB : 36 * kMiB));
     }
     CHECK(weak.get() == nullptr);
     CHECK_FALSE(kit.heap.last_collection().minor);
@@ -173,18 +173,18 @@ TEST_CASE("Generational: a full collection comes in time though minor ones free 
 }
 
 TEST_CASE("Generational: old garbage of half the heap goes in time", "[gc][generational]") {
-  HeapOptions options = generational_options(64 * kMiB);
+  HeapOptions options = generational_options(16 * kMiB);
   options.growth = Growth::of_live(2);
   Kit kit(options);
   const Handle<Node> ballast = make_ballast(kit);
-  Handle<ByteArray> old = kit.heap.make(kit.bytes, 32 * kMiB);
+  Handle<ByteArray> old = kit.heap.make(kit.bytes, 8 * kMiB);
   REQUIRE(old);
   REQUIRE_FALSE(kit.heap.collect());
   old.reset();
   const std::uint64_t allocated = kit.heap.stats().allocated;
-  while (kit.heap.last_collection().live_bytes > 32 * kMiB) {
+  while (kit.heap.last_collection().live_bytes > 8 * kMiB) {
     REQUIRE(kit.heap.allocate(kit.node) != nullptr);
-    REQUIRE(kit.heap.stats().allocated - allocated < 16 * 2 * 34 * kMiB + 8 * kMiB);
+    REQUIRE(kit.heap.stats().allocated - allocated < 16 * 2 * 10 * kMiB + 8 * kMiB);
   }
 }
 

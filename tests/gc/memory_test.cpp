@@ -91,7 +91,7 @@ TEST_CASE("Memory: a full heap with its side tables stays within 6 % of heap_max
   // Built with zeal the free list walks itself time and again: a full heap takes too long.
   if (!kProcessTells || Zeal::kBuiltIn) return;
   for (const bool generational : {false, true}) {
-    constexpr std::uint64_t kHeap = 128 * kMiB;
+    constexpr std::uint64_t kHeap = 64 * kMiB;
     const std::uint64_t before = process_bytes();
     Kit kit(fixed_options(kHeap, generational));
     Handle<Node> list(kit.heap, nullptr);
@@ -202,6 +202,7 @@ TEST_CASE("Memory: a refused return changes nothing but the figure", "[gc][memor
 }
 
 TEST_CASE("Memory: on machines with larger pages nothing alive is given back", "[gc][memory]") {
+  constexpr int kRounds = kUnderSanitizer ? 300 : 600;
   for (const std::size_t page : {4 << 10, 16 << 10, 64 << 10, 2 << 20}) {
     for (const bool generational : {false, true}) {
       FaultSystem::set_page(page);
@@ -213,7 +214,7 @@ TEST_CASE("Memory: on machines with larger pages nothing alive is given back", "
         Random random = random_for("larger pages");
         Handle<RefArray<ByteArray>> table = kit.heap.make(kit.defined<RefArray<ByteArray>>(), 100);
         REQUIRE(table);
-        for (int round = 0; round < 2000; ++round) {
+        for (int round = 0; round < kRounds; ++round) {
           const std::uint32_t i = random.below(100);
           ByteArray* array = kit.heap.allocate(kit.bytes, 1 + random.below(300'000));
           if (array == nullptr) FAIL(kit.heap.error().message());
