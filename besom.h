@@ -40,6 +40,7 @@ typedef struct besom_handle besom_handle;              ///< An owned root.
 typedef struct besom_weak besom_weak;                  ///< A handle that keeps nothing alive.
 typedef struct besom_guardian besom_guardian;          ///< Hands out objects that were found dead.
 typedef struct besom_registration besom_registration;  ///< Of roots or of a mark hook.
+typedef struct besom_fiber besom_fiber;                ///< A stack beside the thread's own.
 typedef struct besom_tracer besom_tracer;        ///< Good during the call that it is given to.
 typedef struct besom_mark_view besom_mark_view;  ///< Likewise.
 
@@ -196,8 +197,9 @@ BESOM_API besom_status besom_reset(besom_heap* heap);
 /// The calling thread takes the heap over; the other has to have stopped. Fails with reentrant.
 BESOM_API besom_status besom_attach_thread(besom_heap* heap);
 /// To be called where a longjmp lands that may have left a callback of this heap: the collection
-/// is abandoned, or done if only its report was missing. Else does nothing. Fails with
-/// wrong_thread. Aborts the collection when a callback calls it and returns.
+/// is abandoned, or done if only its report was missing. A finalizer that was left counts as run;
+/// where the jump landed inside of it, it goes on. Else does nothing. Fails with wrong_thread.
+/// Aborts the collection when a callback calls it and returns.
 BESOM_API besom_status besom_recover(besom_heap* heap);
 /// The options in force, the environment's included.
 BESOM_API void besom_heap_options(const besom_heap* heap, besom_options* options);
@@ -403,7 +405,7 @@ BESOM_API besom_status besom_remove_external(besom_heap* heap, uint64_t bytes);
 // ---- roots -------------------------------------------------------------------------------------
 
 /// Roots `object`, or NULL, until besom_handle_free(). NULL when that fails: out_of_host_memory,
-/// wrong_heap, reentrant, wrong_thread.
+/// wrong_heap, bad_ref where no object starts at that address, reentrant, wrong_thread.
 BESOM_API besom_handle* besom_handle_new(besom_heap* heap, void* object, const char* label);
 /// Aborts during a collection and on another thread. NULL and stale handles are fine.
 BESOM_API void besom_handle_free(besom_handle* handle);
@@ -414,14 +416,13 @@ BESOM_API void* besom_handle_get(const besom_handle* handle);
 BESOM_API besom_status besom_handle_check(const besom_handle* handle, besom_heap* heap,
                                           void** object);
 /// Roots another object of the same heap, or NULL, instead. Fails with stale_handle, wrong_heap,
-/// reentrant and wrong_thread.
+/// bad_ref, reentrant and wrong_thread.
 BESOM_API besom_status besom_handle_set(besom_handle* handle, void* object);
 
 /// A root on the heap's shadow stack, as plain data; its members are the heap's.
 typedef struct besom_local {
   void* table;
-  void* slot;
-  uint64_t serial;
+  uint64_t place, serial;
 } besom_local;
 /// Where the shadow stack stands, as plain data; likewise.
 typedef struct besom_mark {
@@ -431,26 +432,51 @@ typedef struct besom_mark {
 } besom_mark;
 
 /// Pushes a root, of NULL too, that lasts until locals are restored to an earlier mark. Fails with
-/// out_of_host_memory, wrong_heap and reentrant. A few instructions.
+/// out_of_host_memory, wrong_heap, bad_ref, reentrant and wrong_thread.
 BESOM_API besom_status besom_local_push(besom_heap* heap, void* object, besom_local* local);
 /// The object, or NULL. Aborts when stale. Not to be used after the heap was destroyed.
 BESOM_API void* besom_local_get(const besom_local* local);
 /// stale_handle, or wrong_heap. `object` may be NULL.
 BESOM_API besom_status besom_local_check(const besom_local* local, besom_heap* heap, void** object);
 /// Roots another object of the same heap, or NULL, instead. Fails with stale_handle, wrong_heap,
-/// reentrant.
+/// bad_ref, reentrant and wrong_thread.
 BESOM_API besom_status besom_local_set(const besom_local* local, besom_heap* heap, void* object);
 /// To be restored once. Fails with out_of_host_memory, reentrant and wrong_thread.
 BESOM_API besom_status besom_locals_mark(besom_heap* heap, besom_mark* mark);
 /// Pops all locals pushed since the mark, and allows collections that were forbidden since; also
-/// after a longjmp. Fails with stale_handle when this mark or an earlier one was restored before,
-/// with wrong_heap, reentrant (call besom_recover() first) and wrong_thread.
+/// after a longjmp. A finalizer that began since is over. Fails with stale_handle when this mark or
+/// an earlier one was restored before, or it was made on another fiber, with wrong_heap, reentrant
+/// (call besom_recover() first) and wrong_thread.
 BESOM_API besom_status besom_locals_restore(besom_heap* heap, const besom_mark* mark);
+
+/// What a heap knows of a fiber: a coroutine's or generator's stack. It has locals of its own. With
+/// `stack`, the native stack in [stack, stack + bytes), which has to stay, is searched for roots as
+/// by besom_scan_native_stack(): what of it was in use when it was left, or is, if the fiber runs.
+/// Before it has run first, nothing keeps what it is given. With NULL and 0 it is not. NULL when
+/// that fails, with out_of_host_memory, reentrant, wrong_thread, bad_option.
+BESOM_API besom_fiber* besom_fiber_new(besom_heap* heap, const void* stack, size_t bytes);
+/// Its locals become stale, and its stack is not looked at any more: for one that has ended as for
+/// one that is dropped half-way. NULL is fine, and so is one of a heap that is gone. Aborts while
+/// it runs, during a collection and on another thread.
+BESOM_API void besom_fiber_free(besom_fiber* fiber);
+BESOM_API bool besom_fiber_is_running(const besom_fiber* fiber);
+/// Takes control to the fiber's native stack, by swapcontext() or its like, and returns when it has
+/// come back.
+typedef void (*besom_swap)(void* user);
+/// `fiber` runs from now on, NULL: the thread itself, as `swap(user)` takes control there. Returns
+/// when control has come back, which takes another besom_switch_to() with the fiber that calls
+/// here; control that comes back without one aborts. Locals and marks are the running fiber's, all
+/// else is the heap's. The registers that the caller uses are kept with its stack. Fails with
+/// bad_option for what runs already, wrong_heap, reentrant and wrong_thread; then nothing is
+/// called.
+BESOM_API besom_status besom_switch_to(besom_heap* heap, besom_fiber* fiber, besom_swap swap,
+                                       void* user);
 
 /// Visits the program's own roots at each collection.
 typedef void (*besom_roots)(void* user, besom_tracer* tracer);
 
-/// These return NULL when they fail: out_of_host_memory, reentrant, wrong_thread.
+/// These return NULL when they fail: out_of_host_memory, reentrant, wrong_thread, and bad_option
+/// for what is larger than memory or not aligned.
 BESOM_API besom_registration* besom_add_roots(besom_heap* heap, besom_roots callback, void* user,
                                               const char* label);
 /// `count` slots of 4 bytes, refs or values, that the program keeps in place. NULL where there are
@@ -464,7 +490,8 @@ BESOM_API besom_registration* besom_add_ambiguous_range(besom_heap* heap, const 
 /// Every collection looks for roots in the registers and on the stack of the calling thread, up to
 /// `base`, an address in the frame of a caller that holds none itself: __builtin_frame_address(0).
 /// NULL: all of the stack. While registered the heap collects on this thread and below that frame
-/// alone, else it aborts. bad_option where `base` is no such address. Details: docs/contract.md.
+/// alone, or on a fiber, else it aborts. bad_option where `base` is no such address, or the caller
+/// is on another stack than the thread's. Details: docs/contract.md.
 BESOM_API besom_registration* besom_scan_native_stack(besom_heap* heap, const void* base);
 
 /// Called in each collection when all that is reachable is marked, before anything is freed. May
@@ -579,7 +606,8 @@ BESOM_API void besom_table_each(const besom_heap* heap, const void* table,
 // ---- finalizers --------------------------------------------------------------------------------
 
 /// Called by besom_run_finalizers() with what was found dead, outside any collection, and with it
-/// as a root. May call into the heap and store the agent anywhere. Must return: no longjmp.
+/// as a root. May call into the heap and store the agent anywhere. Locals that it pushes end with
+/// it. May leave by longjmp: see besom_recover().
 typedef void (*besom_finalizer)(void* user, besom_heap* heap, void* agent);
 /// With a callback, besom_run_finalizers() empties its queue; with NULL, besom_guardian_next()
 /// alone does. NULL when that fails, as besom_handle_new().
@@ -602,7 +630,7 @@ BESOM_API besom_status besom_guardian_make_all_ready(besom_guardian* guardian);
 BESOM_API uint64_t besom_guardian_pending(const besom_guardian* guardian);
 BESOM_API uint64_t besom_guardian_ready(const besom_guardian* guardian);
 /// Calls the callbacks for what is ready now, at most `limit`. `*called`, or NULL, gets how many.
-/// Fails with reentrant, also inside a finalizer, and wrong_thread.
+/// Fails with reentrant, also inside a finalizer, wrong_thread and out_of_host_memory.
 BESOM_API besom_status besom_run_finalizers(besom_heap* heap, uint64_t limit, uint64_t* called);
 
 // ---- inspection --------------------------------------------------------------------------------

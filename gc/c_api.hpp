@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "besom.h"
+#include "gc/fiber.hpp"
 #include "gc/guardian.hpp"
 #include "gc/heap.hpp"
 #include "gc/weak.hpp"
@@ -63,6 +64,10 @@ struct besom_guardian {
   besom_finalizer callback;
   void* user;
   besom_heap* owner;
+};
+
+struct besom_fiber {
+  besom::Fiber fiber;
 };
 
 struct besom_registration {
@@ -136,14 +141,9 @@ inline void give_heap_error(besom_heap* heap) noexcept { heap->error = to_c(heap
 [[nodiscard]] inline bool is_foreign(const besom_heap* heap, const void* object) noexcept {
   return object != nullptr && arena_of(object) != base_of(*heap->heap);
 }
-[[nodiscard]] constexpr Error wrong_heap() noexcept {
-  return {.code = Errc::wrong_heap, .detail = "object of another heap"};
-}
 /// Why no root of the heap can be set to `object` now, or ok.
 [[nodiscard]] inline Error root_refusal(const besom_heap* heap, const void* object) noexcept {
-  if (is_foreign(heap, object)) return wrong_heap();
-  const Errc refusal = roots_of(*heap->heap).refusal();
-  return refusal == Errc::ok ? Error{} : Error{.code = refusal, .detail = "root changed"};
+  return root_refusal(*heap->heap, object);
 }
 
 [[nodiscard]] inline Tracer& tracer_of(besom_tracer* tracer) noexcept {

@@ -6,6 +6,7 @@
 
 #include "gc/c_api.hpp"
 
+using besom::Errc;
 using besom::Error;
 using besom::Header;
 using besom::Local;
@@ -16,6 +17,7 @@ using besom::detail::give_object;
 using besom::detail::null_for_null;
 using besom::detail::refuse_null;
 using besom::detail::root_refusal;
+using besom::detail::RootTable;
 using besom::detail::tracer_of;
 
 namespace {
@@ -25,8 +27,20 @@ static_assert(sizeof(besom_mark) == sizeof(LocalMark));
 
 constexpr Error kNoMemory{.code = besom::Errc::out_of_host_memory, .detail = "roots"};
 
-Local<Header> to_cpp(const besom_local* local) noexcept {
-  return std::bit_cast<Local<Header>>(*local);
+Local<Header> to_cpp(const besom_local& local) noexcept {
+  return std::bit_cast<Local<Header>>(local);
+}
+
+/// Why `local` cannot be used in the heap, or ok: its members may be anything.
+Error local_refusal(const besom_heap* heap, const besom_local& local) noexcept {
+  const RootTable& table = besom::detail::roots_of(*heap->heap);
+  if (local.table == nullptr) return {};
+  if (local.table != &table) return {.code = Errc::wrong_heap, .detail = "local"};
+  const auto* slot = table.find_local(local.place);
+  if (slot == nullptr || local.serial == 0 || slot->serial != local.serial) {
+    return {.code = Errc::stale_handle, .detail = "local"};
+  }
+  return {};
 }
 
 void visit_roots(void* user, besom::Tracer& tracer) {
@@ -97,33 +111,35 @@ besom_status besom_handle_set(besom_handle* handle, void* object) {
 besom_status besom_local_push(besom_heap* heap, void* object, besom_local* local) {
   if (heap == nullptr || local == nullptr) return refuse_null(heap, "local");
   *local = {};
-  if (besom::detail::is_foreign(heap, object)) return give(heap, besom::detail::wrong_heap());
+  if (const Error error = root_refusal(heap, object)) return give(heap, error);
   const Local<Header> made = heap->heap->local(static_cast<Header*>(object));
   *local = std::bit_cast<besom_local>(made);
-  if (local->slot != nullptr) return BESOM_OK;
+  if (local->table != nullptr) return BESOM_OK;
   return give(heap, heap->heap->error());
 }
 
 void* besom_local_get(const besom_local* local) {
-  if (local == nullptr) return nullptr;
-  return to_cpp(local).get();
+  if (local == nullptr || local->table == nullptr) return nullptr;
+  const auto* table = static_cast<const RootTable*>(local->table);
+  BESOM_CHECK(table->find_local(local->place) != nullptr, "stale local: its serial, its place",
+              local->serial, local->place);
+  return to_cpp(*local).get();
 }
 
 besom_status besom_local_check(const besom_local* local, besom_heap* heap, void** object) {
   if (heap == nullptr || local == nullptr) return refuse_null(heap, "local");
-  return give_object(heap, to_cpp(local).check(*heap->heap), object);
+  if (const Error error = local_refusal(heap, *local)) return give(heap, error);
+  return give_object(heap, to_cpp(*local).check(*heap->heap), object);
 }
 
 besom_status besom_local_set(const besom_local* local, besom_heap* heap, void* object) {
   if (heap == nullptr || local == nullptr) return refuse_null(heap, "local");
-  Local<Header> root = to_cpp(local);
-  const besom::Result<besom::Ref<Header>> current = root.check(*heap->heap);
-  if (!current) return give(heap, current.error());
-  if (local->slot == nullptr) {
-    return give(heap, {.code = besom::Errc::stale_handle, .detail = "empty local"});
+  if (const Error error = local_refusal(heap, *local)) return give(heap, error);
+  if (local->table == nullptr) {
+    return give(heap, {.code = Errc::stale_handle, .detail = "empty local"});
   }
   if (const Error error = root_refusal(heap, object)) return give(heap, error);
-  root.set(static_cast<Header*>(object));
+  to_cpp(*local).set(static_cast<Header*>(object));
   return BESOM_OK;
 }
 

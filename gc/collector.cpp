@@ -7,6 +7,7 @@
 #include <new>
 #include <utility>
 
+#include "gc/finalizer_table.hpp"
 #include "gc/root_table.hpp"
 
 namespace besom {
@@ -94,7 +95,6 @@ bool Collector::is_own_thread() const noexcept { return thread_ == this_thread()
 void Collector::attach_thread() noexcept {
   thread_ = this_thread();
   heap_.roots_->set_thread(thread_);
-  heap_.weak_handles_->set_thread(thread_);
 }
 
 std::uint64_t Collector::allocated_since_collection() const noexcept {
@@ -367,9 +367,9 @@ void Collector::end_waiting() noexcept {
 void Collector::settle(CollectionStats& stats) noexcept {
   marker_.clear_weak_slots();
   std::uint64_t cleared = 0;
-  heap_.weak_handles_->each_handle([&](std::uint32_t& ref) {
-    if (marker_.is_live(ref)) return;
-    ref = 0;
+  heap_.roots_->weak_handles().each([&](HandleSlot& slot) {
+    if (slot.ref == 0 || marker_.is_live(slot.ref)) return;
+    slot.ref = 0;
     ++cleared;
   });
   stats.finalizers_ready = heap_.finalizers_->take_dead(marker_, stats.minor);
@@ -449,7 +449,7 @@ void Collector::note_holes(CollectionStats& stats) const noexcept {
 VerifyCounts Collector::verify(DefectSink sink) noexcept {
   heap_.space_.free_list().verify();
   return read([&](const Space& space, const TypeTable& types) {
-    return verify_heap(space, types, *heap_.roots_, *heap_.weak_handles_, *heap_.finalizers_, sink);
+    return verify_heap(space, types, *heap_.roots_, *heap_.finalizers_, sink);
   });
 }
 

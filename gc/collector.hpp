@@ -32,12 +32,19 @@ class Collector {
   bool collect(Cause cause) noexcept;
   /// For the embedder: from inside a finalizer, when that has returned. False as for collect().
   bool collect_on_request() noexcept;
-  /// After a jump out of a callback.
-  void recover() noexcept;
+  /// After a jump out of a callback. `frame`: the caller's own, to tell where the jump landed.
+  void recover(const char* frame) noexcept;
   /// Collects if that is due and not forbidden. False when a callback abandoned the collection.
   bool safepoint() noexcept;
-  /// Calls `count` finalizers; how many there were.
-  std::uint64_t run_finalizers(FinalizerRunner runner, std::uint64_t count) noexcept;
+  /// Calls `count` finalizers; how many there were. Fails with out_of_host_memory.
+  Result<std::uint64_t> run_finalizers(FinalizerRunner runner, std::uint64_t count) noexcept;
+  /// Whether a finalizer runs, as far as is known: neither restore_locals() nor recover() has ended
+  /// it.
+  [[nodiscard]] bool is_in_finalizer() const noexcept;
+  /// Local roots were dropped, a running finalizer's among them perhaps: then it is over.
+  void note_restored() noexcept;
+  /// Aborts unless none runs or the one that did has been left; `frame` as for recover().
+  void check_no_finalizer(const char* frame) const noexcept;
   VerifyCounts verify(DefectSink sink) noexcept;
 
   /// Runs `body(space, types)`, which returns a value, while the heap refuses all else. The map
@@ -70,8 +77,7 @@ class Collector {
   void begin_table_walk() noexcept { ++table_walks_; }
   void end_table_walk() noexcept { --table_walks_; }
   void note_released(const void* object) noexcept { releaser_.add(index_of(object)); }
-  /// Calls the release hooks of all objects, which then are forgotten. Aborts during a collection
-  /// and inside a finalizer.
+  /// Calls the release hooks of all objects, which then are forgotten.
   void release_all() noexcept;
 
   /// Whether the heap is at work on itself, or calls out of that: nobody else may.
@@ -117,6 +123,16 @@ class Collector {
     std::uint64_t recoveries_ = collector_.recoveries_;
   };
 
+  /// The finalizer that runs. Its agent is a local root: where that is gone, so is the finalizer.
+  struct FinalizerCall {
+    std::uint64_t place = 0;
+    std::uint64_t serial = 0;  ///< 0: none runs.
+    const ShadowStack* locals = nullptr;
+    const char* frame = nullptr;  ///< Of its caller.
+    std::uint32_t open_scopes = 0;
+    bool is_doubted = false;  ///< recover() was called, and it may have been left.
+  };
+
   Collector(Heap& heap, Marker marker, LogSink log) noexcept
       : heap_(heap),
         marker_(std::move(marker)),
@@ -130,6 +146,10 @@ class Collector {
     return forbidden_ == 0 && !heap_.options_.safepoints;
   }
   [[nodiscard]] char* find_room(std::uint32_t granules, Error& error) noexcept;
+  [[nodiscard]] bool is_known_left(const char* frame) const noexcept;
+  [[nodiscard]] bool has_agent() const noexcept;
+  void end_finalizer() noexcept;
+  void recover_finalizer(const char* frame) noexcept;
   [[nodiscard]] char* allocate_by_growing(std::uint32_t granules, std::uint64_t limit,
                                           Error& error) noexcept;
   [[nodiscard]] std::uint64_t allocated_since_collection() const noexcept;
@@ -194,7 +214,8 @@ class Collector {
   std::uint32_t until_zeal_ = 0;         ///< 1: the next allocation collects.
   std::uint32_t forbidden_ = 0;
   std::uint32_t table_walks_ = 0;
-  std::uint64_t cut_off_ = 0;      ///< Ends of arrays that the sweep takes for dead objects.
+  std::uint64_t cut_off_ = 0;  ///< Ends of arrays that the sweep takes for dead objects.
+  FinalizerCall finalizer_;
   bool collect_deferred_ = false;  ///< A finalizer asked for a collection.
   bool overdue_ = false;         ///< Where it was not allowed, the heap grew instead of collecting.
   bool watches_stores_ = false;  ///< From a refusal to the next allocation or collection.

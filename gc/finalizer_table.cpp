@@ -13,13 +13,60 @@ bool is_later(const ReadyAgent& a, const ReadyAgent& b) noexcept {
   return a.priority != b.priority ? a.priority < b.priority : a.serial > b.serial;
 }
 
-/// Room for one more than `count`, twice as much as before where there is none.
-template <class T>
-[[nodiscard]] bool make_room(ZeroedArray<T>& array, std::uint64_t count) noexcept {
-  return count < array.size() || array.grow(array.size() * 2 + 8);
+/// Whether `a` stands before `b`.
+bool comes_before(const ReadyOrder::Row& a, const ReadyOrder::Row& b) noexcept {
+  if (a.has_callback != b.has_callback) return a.has_callback;
+  return a.priority != b.priority ? a.priority > b.priority : a.serial < b.serial;
 }
 
 }  // namespace
+
+void ReadyOrder::put(std::size_t place, const Row& row) noexcept {
+  heap_.rows()[place] = row;
+  row.guardian->place = static_cast<std::uint32_t>(place) + 1;
+}
+
+void ReadyOrder::update(GuardianQueue& guardian) noexcept {
+  auto& rows = heap_.rows();
+  Row moved = {};
+  std::size_t place = guardian.place;
+  if (guardian.ready() == 0) {
+    if (place == 0) return;
+    // The last one takes its place, and has to find its own from there.
+    guardian.place = 0;
+    moved = rows.back();
+    rows.pop_back();
+    if (moved.guardian == &guardian) return;
+  } else {
+    const ReadyAgent& next = guardian.agents.rows().front();
+    moved = {.guardian = &guardian,
+             .has_callback = guardian.callback != nullptr,
+             .priority = next.priority,
+             .serial = next.serial};
+    if (place == 0) {
+      rows.push_back(moved);
+      place = rows.size();
+    }
+  }
+  --place;
+  for (; place > 0 && comes_before(moved, rows[(place - 1) / 2]); place = (place - 1) / 2) {
+    put(place, rows[(place - 1) / 2]);
+  }
+  for (;;) {
+    std::size_t child = place * 2 + 1;
+    if (child >= rows.size()) break;
+    if (child + 1 < rows.size() && comes_before(rows[child + 1], rows[child])) ++child;
+    if (!comes_before(rows[child], moved)) break;
+    put(place, rows[child]);
+    place = child;
+  }
+  put(place, moved);
+}
+
+void ReadyOrder::clear() noexcept {
+  for (const Row& row : heap_.rows()) row.guardian->place = 0;
+  heap_.rows().clear();
+}
 
 FinalizerTable* FinalizerTable::create(Heap* heap) noexcept {
   auto* table = new (std::nothrow) FinalizerTable;
@@ -36,9 +83,15 @@ void FinalizerTable::release() noexcept {
 }
 
 void FinalizerTable::clear() noexcept {
-  count_ = old_count_ = 0;
+  registrations_.rows().clear();
+  registrations_.free_if_empty();
+  dropped_ = old_count_ = 0;
+  order_.clear();
+  callable_ = 0;
   for (GuardianQueue* guardian = guardians_; guardian != nullptr; guardian = guardian->next) {
-    guardian->pending = guardian->ready = 0;
+    guardian->pending = guardian->newest = 0;
+    guardian->agents.rows().clear();
+    guardian->agents.free_if_empty();
   }
 }
 
@@ -48,110 +101,151 @@ void FinalizerTable::detach() noexcept {
 }
 
 GuardianQueue* FinalizerTable::open(FinalizerCallback callback, void* user) noexcept {
-  auto* guardian =
-      new (std::nothrow) GuardianQueue{guardians_, &guardians_, callback, user, 0, 0, {}};
+  if (!order_.make_room(guardian_count_ + 1)) return nullptr;
+  auto* guardian = new (std::nothrow) GuardianQueue;
   if (guardian == nullptr) return nullptr;
+  guardian->next = guardians_;
+  guardian->link = &guardians_;
+  guardian->callback = callback;
+  guardian->user = user;
   if (guardians_ != nullptr) guardians_->link = &guardian->next;
   guardians_ = guardian;
+  ++guardian_count_;
   return guardian;
 }
 
 void FinalizerTable::close(GuardianQueue* guardian) noexcept {
-  // A program may have as many guardians as objects, most of which watch nothing any more.
-  if (guardian->pending != 0) {
-    take_if(0, [&](const Registration& registration) { return registration.guardian == guardian; });
-  }
+  drop_pending(*guardian, [](const Registration&) {});
+  if (guardian->callback != nullptr) callable_ -= guardian->ready();
+  guardian->agents.rows().clear();
+  order_.update(*guardian);
   *guardian->link = guardian->next;
   if (guardian->next != nullptr) guardian->next->link = guardian->link;
   delete guardian;
+  order_.give_back(--guardian_count_);
 }
 
 bool FinalizerTable::add(GuardianQueue& guardian, std::uint32_t object, std::uint32_t agent,
                          std::int32_t priority) noexcept {
-  if (count_ == kMostNumbers || !make_room(registrations_, count_) ||
-      !make_room(guardian.agents, guardian.pending + guardian.ready)) {
+  auto& rows = registrations_.rows();
+  registrations_.give_back(rows.size() + 1);
+  guardian.agents.give_back(guardian.pending + guardian.ready() + 1);
+  if (rows.size() + 1 >= kMostNumbers || !registrations_.make_room(rows.size() + 1) ||
+      !guardian.agents.make_room(guardian.pending + guardian.ready() + 1)) {
     return false;
   }
-  registrations_[count_++] = {++serial_, &guardian, object, agent, priority, 0};
+  rows.push_back({.serial = ++serial_,
+                  .guardian = &guardian,
+                  .object = object,
+                  .agent = agent,
+                  .priority = priority,
+                  .next = 0,
+                  .previous = guardian.newest});
+  guardian.newest = static_cast<std::uint32_t>(rows.size());
   ++guardian.pending;
   return true;
 }
 
-/// There is room: add() saw to it.
+/// There is room: add() and open() saw to it.
 void FinalizerTable::make_ready(const Registration& registration) noexcept {
   GuardianQueue& guardian = *registration.guardian;
-  ReadyAgent* agents = &guardian.agents[0];
-  agents[guardian.ready++] = {registration.serial, registration.priority, registration.agent};
-  std::push_heap(agents, agents + guardian.ready, is_later);
+  auto& agents = guardian.agents.rows();
+  agents.push_back({registration.serial, registration.priority, registration.agent});
+  std::push_heap(agents.begin(), agents.end(), is_later);
+  if (guardian.callback != nullptr) ++callable_;
+  order_.update(guardian);
 }
 
-/// Takes out the registrations from `first` on that `goes` says go; the others keep their order.
+/// Takes out the registrations from `first` on that `goes` says go, and those that were dropped;
+/// the others keep their order. How many went. Asks for no memory.
 template <class Goes>
 std::uint64_t FinalizerTable::take_if(std::uint32_t first, Goes goes) noexcept {
+  auto& rows = registrations_.rows();
+  const auto count = static_cast<std::uint32_t>(rows.size());
+  // Backwards each is the newest that its guardian has left.
+  for (std::uint32_t i = count; i > first; --i) {
+    const Registration& registration = rows[i - 1];
+    if (registration.guardian != nullptr) registration.guardian->newest = registration.previous;
+  }
+  std::uint64_t went = 0;
   std::uint32_t kept = first;
   std::uint32_t kept_old = std::min(first, old_count_);
-  for (std::uint32_t i = first; i < count_; ++i) {
-    const Registration& registration = registrations_[i];
+  for (std::uint32_t i = first; i < count; ++i) {
+    Registration& registration = rows[i];
+    if (registration.guardian == nullptr) {
+      --dropped_;
+      continue;
+    }
     if (goes(registration)) {
       --registration.guardian->pending;
+      ++went;
       continue;
     }
     if (i < old_count_) ++kept_old;
-    registrations_[kept++] = registration;
+    registration.previous = std::exchange(registration.guardian->newest, kept + 1);
+    rows[kept++] = registration;
   }
   old_count_ = kept_old;
-  return std::exchange(count_, kept) - kept;
+  rows.erase(rows.begin() + kept, rows.end());
+  registrations_.free_if_empty();
+  return went;
+}
+
+/// `take(registration)` for each that the guardian has pending, the newest first.
+template <class Take>
+void FinalizerTable::drop_pending(GuardianQueue& guardian, Take take) noexcept {
+  for (std::uint32_t number = guardian.newest; number != 0;) {
+    Registration& registration = numbered(number);
+    take(registration);
+    number = registration.previous;
+    registration.guardian = nullptr;
+    registration.object = registration.agent = 0;
+    ++dropped_;
+  }
+  guardian.newest = 0;
+  guardian.pending = 0;
+  if (dropped_ * 2 > registrations_.rows().size()) {
+    take_if(0, [](const Registration&) { return false; });
+    registrations_.give_back(registrations_.rows().size());
+  }
 }
 
 void FinalizerTable::expire(GuardianQueue& guardian) noexcept {
-  take_if(0, [&](const Registration& registration) {
-    if (registration.guardian != &guardian) return false;
-    make_ready(registration);
-    return true;
-  });
+  drop_pending(guardian, [&](const Registration& registration) { make_ready(registration); });
 }
 
 std::uint32_t FinalizerTable::take(GuardianQueue& guardian) noexcept {
-  if (guardian.ready == 0) return 0;
-  ReadyAgent* agents = &guardian.agents[0];
-  std::pop_heap(agents, agents + guardian.ready, is_later);
-  return agents[--guardian.ready].agent;
+  auto& agents = guardian.agents.rows();
+  if (agents.empty()) return 0;
+  std::pop_heap(agents.begin(), agents.end(), is_later);
+  const std::uint32_t agent = agents.back().agent;
+  agents.pop_back();
+  if (guardian.callback != nullptr) --callable_;
+  order_.update(guardian);
+  if (guardian.pending == 0) guardian.agents.free_if_empty();
+  return agent;
 }
 
-std::uint64_t FinalizerTable::callable() const noexcept {
-  std::uint64_t count = 0;
-  for (const GuardianQueue* guardian = guardians_; guardian != nullptr; guardian = guardian->next) {
-    if (guardian->callback != nullptr) count += guardian->ready;
-  }
-  return count;
-}
-
-GuardianQueue* FinalizerTable::begin_call() noexcept {
-  GuardianQueue* best = nullptr;
-  for (GuardianQueue* guardian = guardians_; guardian != nullptr; guardian = guardian->next) {
-    if (guardian->callback == nullptr || guardian->ready == 0) continue;
-    if (best == nullptr || is_later(best->agents[0], guardian->agents[0])) best = guardian;
-  }
-  if (best != nullptr) running_ = take(*best);
-  return best;
+GuardianQueue* FinalizerTable::first_callable() const noexcept {
+  GuardianQueue* first = order_.first();
+  return first != nullptr && first->callback != nullptr ? first : nullptr;
 }
 
 void FinalizerTable::mark_ready(Marker& marker) const noexcept {
-  for (const GuardianQueue* guardian = guardians_; guardian != nullptr; guardian = guardian->next) {
-    for (std::uint64_t i = 0; i < guardian->ready; ++i) {
-      marker.mark_root(guardian->agents[i].agent);
-    }
+  for (const ReadyOrder::Row& row : order_.rows()) {
+    for (const ReadyAgent& ready : row.guardian->agents.rows()) marker.mark_root(ready.agent);
   }
-  marker.mark_root(running_);
 }
 
 void FinalizerTable::await(Marker& marker, bool is_minor) noexcept {
-  if (count_ != 0) marker.await(&registrations_[0], is_minor ? old_count_ : 0, count_);
+  auto& rows = registrations_.rows();
+  if (rows.empty()) return;
+  marker.await(rows.data(), is_minor ? old_count_ : 0, static_cast<std::uint32_t>(rows.size()));
 }
 
 void FinalizerTable::mark_agents(Marker& marker) const noexcept {
-  for (std::uint32_t i = 0; i < count_; ++i) {
-    if (marker.is_live(registrations_[i].object)) marker.mark_root(registrations_[i].agent);
+  for (const Registration& registration : registrations_.rows()) {
+    if (marker.is_live(registration.object)) marker.mark_root(registration.agent);
   }
 }
 
@@ -162,7 +256,7 @@ std::uint64_t FinalizerTable::take_dead(const Marker& marker, bool is_minor) noe
         make_ready(registration);
         return true;
       });
-  old_count_ = count_;
+  old_count_ = static_cast<std::uint32_t>(registrations_.rows().size());
   return taken;
 }
 

@@ -2,33 +2,23 @@
 
 #include <cstdint>
 
-#include "freelist/export.hpp"
-#include "freelist/zeroed_array.hpp"
-#include "heap/error.hpp"
+#include "gc/guardian.hpp"
+#include "gc/host_vector.hpp"
 
-namespace besom {
-
-class Heap;
-
-/// Called by Heap::run_finalizers() with an agent whose object was found dead. It runs outside any
-/// collection, with the agent as a root: it may allocate, which may collect, and may store the
-/// agent anywhere, which brings it back to life. Heap::collect() from within takes place when it
-/// has returned. What it throws is caught and counted.
-using FinalizerCallback = void (*)(void* user, Heap& heap, void* agent);
-
-namespace detail {
+namespace besom::detail {
 
 class Marker;
 struct GuardianQueue;
 
 /// An object that is watched, and what is to be handed out when it is found dead.
 struct Registration {
-  std::uint64_t serial;  ///< Counts registrations.
-  GuardianQueue* guardian;
+  std::uint64_t serial;     ///< Counts registrations.
+  GuardianQueue* guardian;  ///< nullptr: dropped; object and agent are 0 then.
   std::uint32_t object;
   std::uint32_t agent;
   std::int32_t priority;
-  std::uint32_t next;  ///< During marking: the rest of the chain that it waits in.
+  std::uint32_t next;      ///< During marking: the rest of the chain that it waits in.
+  std::uint32_t previous;  ///< The guardian's one before: its number + 1, or 0.
 };
 
 struct ReadyAgent {
@@ -39,21 +29,61 @@ struct ReadyAgent {
 
 /// One guardian's side in the heap.
 struct GuardianQueue {
-  GuardianQueue* next;
-  GuardianQueue** link;  ///< What leads here: the table's list, or `next` of the one before.
-  FinalizerCallback callback;
-  void* user;
-  std::uint64_t pending;           ///< Registrations in the table.
-  std::uint64_t ready;             ///< Elements of `agents`.
-  ZeroedArray<ReadyAgent> agents;  ///< A heap, the next to be handed out first.
+  GuardianQueue* next = nullptr;
+  GuardianQueue** link =
+      nullptr;  ///< What leads here: the table's list, or `next` of the one before.
+  FinalizerCallback callback = nullptr;
+  void* user = nullptr;
+  std::uint64_t pending = 0;      ///< Registrations in the table.
+  std::uint32_t newest = 0;       ///< The last of them: its number + 1, or 0.
+  std::uint32_t place = 0;        ///< In the order of those that have something ready, + 1; or 0.
+  HostVector<ReadyAgent> agents;  ///< A heap, the next to be handed out first.
+
+  [[nodiscard]] std::uint64_t ready() const noexcept { return agents.rows().size(); }
+};
+
+/// The guardians that have something ready: a heap, first those with a callback, among these the
+/// one whose next agent is to be handed out before all others.
+class ReadyOrder {
+ public:
+  /// With a copy of what decides, so that to compare two reads none of them.
+  struct Row {
+    GuardianQueue* guardian;
+    bool has_callback;
+    std::int32_t priority;
+    std::uint64_t serial;
+  };
+
+  /// For as many guardians as there are. False when the host has no memory.
+  [[nodiscard]] bool make_room(std::size_t guardians) noexcept {
+    return heap_.make_room(guardians);
+  }
+  void give_back(std::size_t guardians) noexcept { heap_.give_back(guardians); }
+  /// The guardian's ready agents have changed. O(log n).
+  void update(GuardianQueue& guardian) noexcept;
+  /// nullptr when there is none.
+  [[nodiscard]] GuardianQueue* first() const noexcept {
+    return heap_.rows().empty() ? nullptr : heap_.rows().front().guardian;
+  }
+  [[nodiscard]] const HostVector<Row>::Rows& rows() const noexcept { return heap_.rows(); }
+  void clear() noexcept;
+
+ private:
+  void put(std::size_t place, const Row& row) noexcept;
+
+  HostVector<Row> heap_;
 };
 
 /// All registrations of one heap, in the order in which they were made, and its guardians. It
 /// outlives the heap while guardians remain, so that they can learn that their heap is gone.
 ///
+/// Registrations are numbered by their places, for the chains that they wait in. Those of one
+/// guardian form a list, the newest first, so that it can be dropped without looking at others'.
+/// What is dropped keeps its place until the next collection, or until half of all are dropped.
+///
 /// Takes host memory when a guardian or registration is added, then also for the place that an
 /// agent takes once it is ready: a collection asks for nothing. Not thread-safe.
-class BESOM_API FinalizerTable {
+class FinalizerTable {
  public:
   /// nullptr when the host has no memory.
   [[nodiscard]] static FinalizerTable* create(Heap* heap) noexcept;
@@ -69,25 +99,23 @@ class BESOM_API FinalizerTable {
 
   /// nullptr when the host has no memory.
   [[nodiscard]] GuardianQueue* open(FinalizerCallback callback, void* user) noexcept;
-  /// Drops the guardian with all that it has. O(registrations of the heap).
+  /// Drops the guardian with all that it has. O(its registrations), amortised.
   void close(GuardianQueue* guardian) noexcept;
   /// False when the host has no memory; then nothing has changed.
   [[nodiscard]] bool add(GuardianQueue& guardian, std::uint32_t object, std::uint32_t agent,
                          std::int32_t priority) noexcept;
-  /// All that `guardian` has pending becomes ready. O(registrations of the heap).
+  /// All that `guardian` has pending becomes ready. O(n log n) in its registrations, amortised.
   void expire(GuardianQueue& guardian) noexcept;
-  /// Takes the next ready agent out; 0 when there is none.
-  [[nodiscard]] static std::uint32_t take(GuardianQueue& guardian) noexcept;
+  /// Takes the next ready agent out; 0 when there is none. O(log n).
+  [[nodiscard]] std::uint32_t take(GuardianQueue& guardian) noexcept;
 
   // What Heap::run_finalizers() does.
 
   /// How many agents are ready at guardians with a callback.
-  [[nodiscard]] std::uint64_t callable() const noexcept;
-  /// Takes the best of those out of its guardian, which is returned; nullptr when there is none.
-  /// Its agent is running() until finish_call().
-  [[nodiscard]] GuardianQueue* begin_call() noexcept;
-  void finish_call() noexcept { running_ = 0; }
-  [[nodiscard]] std::uint32_t running() const noexcept { return running_; }
+  [[nodiscard]] std::uint64_t callable() const noexcept { return callable_; }
+  /// The guardian with a callback whose next agent comes before all others; nullptr when there is
+  /// none.
+  [[nodiscard]] GuardianQueue* first_callable() const noexcept;
 
   // What a collection does, in this order.
 
@@ -105,36 +133,41 @@ class BESOM_API FinalizerTable {
   /// agent is while the object lives.
   template <class Visit>
   void each(Visit visit) const {
-    for (std::uint32_t i = 0; i < count_; ++i) {
-      const Registration& registration = registrations_[i];
+    for (const Registration& registration : registrations_.rows()) {
+      if (registration.guardian == nullptr) continue;
       visit(registration.object, "guarded object", false);
       visit(registration.agent, "agent", registration.agent != registration.object);
     }
-    for (const GuardianQueue* guardian = guardians_; guardian != nullptr;
-         guardian = guardian->next) {
-      for (std::uint64_t i = 0; i < guardian->ready; ++i) {
-        visit(guardian->agents[i].agent, "ready agent", true);
+    for (const ReadyOrder::Row& row : order_.rows()) {
+      for (const ReadyAgent& ready : row.guardian->agents.rows()) {
+        visit(ready.agent, "ready agent", true);
       }
     }
-    if (running_ != 0) visit(running_, "running finalizer", true);
   }
 
  private:
   FinalizerTable() = default;
   ~FinalizerTable();
+  [[nodiscard]] Registration& numbered(std::uint32_t number) noexcept {
+    return registrations_.rows()[number - 1];
+  }
   template <class Goes>
   std::uint64_t take_if(std::uint32_t first, Goes goes) noexcept;
-  static void make_ready(const Registration& registration) noexcept;
+  template <class Take>
+  void drop_pending(GuardianQueue& guardian, Take take) noexcept;
+  void make_ready(const Registration& registration) noexcept;
+  void give_back(GuardianQueue& guardian) noexcept;
 
   Heap* heap_ = nullptr;
   std::uint32_t owners_ = 1;
   std::uint64_t serial_ = 0;
   GuardianQueue* guardians_ = nullptr;
-  ZeroedArray<Registration> registrations_;
-  std::uint32_t count_ = 0;
+  std::size_t guardian_count_ = 0;
+  ReadyOrder order_;
+  std::uint64_t callable_ = 0;
+  HostVector<Registration> registrations_;
+  std::uint32_t dropped_ = 0;    ///< Registrations without a guardian.
   std::uint32_t old_count_ = 0;  ///< Those below survived a collection: object and agent are old.
-  std::uint32_t running_ = 0;
 };
 
-}  // namespace detail
-}  // namespace besom
+}  // namespace besom::detail

@@ -11,20 +11,43 @@
 namespace besom::detail {
 
 bool Collector::collect_on_request() noexcept {
-  if (heap_.finalizers_->running() == 0) return collect(Cause::requested);
+  if (!is_in_finalizer()) return collect(Cause::requested);
   collect_deferred_ = true;
   return true;
 }
 
-std::uint64_t Collector::run_finalizers(FinalizerRunner runner, std::uint64_t count) noexcept {
+/// Not inlined: its frame tells whether a finalizer was left.
+__attribute__((noinline)) Result<std::uint64_t> Collector::run_finalizers(
+    FinalizerRunner runner, std::uint64_t count) noexcept {
   FinalizerTable& finalizers = *heap_.finalizers_;
+  RootTable& roots = *heap_.roots_;
+  ShadowStack& locals = roots.locals();
+  const std::uint32_t open_scopes = locals.open_scopes();
   for (std::uint64_t run = 0; run < count; ++run) {
-    const GuardianQueue* guardian = finalizers.begin_call();
+    GuardianQueue* guardian = finalizers.first_callable();
     if (guardian == nullptr) return run;  // a guardian went meanwhile
-    char* agent = heap_.space_.base() + finalizers.running();
+    LocalSlot* slot = locals.push(0);
+    if (slot == nullptr) {
+      if (run != 0) return run;
+      return Error{.code = Errc::out_of_host_memory, .detail = "agent of a finalizer"};
+    }
+    slot->ref = finalizers.take(*guardian);
+    char* agent = heap_.space_.base() + slot->ref;
+    const FinalizerCall call{.place = locals.place_of(slot),
+                             .serial = slot->serial,
+                             .locals = &locals,
+                             .frame = static_cast<const char*>(__builtin_frame_address(0)),
+                             .open_scopes = open_scopes};
+    const FinalizerCall outer = std::exchange(finalizer_, call);
     ++totals_.finalizers_run;
     if (!runner(guardian->callback, guardian->user, heap_, agent)) ++totals_.finalizers_failed;
-    finalizers.finish_call();
+    const bool is_back = &roots.locals() == &locals;
+    BESOM_CHECK(
+        is_back && roots.unwind(call.place, call.serial, open_scopes),
+        "finalizer returned after restore_locals() or recover() had ended it, or on another "
+        "fiber: its agent, whether it is back on its fiber",
+        index_of(agent), is_back);
+    finalizer_ = outer;
     if (!std::exchange(collect_deferred_, false)) continue;
     // The finalizer may have forbidden collections since it asked for one.
     if (forbidden_ == 0) {
@@ -34,6 +57,49 @@ std::uint64_t Collector::run_finalizers(FinalizerRunner runner, std::uint64_t co
     }
   }
   return count;
+}
+
+bool Collector::has_agent() const noexcept {
+  if (finalizer_.serial == 0) return false;
+  const LocalSlot* slot = heap_.roots_->find_local(finalizer_.place);
+  return slot != nullptr && slot->serial == finalizer_.serial;
+}
+
+bool Collector::is_in_finalizer() const noexcept { return !finalizer_.is_doubted && has_agent(); }
+
+/// Whatever was called by the finalizer's caller lies below its frame, on the same stack.
+bool Collector::is_known_left(const char* frame) const noexcept {
+  return &heap_.roots_->locals() == finalizer_.locals && frame >= finalizer_.frame;
+}
+
+void Collector::check_no_finalizer(const char* frame) const noexcept {
+  BESOM_CHECK(!has_agent() || is_known_left(frame),
+              "heap destroyed inside a finalizer: the frame of its caller, of the destruction",
+              reinterpret_cast<std::uintptr_t>(finalizer_.frame),
+              reinterpret_cast<std::uintptr_t>(frame));
+}
+
+void Collector::end_finalizer() noexcept {
+  if (has_agent()) heap_.roots_->drop_local(finalizer_.place, finalizer_.open_scopes);
+  finalizer_ = {};
+  overdue_ = std::exchange(collect_deferred_, false) || overdue_;
+}
+
+void Collector::note_restored() noexcept {
+  if (finalizer_.serial != 0 && !has_agent()) end_finalizer();
+}
+
+/// A jump may also have landed inside the finalizer, or in a function that was called deeper than
+/// run_finalizers() was: these look alike. Then the finalizer keeps its agent, as if it ran, and
+/// keeps nobody from anything, as if it did not. If it returns all is well.
+void Collector::recover_finalizer(const char* frame) noexcept {
+  if (finalizer_.serial == 0) return;
+  if (!has_agent() || is_known_left(frame)) {
+    end_finalizer();
+  } else {
+    finalizer_.is_doubted = true;
+    overdue_ = std::exchange(collect_deferred_, false) || overdue_;
+  }
 }
 
 Error Collector::prepare_weak() noexcept {
@@ -82,8 +148,6 @@ void Collector::shrink_table(EntryTable& table) noexcept {
 }
 
 void Collector::release_all() noexcept {
-  BESOM_CHECK(heap_.finalizers_->running() == 0, "heap destroyed inside a finalizer: its agent",
-              heap_.finalizers_->running(), 0);
   if (!releaser_.is_used()) return;
   Busy busy(*this, Phase::sweeping);
   heap_.space_.retire_windows();

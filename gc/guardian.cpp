@@ -1,6 +1,7 @@
 #include "gc/guardian.hpp"
 
 #include "gc/collector.hpp"
+#include "gc/finalizer_table.hpp"
 
 namespace besom {
 
@@ -23,14 +24,19 @@ void Guardian::reset() noexcept {
   if (!is_stale()) {
     const Errc code = detail::roots_of(*table_->heap()).refusal();
     BESOM_CHECK(code != Errc::reentrant, "guardian dropped during a collection: pending, ready",
-                queue_->pending, queue_->ready);
+                queue_->pending, queue_->ready());
     BESOM_CHECK(code != Errc::wrong_thread, "guardian dropped by another thread: pending, ready",
-                queue_->pending, queue_->ready);
+                queue_->pending, queue_->ready());
     table_->close(queue_);
   }
   queue_ = nullptr;
   std::exchange(table_, nullptr)->release();
 }
+
+bool Guardian::is_stale() const noexcept { return table_ != nullptr && table_->heap() == nullptr; }
+
+std::uint64_t Guardian::pending() const noexcept { return *this ? queue_->pending : 0; }
+std::uint64_t Guardian::ready() const noexcept { return *this ? queue_->ready() : 0; }
 
 Error Guardian::refusal() const noexcept {
   if (!*this) return {.code = Errc::stale_handle, .detail = "guardian"};
@@ -61,7 +67,7 @@ Error Guardian::guard(const void* object, const void* agent, std::int32_t priori
 
 Result<void*> Guardian::next() noexcept {
   if (Error error = refusal()) return error;
-  const std::uint32_t agent = detail::FinalizerTable::take(*queue_);
+  const std::uint32_t agent = table_->take(*queue_);
   if (agent == 0) return static_cast<void*>(nullptr);
   return detail::hand_out(*table_->heap(), agent);
 }

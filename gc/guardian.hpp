@@ -4,11 +4,16 @@
 #include <utility>
 
 #include "freelist/export.hpp"
-#include "gc/finalizer_table.hpp"
+#include "gc/finalizer.hpp"
 #include "gc/heap.hpp"
 #include "heap/error.hpp"
 
 namespace besom {
+
+namespace detail {
+class FinalizerTable;
+struct GuardianQueue;
+}  // namespace detail
 
 /// Watches objects of one heap, and hands each out once it is found dead: finalizers as a queue
 /// that the program empties when it suits it. Nothing of the program's runs inside a collection.
@@ -48,15 +53,13 @@ class BESOM_API Guardian {
     std::swap(queue_, taken.queue_);
     return *this;
   }
-  /// Drops all registrations. Aborts during a collection and on another thread.
+  /// Drops all registrations, O(those). Aborts during a collection and on another thread.
   ~Guardian() { reset(); }
   void reset() noexcept;
 
   explicit operator bool() const noexcept { return queue_ != nullptr && !is_stale(); }
   /// The heap is gone.
-  [[nodiscard]] bool is_stale() const noexcept {
-    return table_ != nullptr && table_->heap() == nullptr;
-  }
+  [[nodiscard]] bool is_stale() const noexcept;
 
   /// Watches `object`, and hands out `agent` in its place when it is dead: with nullptr, the object
   /// itself. An agent is kept as long as the object lives, yet does not keep it, even if it refers
@@ -70,12 +73,12 @@ class BESOM_API Guardian {
   [[nodiscard]] Result<void*> next() noexcept;
 
   /// Makes everything that is registered ready, dead or not: for a program that ends. Fails with
-  /// stale_handle, reentrant and wrong_thread. O(registrations of the heap).
+  /// stale_handle, reentrant and wrong_thread. O(n log n) in what is registered.
   Error make_all_ready() noexcept;
 
   /// Registrations whose objects were not found dead.
-  [[nodiscard]] std::uint64_t pending() const noexcept { return *this ? queue_->pending : 0; }
-  [[nodiscard]] std::uint64_t ready() const noexcept { return *this ? queue_->ready : 0; }
+  [[nodiscard]] std::uint64_t pending() const noexcept;
+  [[nodiscard]] std::uint64_t ready() const noexcept;
 
  private:
   [[nodiscard]] Error refusal() const noexcept;

@@ -8,6 +8,7 @@
 
 #include "gc/collector.hpp"
 #include "gc/default_sink.hpp"
+#include "gc/finalizer_table.hpp"
 #include "heap/load_once.hpp"
 #include "heap/zero.hpp"
 
@@ -60,12 +61,10 @@ Result<std::unique_ptr<Heap>> Heap::create(const HeapOptions& requested) {
   if (!space) return space.error();
   std::unique_ptr<Heap> heap(new (std::nothrow) Heap(std::move(*space), options));
   if (heap != nullptr) {
-    heap->roots_ = detail::RootTable::create(heap.get());
-    heap->weak_handles_ = detail::RootTable::create(heap.get());
+    heap->roots_ = detail::RootTable::create(heap.get(), heap->space_.base());
     heap->finalizers_ = detail::FinalizerTable::create(heap.get());
   }
-  if (heap == nullptr || heap->roots_ == nullptr || heap->weak_handles_ == nullptr ||
-      heap->finalizers_ == nullptr) {
+  if (heap == nullptr || heap->roots_ == nullptr || heap->finalizers_ == nullptr) {
     return Error{.code = Errc::out_of_host_memory, .detail = "heap"};
   }
   Result<std::unique_ptr<Collector>> collector = Collector::create(*heap, log);
@@ -77,27 +76,24 @@ Result<std::unique_ptr<Heap>> Heap::create(const HeapOptions& requested) {
 Heap::~Heap() {
   if (collector_ != nullptr) {
     BESOM_CHECK(!collector_->is_collecting(), "heap destroyed during a collection: last, handles",
-                collector_->last().number, roots_->handle_count());
+                collector_->last().number, roots_->handles().count());
     BESOM_CHECK(!collector_->is_asking(),
                 "heap destroyed by its near_limit callback: last collection, handles",
-                collector_->last().number, roots_->handle_count());
+                collector_->last().number, roots_->handles().count());
+    collector_->check_no_finalizer(static_cast<const char*>(__builtin_frame_address(0)));
     detail::log_held_handles(*roots_, collector_->log());
     collector_->release_all();
   }
-  for (detail::RootTable* table : {roots_, weak_handles_}) {
-    if (table == nullptr) continue;
-    table->detach();
-    table->release();
+  if (roots_ != nullptr) {
+    roots_->detach();
+    roots_->release();
   }
   if (finalizers_ == nullptr) return;
   finalizers_->detach();
   finalizers_->release();
 }
 
-void Heap::set_locked(bool locked) noexcept {
-  roots_->set_locked(locked);
-  weak_handles_->set_locked(locked);
-}
+void Heap::set_locked(bool locked) noexcept { roots_->set_locked(locked); }
 
 Result<TypeId> Heap::define(TypeDescriptor descriptor) {
   if (!may_enter()) return error_;
@@ -279,15 +275,16 @@ Error Heap::remove_external(std::uint64_t bytes) noexcept {
 
 LocalMark Heap::mark_locals() noexcept {
   if (!may_enter()) return {};
-  const detail::LocalSlot* slot = roots_->push(0);
+  detail::ShadowStack& locals = roots_->locals();
+  const detail::LocalSlot* slot = locals.push(0);
   if (slot == nullptr) {
     detail::note_root_failure(*this);
     return {};
   }
   return {.table = roots_,
           .serial = slot->serial,
-          .position = roots_->last_position(),
-          .open_scopes = roots_->open_scopes(),
+          .position = locals.place_of(slot),
+          .open_scopes = locals.open_scopes(),
           .forbidden = collector_->forbidden()};
 }
 
@@ -297,6 +294,7 @@ Error Heap::restore_locals(const LocalMark& mark) noexcept {
   if (mark.table == nullptr || !roots_->unwind(mark.position, mark.serial, mark.open_scopes)) {
     return {.code = Errc::stale_handle, .detail = "mark of locals"};
   }
+  collector_->note_restored();
   while (collector_->forbidden() > mark.forbidden) {
     static_cast<void>(collector_->allow_collections());
   }
@@ -305,29 +303,31 @@ Error Heap::restore_locals(const LocalMark& mark) noexcept {
 
 Error Heap::recover() noexcept {
   if (!collector_->is_own_thread()) return wrong_thread();
-  collector_->recover();
+  collector_->recover(static_cast<const char*>(__builtin_frame_address(0)));
   return {};
 }
 
 Result<std::uint64_t> Heap::run_finalizers_by(detail::FinalizerRunner runner,
                                               std::uint64_t limit) noexcept {
   if (!may_enter()) return error_;
-  if (finalizers_->running() != 0) {
+  if (collector_->is_in_finalizer()) {
     fail({.code = Errc::reentrant, .detail = "called from inside a finalizer"});
     return error_;
   }
-  return collector_->run_finalizers(runner, std::min(limit, finalizers_->callable()));
+  Result<std::uint64_t> count =
+      collector_->run_finalizers(runner, std::min(limit, finalizers_->callable()));
+  if (!count) fail(count.error());
+  return count;
 }
 
 Error Heap::reset() noexcept {
   if (!may_enter()) return error_;
-  if (finalizers_->running() != 0) {
+  if (collector_->is_in_finalizer()) {
     fail({.code = Errc::reentrant, .detail = "called from inside a finalizer"});
     return error_;
   }
   collector_->release_all();
   finalizers_->clear();
-  weak_handles_->clear();
   roots_->clear();
   newest_ = 0;
   collector_->reset();
@@ -351,22 +351,29 @@ RootRegistration Heap::add_source(const detail::RootSource& source) {
 }
 
 RootRegistration Heap::add_roots(RootCallback callback, void* user, const char* label) {
-  return add_source({.callback = callback,
-                     .user = user,
-                     .slots = nullptr,
-                     .count = 0,
-                     .label = label,
-                     .serial = 0});
+  if (callback == nullptr) {
+    fail({.code = Errc::bad_argument, .detail = "callback"});
+    return {};
+  }
+  return add_source({.callback = callback, .user = user, .label = label});
 }
 
 RootRegistration Heap::add_root_range(std::uint32_t* slots, std::uint64_t count,
                                       const char* label) {
-  return add_source({.callback = nullptr,
-                     .user = nullptr,
-                     .slots = slots,
-                     .count = count,
-                     .label = label,
-                     .serial = 0});
+  Error error;
+  if (slots == nullptr && count != 0) {
+    error = {.code = Errc::bad_argument, .detail = "slots"};
+  } else if (reinterpret_cast<std::uintptr_t>(slots) % sizeof *slots != 0) {
+    error = {.code = Errc::bad_option, .detail = "root range: slots are not aligned to 4 bytes"};
+  } else if (count > ~std::uint64_t{0} / sizeof *slots ||
+             !detail::is_memory(slots, count * sizeof *slots)) {
+    error = {.code = Errc::bad_option, .detail = "root range: larger than memory"};
+  }
+  if (error) {
+    fail(error);
+    return {};
+  }
+  return add_source({.slots = slots, .count = count, .label = label});
 }
 
 RootRegistration Heap::add_ambiguous_range(const void* begin, const void* end, const char* label) {
@@ -374,14 +381,13 @@ RootRegistration Heap::add_ambiguous_range(const void* begin, const void* end, c
     fail({.code = Errc::bad_option, .detail = "ambiguous range: ends below its beginning"});
     return {};
   }
-  return add_source({.callback = nullptr,
-                     .user = nullptr,
-                     .slots = nullptr,
-                     .count = 0,
-                     .label = label,
-                     .serial = 0,
-                     .words = begin,
-                     .words_end = end});
+  const auto bytes =
+      reinterpret_cast<std::uintptr_t>(end) - reinterpret_cast<std::uintptr_t>(begin);
+  if (!detail::is_memory(begin, bytes)) {
+    fail({.code = Errc::bad_option, .detail = "ambiguous range: null or larger than memory"});
+    return {};
+  }
+  return add_source({.words = begin, .words_end = end, .label = label});
 }
 
 RootRegistration Heap::scan_native_stack(const void* base) {
@@ -390,23 +396,15 @@ RootRegistration Heap::scan_native_stack(const void* base) {
     fail(stack.error());
     return {};
   }
-  return add_source({.callback = nullptr,
-                     .user = nullptr,
-                     .slots = nullptr,
-                     .count = 0,
-                     .label = "native stack",
-                     .serial = 0,
-                     .stack = *stack});
+  return add_source({.stack = *stack, .label = "native stack"});
 }
 
 MarkHookRegistration Heap::add_mark_hook(MarkHook hook, void* user, const char* label) {
-  return add_source({.callback = nullptr,
-                     .user = user,
-                     .slots = nullptr,
-                     .count = 0,
-                     .label = label,
-                     .serial = 0,
-                     .hook = hook});
+  if (hook == nullptr) {
+    fail({.code = Errc::bad_argument, .detail = "hook"});
+    return {};
+  }
+  return add_source({.hook = hook, .user = user, .label = label});
 }
 
 Error RootRegistration::remove() noexcept {
@@ -421,6 +419,10 @@ Error Heap::attach_thread() noexcept {
   if (collector_->is_collecting()) {
     return {.code = Errc::reentrant, .detail = "handed over during a collection"};
   }
+  const bool fiber_runs = &roots_->running() != &roots_->thread();
+  if (fiber_runs && !collector_->is_own_thread()) {
+    return {.code = Errc::reentrant, .detail = "handed over while a fiber runs"};
+  }
   collector_->attach_thread();
   return {};
 }
@@ -428,17 +430,67 @@ Error Heap::attach_thread() noexcept {
 const FreeList& Heap::free_list() noexcept {
   BESOM_CHECK(collector_->is_own_thread(),
               "free_list() on another thread: last collection, handles", collector_->last().number,
-              roots_->handle_count());
+              roots_->handles().count());
   space_.publish_windows();
   return space_.free_list();
 }
 
 Error detail::prepare_agents(Heap& heap) noexcept { return heap.collector_->prepare_weak(); }
 
+void detail::note_failure(Heap& heap, const Error& error) noexcept { heap.fail(error); }
+
 void detail::note_root_failure(Heap& heap) noexcept {
-  const Errc refusal = heap.roots_->refusal();
-  heap.fail({.code = refusal != Errc::ok ? refusal : Errc::out_of_host_memory,
-             .detail = refusal == Errc::reentrant ? "root added during a collection" : "roots"});
+  const Errc refusal = roots_of(heap).refusal();
+  if (refusal != Errc::ok) {
+    note_failure(
+        heap, {.code = refusal,
+               .detail = refusal == Errc::reentrant ? "root added during a collection" : "roots"});
+  } else {
+    note_failure(heap, {.code = Errc::out_of_host_memory, .detail = "roots"});
+  }
+}
+
+void detail::note_local_failure(Heap& heap, const ShadowStack& stack) noexcept {
+  if (roots_of(heap).refusal() == Errc::ok && !stack.is_open()) {
+    note_failure(heap,
+                 {.code = Errc::stale_handle, .detail = "scope of a fiber that is not running"});
+  } else {
+    note_root_failure(heap);
+  }
+}
+
+void detail::note_foreign(Heap& heap, const void* object) noexcept {
+  note_failure(heap, {.code = Errc::wrong_heap,
+                      .bytes = reinterpret_cast<std::uintptr_t>(object),
+                      .limit = reinterpret_cast<std::uintptr_t>(base_of(heap)),
+                      .detail = "object of another heap: its address, this heap's base"});
+}
+
+Error detail::root_refusal(Heap& heap, const void* object) noexcept {
+  const Errc refusal = roots_of(heap).refusal();
+  if (refusal != Errc::ok) return {.code = refusal, .detail = "root changed"};
+  if (object == nullptr) return {};
+  const std::uint32_t index = index_of(object);
+  if (arena_of(object) != base_of(heap)) {
+    return {.code = Errc::wrong_heap,
+            .bytes = reinterpret_cast<std::uintptr_t>(object),
+            .limit = reinterpret_cast<std::uintptr_t>(base_of(heap)),
+            .detail = "object of another heap: its address, this heap's base"};
+  }
+  // The newest object has no root yet as a rule: the tables need not be asked.
+  if (index == heap.newest_ || heap.space_.is_object(index)) return {};
+  return {.code = Errc::bad_ref, .bytes = index, .detail = "no object starts there"};
+}
+
+detail::HandleSlot* detail::add_handle(Heap& heap, HandleTable& table, const void* object,
+                                       const char* label) noexcept {
+  if (Error error = root_refusal(heap, object)) {
+    note_failure(heap, error);
+    return nullptr;
+  }
+  HandleSlot* slot = table.add(index_of(object), label);
+  if (slot == nullptr) note_root_failure(heap);
+  return slot;
 }
 
 }  // namespace besom

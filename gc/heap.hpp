@@ -8,7 +8,8 @@
 #include "freelist/export.hpp"
 #include "gc/allocation_contract.hpp"
 #include "gc/census.hpp"
-#include "gc/finalizer_table.hpp"
+#include "gc/fiber.hpp"
+#include "gc/finalizer.hpp"
 #include "gc/handle.hpp"
 #include "gc/held_roots.hpp"
 #include "gc/mark_hook.hpp"
@@ -29,9 +30,7 @@ namespace besom {
 namespace detail {
 
 class Collector;
-
-/// Calls a finalizer; false when it threw.
-using FinalizerRunner = bool (*)(FinalizerCallback callback, void* user, Heap& heap, void* agent);
+class FinalizerTable;
 
 [[nodiscard]] FinalizerTable& finalizers_of(Heap& heap) noexcept;
 /// The object at `agent`, which is kept as a new one is.
@@ -215,14 +214,18 @@ class BESOM_API Heap {
   /// Calls the callbacks of guardians that have one for their ready agents, by priority and age
   /// over all of them: at most `limit`, and not for those that become ready meanwhile. Returns how
   /// many it called. What they throw is counted in HeapStats. Fails with reentrant from inside a
-  /// collection or a finalizer, and with wrong_thread. Compiled into the caller, since this library
-  /// knows no exceptions.
+  /// collection or a finalizer, with wrong_thread, and with out_of_host_memory, as an agent takes a
+  /// local root's place; then nothing is lost. O(log n) each. Compiled into the caller, since this
+  /// library knows no exceptions.
   [[gnu::always_inline]] Result<std::uint64_t> run_finalizers(std::uint64_t limit = ~std::uint64_t{
                                                                   0});
   /// To be called where the embedder's `longjmp` lands that may have left a callback of this heap:
   /// a collection, or a walk such as verify(), is over then. One whose marking was left is
-  /// abandoned and nothing of it is freed; one that only had to be reported counts as done. Else
-  /// does nothing. Local roots are not touched: see restore_locals(). Fails with wrong_thread.
+  /// abandoned and nothing of it is freed; one that only had to be reported counts as done. A
+  /// finalizer that was left counts as run, and its agent is no root any more; a collect() that it
+  /// asked for happens at the next allocation. Where the jump landed inside the finalizer it goes
+  /// on. Else does nothing. Local roots are not touched: see restore_locals(), which ends a
+  /// finalizer, too, that began after the mark. Fails with wrong_thread.
   /// Aborts the collection, with a message, when a callback calls it and returns to its caller.
   ///
   /// A C++ exception must not leave a callback: the library is compiled without unwinding, and
@@ -297,45 +300,56 @@ class BESOM_API Heap {
   Error remove_external(std::uint64_t bytes) noexcept;
 
   /// Roots `object`, or nullptr, until the innermost HandleScope around ends, or locals are
-  /// restored to an earlier mark. Without either it stays. Empty when the host has no memory and in
-  /// a collection; error() says which.
+  /// restored to an earlier mark. Without either it stays. Empty as HandleScope::root().
   template <class T>
   [[nodiscard]] Local<T> local(T* object) noexcept {
-    const std::uint32_t index = Ref<T>(object).index();
-    detail::LocalSlot* slot = roots_->push(index);
-    if (slot == nullptr) [[unlikely]] {
-      detail::note_root_failure(*this);
-      return {};
-    }
-    detail::note_rooted(*this, index);
-    return Local<T>(roots_, slot);
+    return Local<T>(*this, *roots_, roots_->locals(), object);
   }
-  /// Where local roots and scopes stand now: the shadow stack's height. To be restored once, also
-  /// after a longjmp past HandleScopes and NoCollectScopes. Takes one local root's place. Empty
-  /// when the host has no memory, in a collection and on another thread; error() says which. O(1).
+  /// Where local roots and scopes of the fiber that runs stand now: the shadow stack's height. To
+  /// be restored once, also after a longjmp past HandleScopes and NoCollectScopes. Takes one local
+  /// root's place. Empty when the host has no memory, in a collection and on another thread;
+  /// error() says which. O(1).
   [[nodiscard]] LocalMark mark_locals() noexcept;
   /// Drops all local roots made since the mark and ends the scopes opened since, which must have
   /// been jumped out of: the destructor of one that has not aborts. The mark is used up. Fails with
   /// stale_handle when it was restored before, or an earlier one was, or the scope around it has
-  /// ended; with wrong_heap, reentrant (call recover() first) and wrong_thread. O(locals dropped).
+  /// ended, or it was made on another fiber; with wrong_heap, reentrant (call recover() first) and
+  /// wrong_thread. O(locals dropped).
   Error restore_locals(const LocalMark& mark) noexcept;
 
-  /// `callback` names roots of the embedder's own at each collection. Empty when the host has no
-  /// memory. `label` is static text.
+  /// `fiber` runs from now on, nullptr: the thread itself, as `swap(user)` takes control there, by
+  /// swapcontext() or its like. Returns when control has come back, which takes another switch_to()
+  /// with the fiber that calls here; control that comes back without one aborts. Locals and scopes
+  /// are the running fiber's, all else is the heap's: NoCollectScope, too. Where native stacks are
+  /// searched, the registers that the caller uses are kept with its stack. Fails with bad_option
+  /// for what runs already, bad_argument without `swap`, wrong_heap, stale_handle for an empty
+  /// fiber, reentrant and wrong_thread; then nothing is called. O(1). The heap has to live until
+  /// control has come back.
+  Error switch_to(Fiber* fiber, StackSwap swap, void* user);
+  /// The same with anything that can be called.
+  template <class Swap>
+  Error switch_to(Fiber* fiber, Swap&& swap) {
+    auto* called = std::addressof(swap);
+    return switch_to(
+        fiber, [](void* user) { (**static_cast<decltype(called)*>(user))(); }, &called);
+  }
+
+  /// `callback` names roots of the embedder's own at each collection. Empty with bad_argument
+  /// without one, when the host has no memory, in a collection and on another thread; error() says
+  /// which. So for the next three. O(1) amortised; removing takes O(log n). `label` is static text.
   [[nodiscard]] RootRegistration add_roots(RootCallback callback, void* user, const char* label);
   /// `count` slots at `slots`, refs or values, are roots until the registration goes. The embedder
-  /// keeps them in place.
+  /// keeps them in place. Empty with bad_option where they are not aligned or larger than memory.
   [[nodiscard]] RootRegistration add_root_range(std::uint32_t* slots, std::uint64_t count,
                                                 const char* label);
   /// `hook` is called in each collection between mark and sweep, until the registration goes.
-  /// Several are called in no particular order. Empty when the host has no memory, in a collection
-  /// and on another thread; error() says which. `label` is static text.
+  /// Several are called in the order in which they were added.
   [[nodiscard]] MarkHookRegistration add_mark_hook(MarkHook hook, void* user, const char* label);
 
   /// Each aligned word in [begin, end) is a root if it happens to be one: see Tracer::visit_word().
-  /// For memory that the embedder does not know slot by slot, such as the saved stack of a
-  /// coroutine. The words are read at each collection, also where ASan has poisoned them. Empty
-  /// with bad_option when `end` lies below `begin`. `label` is static text.
+  /// For memory that the embedder does not know slot by slot, such as a saved register set. The
+  /// words are read at each collection, also where ASan has poisoned them. Empty with bad_option
+  /// when `end` lies below `begin` or the range is no memory.
   [[nodiscard]] RootRegistration add_ambiguous_range(const void* begin, const void* end,
                                                      const char* label);
   /// From now on every collection looks for roots in the calling thread's registers and its stack,
@@ -344,14 +358,16 @@ class BESOM_API Heap {
   /// a function that holds none itself, by __builtin_frame_address(0) or as a variable's; nullptr
   /// searches all of the stack. While registered, the heap collects on this thread alone, and only
   /// while that frame is there: on another thread, or where no frame of the collector's lies below
-  /// `base`, it aborts. Empty with bad_option when `base` is no address in a
-  /// caller's frame, which a variable's is not where ASan moves variables off the stack
-  /// (detect_stack_use_after_return).
+  /// `base`, it aborts. While a fiber runs, what the thread's stack held at switch_to() is
+  /// searched; the fiber's stack is where the Fiber says so. Empty with bad_option when the caller
+  /// is not on the thread's stack, and when `base` is no address in a caller's frame, which a
+  /// variable's is not where ASan moves variables off the stack (detect_stack_use_after_return).
   [[nodiscard]] RootRegistration scan_native_stack(const void* base = nullptr);
 
   /// The calling thread takes the heap over from the one that used it. The embedder makes sure that
   /// the other has stopped. Slow paths refuse any other thread. Fails with reentrant during a
-  /// collection, also one that a callback jumped out of and that was not recovered from.
+  /// collection, also one that a callback jumped out of and that was not recovered from, and while
+  /// a fiber of the other thread runs.
   Error attach_thread() noexcept;
 
   [[nodiscard]] const HeapOptions& options() const noexcept { return options_; }
@@ -365,7 +381,8 @@ class BESOM_API Heap {
   friend detail::RootTable& detail::roots_of(Heap& heap) noexcept;
   friend void detail::note_rooted(Heap& heap, std::uint32_t ref) noexcept;
   friend void detail::note_root_failure(Heap& heap) noexcept;
-  friend detail::RootTable& detail::weak_handles_of(Heap& heap) noexcept;
+  friend void detail::note_failure(Heap& heap, const Error& error) noexcept;
+  friend Error detail::root_refusal(Heap& heap, const void* object) noexcept;
   friend detail::FinalizerTable& detail::finalizers_of(Heap& heap) noexcept;
   friend void* detail::hand_out(Heap& heap, std::uint32_t agent) noexcept;
   friend Error detail::prepare_agents(Heap& heap) noexcept;
@@ -399,7 +416,6 @@ class BESOM_API Heap {
   detail::Space space_;
   std::uint32_t newest_ = 0;  ///< The last new object, until it gets a root; itself a root.
   detail::RootTable* roots_ = nullptr;
-  detail::RootTable* weak_handles_ = nullptr;
   detail::FinalizerTable* finalizers_ = nullptr;
   Error error_;
   HeapOptions options_;
@@ -448,27 +464,10 @@ inline Collector& collector_of(const Heap& heap) noexcept { return *heap.collect
 inline void note_rooted(Heap& heap, std::uint32_t ref) noexcept {
   if (heap.newest_ == ref) heap.newest_ = 0;
 }
-inline RootTable& weak_handles_of(Heap& heap) noexcept { return *heap.weak_handles_; }
 inline FinalizerTable& finalizers_of(Heap& heap) noexcept { return *heap.finalizers_; }
 inline void* hand_out(Heap& heap, std::uint32_t agent) noexcept {
   heap.newest_ = agent;
   return heap.space_.base() + agent;
-}
-
-// Not one function for programs with exceptions and without: they may meet in one executable.
-#ifdef __cpp_exceptions
-inline bool run_catching(FinalizerCallback callback, void* user, Heap& heap, void* agent) {
-  try {
-    callback(user, heap, agent);
-    return true;
-  } catch (...) {
-    return false;
-  }
-}
-#endif
-inline bool run_plainly(FinalizerCallback callback, void* user, Heap& heap, void* agent) {
-  callback(user, heap, agent);
-  return true;
 }
 
 }  // namespace detail

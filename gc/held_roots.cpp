@@ -87,7 +87,7 @@ Result<HeldRoots> find_held_roots(const RootTable& roots) {
 }
 
 void log_held_handles(const RootTable& roots, const LogSink& log) noexcept {
-  if (roots.handle_count() == 0 || !log.wants(LogLevel::info)) return;
+  if (roots.handles().count() == 0 || !log.wants(LogLevel::info)) return;
   char labels[400] = "";
   HeldRootsFinder finder;
   const bool listed = finder.find(roots);
@@ -104,8 +104,9 @@ void log_held_handles(const RootTable& roots, const LogSink& log) noexcept {
     }
     length += static_cast<std::size_t>(wanted);
   }
-  log.log(LogLevel::info, "heap destroyed with %" PRIu64 " handle%s held%s", roots.handle_count(),
-          plural(roots.handle_count()), labels);
+  const std::uint64_t count = roots.handles().count();
+  log.log(LogLevel::info, "heap destroyed with %" PRIu64 " handle%s held%s", count, plural(count),
+          labels);
 }
 
 }  // namespace detail

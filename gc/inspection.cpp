@@ -90,7 +90,6 @@ Result<SnapshotStats> Heap::write_snapshot(const SnapshotSink& sink,
     return detail::write_snapshot({.space = space,
                                    .types = types,
                                    .roots = *roots_,
-                                   .weak_handles = *weak_handles_,
                                    .finalizers = *finalizers_,
                                    .newest = newest_},
                                   sink, labeller);

@@ -41,7 +41,8 @@ void Collector::keep_all(CollectionStats& stats) noexcept {
   pacer_.note_external();
 }
 
-void Collector::recover() noexcept {
+void Collector::recover(const char* frame) noexcept {
+  recover_finalizer(frame);
   if (is_asking_) {
     is_asking_ = false;
     ++recoveries_;

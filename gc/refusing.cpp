@@ -2,6 +2,7 @@
 /// embedder, who may drop something.
 
 #include "gc/collector.hpp"
+#include "gc/finalizer_table.hpp"
 #include "gc/root_table.hpp"
 
 namespace besom::detail {

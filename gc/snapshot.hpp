@@ -68,7 +68,6 @@ struct SnapshotSource {
   const Space& space;  ///< Space::conceal_unused() before.
   const TypeTable& types;
   const RootTable& roots;
-  const RootTable& weak_handles;
   const FinalizerTable& finalizers;
   std::uint32_t newest;  ///< The new object that is a root by itself, or 0.
 };

@@ -52,10 +52,9 @@ bool SnapshotRoots::gather(const SnapshotSource& source, SnapshotStrings& string
         note(bits, kind, label, group_of(from), false);
       });
   note(source.newest, SlotKind::ref, kNewestLabel, kLocals, false);
-  source.weak_handles.each_labelled(
-      addresses, [&](std::uint32_t bits, const char* label, SlotKind kind, HeldRoot::Kind) {
-        note(bits, kind, label, kWeakHandles, true);
-      });
+  source.roots.weak_handles().each([&](const HandleSlot& slot) {
+    note(slot.ref, SlotKind::value, slot.label, kWeakHandles, true);
+  });
   source.finalizers.each([&](std::uint32_t bits, const char* what, bool is_kept) {
     note(bits, SlotKind::ref, what, kFinalizers, !is_kept);
   });

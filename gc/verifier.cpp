@@ -148,16 +148,14 @@ class Verifier {
 }  // namespace
 
 VerifyCounts verify_heap(const Space& space, const TypeTable& types, const RootTable& roots,
-                         const RootTable& weak_handles, const FinalizerTable& finalizers,
-                         DefectSink sink) {
+                         const FinalizerTable& finalizers, DefectSink sink) {
   Verifier verifier(space, types, sink);
   each_object(space, [&](Run run) { verifier.check_object(run); });
   const Addresses addresses(space);
-  const auto check = [&](std::uint32_t bits, const char* label, SlotKind kind, HeldRoot::Kind) {
-    verifier.check_root(bits, label, kind);
-  };
-  roots.each_labelled(addresses, check);
-  weak_handles.each_labelled(addresses, check);
+  roots.each_labelled(addresses, [&](std::uint32_t bits, const char* label, SlotKind kind,
+                                     HeldRoot::Kind) { verifier.check_root(bits, label, kind); });
+  roots.weak_handles().each(
+      [&](const HandleSlot& slot) { verifier.check_root(slot.ref, slot.label, SlotKind::value); });
   finalizers.each([&](std::uint32_t bits, const char* label, bool) {
     verifier.check_root(bits, label, SlotKind::value);
   });

@@ -107,8 +107,7 @@ struct VerifyCounts {
 /// list's own tables have to be sound, and what is unused concealed: Space::conceal_unused().
 /// Allocates nothing itself. O(capacity).
 VerifyCounts verify_heap(const Space& space, const TypeTable& types, const RootTable& roots,
-                         const RootTable& weak_handles, const FinalizerTable& finalizers,
-                         DefectSink sink);
+                         const FinalizerTable& finalizers, DefectSink sink);
 
 /// Every slot of a marked object that refers to an unmarked one.
 ///   With `cards`, before marking: but for those whose store the cards know of. The marks are those

@@ -389,4 +389,12 @@ std::uint64_t discard_zeros(const void* begin, std::uint64_t bytes, const System
   return discarded;
 }
 
+std::uint64_t detail::stack_limit() noexcept {
+  rlimit limit;
+  // Without an answer nothing is known to be too far down.
+  return getrlimit(RLIMIT_STACK, &limit) == 0 ? limit.rlim_cur : RLIM_INFINITY;
+}
+
+bool detail::is_first_thread() noexcept { return gettid() == getpid(); }
+
 }  // namespace besom

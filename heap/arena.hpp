@@ -95,4 +95,13 @@ class Arena {
   std::bitset<kAlignment / kHugePage> split_;
 };
 
+namespace detail {
+
+/// How large the stack of the program's first thread may grow now, in bytes: all ones without
+/// limit.
+[[nodiscard]] std::uint64_t stack_limit() noexcept;
+/// Whether the calling thread is the program's first.
+[[nodiscard]] bool is_first_thread() noexcept;
+
+}  // namespace detail
 }  // namespace besom

@@ -37,8 +37,15 @@ mapfile -t freelist < <(sources freelist)
 mapfile -t heap < <(sources heap)
 mapfile -t gc < <(sources gc)
 library=("${freelist[@]}" "${heap[@]}" "${gc[@]}")
+# internal FOLDER : the headers that its meson.build lists as not installed.
+internal() {
+  sed -n '/_internal_headers = \[/,/\]/p' "$1/meson.build" | { grep -oE "[a-z_]+\.hpp" || [ $? -eq 1 ]; } |
+    sed "s,^,$1/,"
+}
+mapfile -t internal < <(for folder in freelist heap gc; do internal "$folder"; done)
 public=(besom.hpp)
 for file in "${library[@]}"; do
+  case " ${internal[*]} " in *" $file "*) continue ;; esac
   case $file in *.hpp) public+=("$file") ;; esac
 done
 
@@ -61,6 +68,9 @@ mapfile -t outside_arena < <(printf '%s\n' "${library[@]}" besom.hpp | grep -vx 
 
 grep_in "$(include_of '(boost|spdlog|fmt|CLI)/')" "${public[@]}" |
   forbid 'public headers show no other library'
+for file in "${internal[@]}"; do
+  grep_in "$(include_of "$file")" "${public[@]}"
+done | forbid 'public headers include none that is not installed'
 
 # What a folder does not list in its meson.build is neither installed nor compiled alone.
 for header in "${public[@]}"; do

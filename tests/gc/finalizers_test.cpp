@@ -277,6 +277,38 @@ TEST_CASE("Guardian: dropping it drops what it watches", "[gc][finalizers]") {
   CHECK(kit.survivors() == 0);
 }
 
+TEST_CASE("Guardian: dropped after collections, all that it has pending goes with it",
+          "[gc][finalizers]") {
+  HeapOptions options = exact_options();
+  for (const bool generational : {false, true}) {
+    options.generational = generational;
+    Kit kit(options);
+    std::vector<Handle<Node>> nodes;
+    Guardian kept(kit.heap);
+    Guardian dropped(kit.heap);
+    for (std::uint32_t i = 0; i < 40; ++i) {
+      nodes.push_back(numbered(kit, i));
+      REQUIRE_FALSE(dropped.guard(nodes.back().get()));
+      REQUIRE_FALSE(kept.guard(nodes.back().get()));
+      if (i % 8 == 7) {
+        nodes[i - 3].reset();  // and leaves a gap
+        REQUIRE_FALSE(kit.heap.collect());
+      }
+    }
+    CHECK(dropped.pending() == 35);
+    dropped.reset();
+    CHECK(kept.pending() == 35);
+    CHECK(kept.ready() == 5);
+    CHECK(drained(kept) == std::vector<std::uint32_t>{4, 12, 20, 28, 36});
+    nodes.clear();
+    REQUIRE_FALSE(kit.heap.collect());
+    CHECK(drained(kept).size() == 35);
+    CHECK(kept.pending() == 0);
+    CHECK(kit.survivors() == 0);
+    CHECK(kit.heap.verify().ok());
+  }
+}
+
 TEST_CASE("Guardian: moving keeps what it has", "[gc][finalizers]") {
   Kit kit;
   Guardian guardian(kit.heap);

@@ -1,10 +1,13 @@
 /// Raw pointers in nothing but local variables, at the optimization levels that embedders use: the
 /// build compiles this file at each of them.
 
+#include <sys/resource.h>
+
 #include <array>
 #include <csetjmp>
 #include <thread>
 
+#include "tests/gc/coroutine.hpp"
 #include "tests/gc/kit.hpp"
 
 // Frames have to be where the compiler would put them in an embedder's own code.
@@ -292,6 +295,121 @@ TEST_CASE("Native stack: each thread that owns the heap may register its own",
   CHECK(counted == 20);
   const RootRegistration stack = kit.heap.scan_native_stack();
   CHECK(build_and_count(kit, 20) == 20);
+}
+
+namespace {
+
+/// Collects from a frame that lies `kib` below the caller's.
+OWN_FRAME bool collect_below(Heap& heap, int kib) {
+  volatile char frame[1024] = {};
+  const bool good = kib == 0 ? !heap.collect() : collect_below(heap, kib - 1);
+  return good && frame[0] == 0;
+}
+
+/// Walks a list of its own while others run: all it has is in local variables.
+OWN_FRAME std::uint64_t list_over_switches(Kit& kit, Coroutine& self, int length) {
+  Node* list = nullptr;
+  std::uint64_t failed = 0;
+  for (int i = 0; i < length; ++i) {
+    Node* node = kit.heap.allocate(kit.node);
+    node->left = list;
+    list = node;
+    if (self.leave()) ++failed;
+  }
+  std::uint64_t count = 0;
+  for (Node* node = list; node != nullptr; node = node->left.get()) ++count;
+  return failed == 0 ? count : 0;
+}
+
+}  // namespace
+
+TEST_CASE("Native stack: a limit that was raised after registration is looked up anew",
+          "[gc][stack]") {
+  rlimit limit;
+  REQUIRE(getrlimit(RLIMIT_STACK, &limit) == 0);
+  const rlim_t before = limit.rlim_cur;
+  const rlim_t wanted = rlim_t{64} << 20;
+  if (before >= wanted || (limit.rlim_max != RLIM_INFINITY && limit.rlim_max < wanted)) return;
+  Kit kit(exact_options());
+  const RootRegistration stack = kit.heap.scan_native_stack(__builtin_frame_address(0));
+  REQUIRE(stack);
+  limit.rlim_cur = wanted;
+  REQUIRE(setrlimit(RLIMIT_STACK, &limit) == 0);
+  CHECK(collect_below(kit.heap, static_cast<int>(before >> 10) + 1024));
+  limit.rlim_cur = before;
+  CHECK(setrlimit(RLIMIT_STACK, &limit) == 0);
+}
+
+TEST_CASE("Native stack: registering while on another stack is refused", "[gc][stack][fibers]") {
+  Kit kit(exact_options());
+  Coroutine fiber(kit.heap, Coroutine::Scan::no, [&](Coroutine&) {
+    for (const void* base : {static_cast<const void*>(__builtin_frame_address(0)),
+                             static_cast<const void*>(nullptr)}) {
+      CHECK_FALSE(kit.heap.scan_native_stack(base));
+      CHECK(kit.heap.error().code == Errc::bad_option);
+    }
+  });
+  REQUIRE_FALSE(fiber.resume());
+  CHECK(fiber.has_ended);
+  CHECK(kit.survivors() == 0);
+}
+
+TEST_CASE("Native stack: pointers on the stacks of fibers keep their objects, and the thread's",
+          "[gc][stack][fibers]") {
+  Kit kit(zealous_options());
+  const RootRegistration stack = kit.heap.scan_native_stack(__builtin_frame_address(0));
+  REQUIRE(stack);
+  constexpr int kFibers = 5;
+  constexpr int kLength = 20;
+  std::vector<std::unique_ptr<Coroutine>> fibers;
+  std::uint64_t whole = 0;
+  for (int i = 0; i < kFibers; ++i) {
+    fibers.push_back(
+        std::make_unique<Coroutine>(kit.heap, Coroutine::Scan::yes, [&](Coroutine& self) {
+          whole += list_over_switches(kit, self, kLength) == kLength ? 1 : 0;
+          whole += build_and_count(kit, 10) == 10 ? 1 : 0;
+          whole += many_at_once(kit) == 10 ? 1 : 0;
+        }));
+  }
+  Node* mine = nullptr;
+  for (int step = 0; step <= kLength; ++step) {
+    Node* node = kit.heap.allocate(kit.node);
+    node->left = mine;
+    mine = node;
+    for (auto& fiber : fibers) REQUIRE_FALSE(fiber->resume());
+  }
+  CHECK(whole == 3 * kFibers);
+  int length = 0;
+  for (Node* node = mine; node != nullptr; node = node->left.get()) {
+    CHECK(kit.lives(Kit::ref_of(node)));
+    ++length;
+  }
+  CHECK(length == kLength + 1);
+  CHECK(kit.heap.verify().ok());
+  CHECK(kit.heap.held_roots()->count(HeldRoot::Kind::range) == 1 + kFibers);
+}
+
+TEST_CASE("Native stack: what a fiber's stack held goes with the fiber", "[gc][stack][fibers]") {
+  Kit kit(exact_options());
+  auto fiber = std::make_unique<Coroutine>(kit.heap, Coroutine::Scan::yes, [&](Coroutine& self) {
+    static_cast<void>(list_over_switches(kit, self, 100));
+  });
+  for (int i = 0; i < 50; ++i) REQUIRE_FALSE(fiber->resume());
+  CHECK(kit.survivors() == 50);
+  fiber.reset();
+  CHECK(kit.survivors() == 0);
+}
+
+TEST_CASE("Native stack: a fiber that was entered unannounced aborts when it collects",
+          "[gc][stack][fibers]") {
+  CHECK_ABORTS(([&] {
+                 Kit kit(exact_options());
+                 const RootRegistration stack = kit.heap.scan_native_stack();
+                 Coroutine fiber(kit.heap, Coroutine::Scan::yes,
+                                 [&](Coroutine&) { static_cast<void>(kit.heap.collect()); });
+                 fiber.enter_unannounced();
+               }()),
+               "outside the frames that are scanned");
 }
 
 }  // namespace besom::test

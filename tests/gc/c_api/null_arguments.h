@@ -17,6 +17,7 @@ typedef struct Fixture {
   besom_handle* handle;
   besom_weak* weak;
   besom_guardian* guardian;
+  besom_fiber* fiber;
   besom_registration* registration;
   besom_tracer* tracer;          ///< In a root callback.
   const besom_mark_view* marks;  ///< In a mark hook.

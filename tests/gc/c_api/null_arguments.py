@@ -16,6 +16,7 @@ RIGHT = {
     "besom_handle*": "f->handle",
     "besom_weak*": "f->weak",
     "besom_guardian*": "f->guardian",
+    "besom_fiber*": "f->fiber",
     "besom_registration*": "f->registration",
     "besom_tracer*": "f->tracer",
     "besom_mark_view*": "f->marks",
@@ -63,7 +64,9 @@ RIGHT_BY_NAME = {
 TYPES = {("besom_weak_box_new", "type"): "f->box_type",
          ("besom_ephemeron_new", "type"): "f->ephemeron_type",
          ("besom_table_new", "table"): "f->table_type",
-         ("besom_table_new", "entries"): "f->entries_type"}
+         ("besom_table_new", "entries"): "f->entries_type",
+         # The thread itself, which runs: nothing is called.
+         ("besom_switch_to", "fiber"): "NULL"}
 
 # The pointers that besom.h says may be NULL: nothing but a crash is wrong then.
 MAY_BE_NULL = {
@@ -85,6 +88,7 @@ MAY_BE_NULL = {
     "besom_local_check": {"object"},
     "besom_local_set": {"object"},
     "besom_scan_native_stack": {"base"},
+    "besom_switch_to": {"fiber"},
     "besom_is_marked": {"object"},
     "besom_visit_pointer": {"pointer"},
     "besom_visit_interior": {"address"},

@@ -45,6 +45,7 @@ static void set_up(Fixture* f) {
   besom_handle_new(f->heap, f->ephemeron, "ephemeron");
   f->weak = besom_weak_new(f->heap, f->object, "weak");
   f->guardian = besom_guardian_new(f->heap, NULL, NULL);
+  f->fiber = besom_fiber_new(f->heap, NULL, 0);
   f->registration = besom_add_root_range(f->heap, f->slots, 4, "slots");
   besom_locals_mark(f->heap, &f->mark);
   besom_local_push(f->heap, f->object, &f->local);

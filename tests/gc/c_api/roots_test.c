@@ -1,4 +1,6 @@
-/// Handles, locals, registered roots, mark hooks.
+/// Handles, locals, fibers, registered roots, mark hooks.
+
+#include <ucontext.h>
 
 #include "tests/gc/c_api/kit.h"
 
@@ -58,6 +60,194 @@ static void restoring_allows_collections_again(void) {
   CHECK(besom_forbid_collections(kit.heap) == BESOM_OK);
   CHECK(besom_locals_restore(kit.heap, &mark) == BESOM_OK);
   CHECK(besom_collect(kit.heap) == BESOM_OK);
+  drop_kit(&kit);
+}
+
+static void only_objects_are_rooted(void) {
+  Kit kit = make_exact_kit();
+  besom_handle* handle = besom_handle_new(kit.heap, new_node(&kit), "node");
+  char* start = besom_handle_get(handle);
+  Node* dead = new_node(&kit);
+  besom_weak* weak = besom_weak_new(kit.heap, start, "weak");
+  besom_mark mark;
+  besom_local local, other;
+  void* wrong[3];
+  int i;
+  CHECK(sizeof(Node) > 16);
+  CHECK(survivors(&kit) == 1);
+  wrong[0] = start + 16;
+  wrong[1] = start + 8;
+  wrong[2] = dead;
+  CHECK(besom_locals_mark(kit.heap, &mark) == BESOM_OK);
+  CHECK(besom_local_push(kit.heap, start, &local) == BESOM_OK);
+  for (i = 0; i < 3; ++i) {
+    CHECK(besom_handle_new(kit.heap, wrong[i], "wrong") == NULL);
+    CHECK(besom_last_error(kit.heap)->code == BESOM_BAD_REF);
+    CHECK(besom_weak_new(kit.heap, wrong[i], "wrong") == NULL);
+    CHECK(besom_handle_set(handle, wrong[i]) == BESOM_BAD_REF);
+    CHECK(besom_weak_set(weak, wrong[i]) == BESOM_BAD_REF);
+    CHECK(besom_local_push(kit.heap, wrong[i], &other) == BESOM_BAD_REF);
+    CHECK(besom_local_set(&local, kit.heap, wrong[i]) == BESOM_BAD_REF);
+  }
+  CHECK(survivors(&kit) == 1);
+  besom_handle_free(handle);
+  besom_weak_free(weak);
+  drop_kit(&kit);
+}
+
+static void get_local(void* user) { besom_local_get(user); }
+
+static void plain_data_that_was_made_up_is_refused(void) {
+  static const uint64_t places[] = {0, 1, 31, 32, 2047, 2048, 2081, 99999, 1u << 30, UINT64_MAX};
+  Kit kit = make_kit();
+  besom_mark mark, forged;
+  besom_local local, wrong;
+  size_t i;
+  CHECK(besom_locals_mark(kit.heap, &mark) == BESOM_OK);
+  CHECK(besom_local_push(kit.heap, new_pair(&kit), &local) == BESOM_OK);
+  for (i = 0; i < sizeof places / sizeof *places; ++i) {
+    wrong = local;
+    wrong.place = places[i];
+    CHECK(besom_local_check(&wrong, kit.heap, NULL) == BESOM_STALE_HANDLE);
+    CHECK(besom_local_set(&wrong, kit.heap, NULL) == BESOM_STALE_HANDLE);
+    CHECK(aborts(get_local, &wrong, "stale local"));
+    forged = mark;
+    forged.position = places[i];
+    CHECK(besom_locals_restore(kit.heap, &forged) == BESOM_STALE_HANDLE);
+    forged.serial = 0;
+    CHECK(besom_locals_restore(kit.heap, &forged) == BESOM_STALE_HANDLE);
+  }
+  wrong = local;
+  wrong.serial = 0;
+  CHECK(besom_local_check(&wrong, kit.heap, NULL) == BESOM_STALE_HANDLE);
+  wrong = local;
+  wrong.table = &kit;
+  CHECK(besom_local_check(&wrong, kit.heap, NULL) == BESOM_WRONG_HEAP);
+  CHECK(besom_local_set(&wrong, kit.heap, NULL) == BESOM_WRONG_HEAP);
+  forged = mark;
+  forged.table = &kit;
+  CHECK(besom_locals_restore(kit.heap, &forged) == BESOM_WRONG_HEAP);
+  CHECK(besom_locals_restore(kit.heap, &mark) == BESOM_OK);
+  /* The stack is empty now. */
+  forged = mark;
+  forged.serial = 12345;
+  forged.position = 99999;
+  CHECK(besom_locals_restore(kit.heap, &forged) == BESOM_STALE_HANDLE);
+  drop_kit(&kit);
+}
+
+/// A generator in C: each step makes a pair and keeps it in a local, or on its stack alone.
+typedef struct Generator {
+  Kit* kit;
+  besom_fiber* fiber;
+  ucontext_t inside, outside;
+  bool is_scanned;
+  uint64_t sum;
+  bool has_ended;
+} Generator;
+static Generator* entered;
+
+static void go_in(void* user) {
+  Generator* self = user;
+  swapcontext(&self->outside, &self->inside);
+}
+static void go_out(void* user) {
+  Generator* self = user;
+  swapcontext(&self->inside, &self->outside);
+}
+
+__attribute__((noinline)) static void generate(Generator* self) {
+  Pair* volatile kept[5];
+  besom_local locals[5];
+  besom_mark mark;
+  int i;
+  if (!self->is_scanned) CHECK(besom_locals_mark(self->kit->heap, &mark) == BESOM_OK);
+  for (i = 0; i < 5; ++i) {
+    Pair* pair = new_pair(self->kit);
+    kept[i] = self->is_scanned ? pair : NULL;
+    if (!self->is_scanned) {
+      CHECK(besom_local_push(self->kit->heap, pair, &locals[i]) == BESOM_OK);
+    }
+    CHECK(besom_fiber_is_running(self->fiber));
+    CHECK(besom_switch_to(self->kit->heap, NULL, go_out, self) == BESOM_OK);
+  }
+  for (i = 0; i < 5; ++i) {
+    Pair* pair = self->is_scanned ? kept[i] : besom_local_get(&locals[i]);
+    if (besom_check(self->kit->heap, besom_ref_of(pair), self->kit->pair, NULL) == BESOM_OK) {
+      ++self->sum;
+    }
+  }
+  if (!self->is_scanned) CHECK(besom_locals_restore(self->kit->heap, &mark) == BESOM_OK);
+}
+
+static void enter_generator(void) {
+  Generator* self = entered;
+  generate(self);
+  self->has_ended = true;
+  besom_switch_to(self->kit->heap, NULL, go_out, self);
+}
+
+static void fibers_have_locals_and_stacks_of_their_own(void) {
+  static char stacks[6][64 << 10];
+  static Generator generators[6];
+  Kit kit = make_kit();
+  Kit other = make_kit();
+  besom_registration* scan = besom_scan_native_stack(kit.heap, NULL);
+  besom_fiber* foreign = besom_fiber_new(other.heap, NULL, 0);
+  int i, step;
+  CHECK(scan != NULL && foreign != NULL);
+  CHECK(besom_fiber_new(kit.heap, NULL, 100) == NULL);
+  CHECK(besom_last_error(kit.heap)->code == BESOM_BAD_OPTION);
+  CHECK(besom_switch_to(kit.heap, foreign, go_in, NULL) == BESOM_WRONG_HEAP);
+  CHECK(besom_switch_to(kit.heap, NULL, go_in, NULL) == BESOM_BAD_OPTION);
+  for (i = 0; i < 6; ++i) {
+    Generator* self = &generators[i];
+    self->kit = &kit;
+    self->is_scanned = i % 2 == 1;
+    self->fiber = self->is_scanned ? besom_fiber_new(kit.heap, stacks[i], sizeof stacks[i])
+                                   : besom_fiber_new(kit.heap, NULL, 0);
+    CHECK(self->fiber != NULL && !besom_fiber_is_running(self->fiber));
+    getcontext(&self->inside);
+    self->inside.uc_stack.ss_sp = stacks[i];
+    self->inside.uc_stack.ss_size = sizeof stacks[i];
+    makecontext(&self->inside, enter_generator, 0);
+  }
+  CHECK(besom_switch_to(kit.heap, generators[0].fiber, NULL, NULL) != BESOM_OK);
+  for (step = 0; step <= 5; ++step) {
+    for (i = 0; i < 6; ++i) {
+      if (i == 5 && step == 3) {
+        besom_fiber_free(generators[i].fiber); /* dropped half-way */
+        generators[i].fiber = NULL;
+      }
+      if (generators[i].fiber == NULL) continue;
+      entered = &generators[i];
+      CHECK(besom_switch_to(kit.heap, generators[i].fiber, go_in, &generators[i]) == BESOM_OK);
+    }
+    CHECK(besom_collect(kit.heap) == BESOM_OK);
+  }
+  for (i = 0; i < 5; ++i) {
+    CHECK(generators[i].has_ended && generators[i].sum == 5);
+    besom_fiber_free(generators[i].fiber);
+  }
+  CHECK(!generators[5].has_ended);
+  besom_fiber_free(NULL);
+  besom_fiber_free(foreign);
+  besom_registration_free(scan);
+  drop_kit(&other);
+  drop_kit(&kit);
+}
+
+static void what_is_no_memory_is_no_range(void) {
+  Kit kit = make_kit();
+  besom_ref refs[3] = {0, 0, 0};
+  CHECK(besom_add_root_range(kit.heap, NULL, 5, "null") == NULL);
+  CHECK(besom_add_root_range(kit.heap, refs, UINT64_C(1) << 62, "huge") == NULL);
+  CHECK(besom_last_error(kit.heap)->code == BESOM_BAD_OPTION);
+  CHECK(besom_add_root_range(kit.heap, (uint32_t*)(void*)((char*)refs + 2), 1, "odd") == NULL);
+  CHECK(besom_last_error(kit.heap)->code == BESOM_BAD_OPTION);
+  CHECK(besom_add_roots(kit.heap, NULL, NULL, "none") == NULL);
+  CHECK(besom_add_mark_hook(kit.heap, NULL, NULL, "none") == NULL);
+  CHECK(survivors(&kit) == 0);
   drop_kit(&kit);
 }
 
@@ -177,6 +367,10 @@ void test_roots(void) {
   handles_keep_their_objects();
   locals_last_until_the_mark_is_restored();
   restoring_allows_collections_again();
+  only_objects_are_rooted();
+  plain_data_that_was_made_up_is_refused();
+  fibers_have_locals_and_stacks_of_their_own();
+  what_is_no_memory_is_no_range();
   callbacks_and_ranges_name_roots();
   the_native_stack_is_searched();
   mark_hooks_see_what_lives();

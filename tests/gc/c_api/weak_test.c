@@ -1,5 +1,7 @@
 /// Weak handles, boxes, ephemerons, tables, guardians.
 
+#include <setjmp.h>
+
 #include "tests/gc/c_api/kit.h"
 
 static void weak_handles_forget_the_dead(void) {
@@ -263,7 +265,40 @@ static void finalizers_run_when_the_program_says(void) {
   drop_kit(&kit);
 }
 
+static jmp_buf landing;
+static void leave_finalizer(void* user, besom_heap* heap, void* agent) {
+  (void)heap;
+  (void)agent;
+  if (*(bool*)user) longjmp(landing, 1);
+}
+
+static void a_finalizer_that_is_left_counts_as_run(void) {
+  Kit kit = make_exact_kit();
+  bool jumps = true;
+  uint64_t called = 0;
+  int i;
+  besom_guardian* guardian = besom_guardian_new(kit.heap, leave_finalizer, &jumps);
+  for (i = 0; i < 3; ++i) {
+    CHECK(besom_guard(guardian, new_pair(&kit), NULL, 0) == BESOM_OK);
+  }
+  CHECK(besom_collect(kit.heap) == BESOM_OK);
+  if (setjmp(landing) == 0) {
+    besom_run_finalizers(kit.heap, 10, NULL);
+    CHECK(false);
+  }
+  CHECK(besom_recover(kit.heap) == BESOM_OK);
+  CHECK(besom_guardian_ready(guardian) == 2);
+  CHECK(survivors(&kit) == 2);
+  jumps = false;
+  CHECK(besom_run_finalizers(kit.heap, 10, &called) == BESOM_OK && called == 2);
+  CHECK(survivors(&kit) == 0);
+  CHECK(besom_reset(kit.heap) == BESOM_OK);
+  besom_guardian_free(guardian);
+  drop_kit(&kit);
+}
+
 void test_weak_things(void) {
+  a_finalizer_that_is_left_counts_as_run();
   weak_handles_forget_the_dead();
   boxes_and_ephemerons_break();
   weak_key_tables_lose_dead_keys();
