@@ -15,6 +15,9 @@ class Interp;
 /// The character of that name, or -1.
 [[nodiscard]] std::int32_t char_named(std::string_view name) noexcept;
 
+/// What some editors put before a text.
+constexpr char32_t kByteOrderMark = 0xfeff;
+
 // Unicode's simple mappings and properties, as the C library has them.
 [[nodiscard]] char32_t upcase(const Interp& in, char32_t c) noexcept;
 [[nodiscard]] char32_t downcase(const Interp& in, char32_t c) noexcept;

@@ -9,9 +9,6 @@
 namespace scheme {
 namespace {
 
-/// What some editors put before a text.
-constexpr char32_t kByteOrderMark = 0xfeff;
-
 bool is_delimiter(char32_t c) {
   return c == kNoChar || is_whitespace(c) || c == U'(' || c == U')' || c == U'"' || c == U';' ||
          c == U'\'' || c == U'`' || c == U',' || c == U'[' || c == U']';
@@ -169,8 +166,7 @@ Token Lexer::hash_token() {
       return Token::datum;
     case U'&':
       next();
-      datum_ = in_.symbol("box");
-      return Token::prefix;
+      return Token::box;
     default:
       break;
   }

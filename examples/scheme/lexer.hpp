@@ -19,6 +19,7 @@ enum class Token {
   open_bytes,
   close,
   prefix,  ///< ' and its like.
+  box,     ///< #& before a datum.
   dot,
   label,      ///< #n=
   reference,  ///< #n#

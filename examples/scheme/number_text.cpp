@@ -1,5 +1,7 @@
 /// Numbers as text.
 
+#include <algorithm>
+#include <bit>
 #include <charconv>
 #include <cmath>
 #include <cstdlib>
@@ -64,6 +66,32 @@ std::optional<double> parse_decimal(std::string text) {
   return is_negative ? -value : value;
 }
 
+/// `12.5` in another radix.
+std::optional<double> parse_positional(std::string_view text, unsigned radix) {
+  const bool is_negative = !text.empty() && text[0] == '-';
+  if (!text.empty() && (text[0] == '-' || text[0] == '+')) text.remove_prefix(1);
+  if (text.size() < 2 || text.find('.') == text.npos) return {};
+  // Digits that say nothing could make the largest numbers infinite.
+  text.remove_suffix(text.size() - 1 - text.find_last_not_of('0'));
+  double value = 0;
+  int places = -1;
+  for (const char c : text) {
+    if (c == '.' && places < 0) {
+      places = 0;
+      continue;
+    }
+    const unsigned digit = digit_of(c);
+    if (digit >= radix) return {};
+    value = value * radix + digit;
+    if (places >= 0) ++places;
+  }
+  // Exact where the radix is a power of two.
+  value = std::has_single_bit(radix)
+              ? std::ldexp(value, -places * (static_cast<int>(std::bit_width(radix)) - 1))
+              : value / std::pow(radix, places);
+  return is_negative ? -value : value;
+}
+
 ParsedNumber as_exact(double value) {
   if (std::floor(value) != value || std::fabs(value) >= 9223372036854775808.0) {
     return {{}, std::isfinite(value) ? ParsedNumber::kTooLarge : ParsedNumber::kNoNumber};
@@ -99,6 +127,8 @@ ParsedNumber parse_real(const std::string& text, unsigned radix, char exactness)
     if (exactness == 0 && over.fit && under.fit && over.value % under.value == 0) exactness = 'e';
   } else if (!value && radix == 10) {
     value = parse_decimal(text);
+  } else if (!value) {
+    value = parse_positional(text, radix);
   }
   if (!value) return {};
   return exactness == 'e' ? as_exact(*value) : inexact(*value);
@@ -132,6 +162,27 @@ ParsedNumber parse_complex(const std::string& text, unsigned radix, char exactne
   return {};
 }
 
+/// Precondition: finite, and the radix a power of two, so that all steps are exact.
+std::string positional_text(double value, unsigned radix) {
+  constexpr char kDigits[] = "0123456789abcdefghijklmnopqrstuvwxyz";
+  double whole = 0;
+  double fraction = std::modf(std::fabs(value), &whole);
+  std::string text;
+  for (; whole >= 1; whole = std::floor(whole / radix)) {
+    text += kDigits[static_cast<unsigned>(std::fmod(whole, radix))];
+  }
+  if (text.empty()) text = "0";
+  if (std::signbit(value)) text += '-';
+  std::reverse(text.begin(), text.end());
+  text += fraction == 0 ? ".0" : ".";
+  while (fraction > 0) {
+    const double digit = std::floor(fraction *= radix);
+    text += kDigits[static_cast<unsigned>(digit)];
+    fraction -= digit;
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string number_text(std::int64_t value, unsigned radix) {
@@ -143,6 +194,7 @@ std::string number_text(std::int64_t value, unsigned radix) {
 std::string number_text(double value, unsigned radix) {
   if (std::isnan(value)) return "+nan.0";
   if (std::isinf(value)) return value > 0 ? "+inf.0" : "-inf.0";
+  if (std::has_single_bit(radix)) return positional_text(value, radix);
   if (radix != 10 && std::floor(value) == value && std::fabs(value) < 9e18) {
     return number_text(static_cast<std::int64_t>(value), radix) + ".0";
   }

@@ -315,7 +315,7 @@ class Printer {
         if (c == quote) {
           text_ += '\\';
           append_utf8(text_, c);
-        } else if (c < 32 || c == 127) {
+        } else if (c < 32 || c == 127 || (quote == U'|' && !is_printable(in_, c))) {
           append_hex("\\x", c, ";");
         } else {
           append_utf8(text_, c);
@@ -339,16 +339,18 @@ class Printer {
     text_ += '|';
   }
 
-  static bool needs_bars(std::u32string_view name) {
+  /// Whether the reader would take the bare name for something else, or for more than one datum.
+  bool needs_bars(std::u32string_view name) const {
     if (name.empty() || name == U".") return true;
+    // What the reader, this one or another, sets aside for other syntax.
+    if (name[0] == U'#' || name[0] == kByteOrderMark) return true;
     for (const char32_t c : name) {
-      if (c < 32 || c == 127 || is_whitespace(c) ||
-          (c < 127 &&
-           std::string_view("()[]\"';`,|").find(static_cast<char>(c)) != std::string_view::npos)) {
+      if (!is_printable(in_, c) || is_whitespace(c) ||
+          (c < 128 && std::string_view("()[]{}\"';`,|\\").find(static_cast<char>(c)) !=
+                          std::string_view::npos)) {
         return true;
       }
     }
-    if (name[0] == U'#') return name.size() == 1 || (name[1] != U'!' && name[1] != U'%');
     const std::string text = to_utf8(name);
     if (parse_number(text).is_numeric()) return true;
     // What begins as an infinity or a NaN does is a number to some readers.

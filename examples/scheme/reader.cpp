@@ -61,6 +61,13 @@ bool Reader::deliver(Value& value) {
         lexer_.set_place(line, column);
         break;
       }
+      case Token::box: {
+        auto* object = in_.make<Box>(kBox);
+        object->value.init(value);
+        value = in_.ref(object);
+        open_.pop_back();
+        break;
+      }
       case Token::label:
         if (value == labels_[top.label]) lexer_.fail("datum label refers to itself");
         placeholders_[labels_[top.label].bits()] = value;
@@ -101,6 +108,7 @@ Value Reader::read() {
         open_.push_back(
             {token, lexer_.datum(), kNil, lexer_.line(), lexer_.column(), Open::items, 0});
         continue;
+      case Token::box:
       case Token::comment:
         open_.push_back({token, kNil, kNil, lexer_.line(), lexer_.column(), Open::items, 0});
         continue;
@@ -130,7 +138,7 @@ Value Reader::read() {
       case Token::close: {
         if (open_.empty()) lexer_.fail("unexpected closing parenthesis");
         const Open done = open_.back();
-        if (done.kind == Token::prefix || done.kind == Token::comment ||
+        if (done.kind == Token::prefix || done.kind == Token::box || done.kind == Token::comment ||
             done.kind == Token::label) {
           lexer_.fail("unexpected closing parenthesis");
         }
@@ -174,6 +182,8 @@ Value Reader::resolve_labels(Value root) {
     } else if (in_.is(value, kVector)) {
       auto* vector = in_.at<Vector>(value);
       for (std::uint32_t i = 0; i < vector->size(); ++i) visit(vector->slots()[i]);
+    } else if (in_.is(value, kBox)) {
+      visit(in_.at<Box>(value)->value);
     }
   }
   return root;
