@@ -37,4 +37,14 @@ struct Span {
 [[nodiscard]] Span span_of(Interp& in, const Value* args, std::uint32_t count, std::uint32_t first,
                            std::uint32_t size, const char* who);
 
+/// For `(%vectors->lists vectors)` and the like: a list of what `convert` makes of each.
+[[nodiscard]] inline Value convert_each(Interp& in, Value list, BuiltinFunction convert) {
+  ListBuilder result(in);
+  for (; in.is_pair(list); list = in.cdr(list)) {
+    Value item = in.car(list);
+    result.add(convert(in, &item, 1));
+  }
+  return result.finish();
+}
+
 }  // namespace scheme

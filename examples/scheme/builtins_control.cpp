@@ -170,7 +170,8 @@ template <bool syntax_alone>
 BUILTIN(report_environment) {
   constexpr const char* kWho = syntax_alone ? "null-environment" : "scheme-report-environment";
   if (count == 1 && args[0] != fixnum(5)) in.wrong_type(kWho, "5", args[0]);
-  const Rooted name(in, in.list({in.symbol("scheme"), in.symbol("r5rs")}));
+  const Rooted scheme(in, in.symbol("scheme")), r5rs(in, in.symbol("r5rs"));
+  const Rooted name(in, in.list({scheme.get(), r5rs.get()}));
   const Rooted library(in, find_library(in, name.get()));
   if (!syntax_alone) return library.get();
   const Rooted env(in, make_environment(in, kFalse, kFixedNames));

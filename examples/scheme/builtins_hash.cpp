@@ -56,6 +56,7 @@ BUILTIN(make_weak_table) {
   return make_hash_table(in, kind, 0, true);
 }
 BUILTIN(procedures_of) { return table_of(in, args[0], "hash table")->procedures.get(); }
+BUILTIN(no_such_key) { in.fail(in.public_name("hash-table-ref") + ": no such key:", {args[0]}); }
 BUILTIN(is_table) { return boolean(in.is(args[0], kHashTable)); }
 // What a table does whose procedures are built in, or whose lists of entries are meant.
 Value ref_in(Interp& in, Value* args, const HashTable* table, const char* who) {
@@ -132,7 +133,8 @@ BUILTIN(to_alist) {
 }
 BUILTIN(copy) {
   const auto* table = table_of(in, args[0], "hash-table-copy");
-  const Rooted result(in, make_hash_table(in, kind_of(table), table->count));
+  const bool has_weak_keys = (table->header.length & kWeakKeys) != 0;
+  const Rooted result(in, make_hash_table(in, kind_of(table), table->count, has_weak_keys));
   const bool has_lists = is_true(table->procedures.get());
   in.at<HashTable>(result.get())->procedures.set(table->procedures.get());
   hash_each(in.at<Vector>(table->entries.get()), [&](Value key, Value value) {
@@ -174,6 +176,7 @@ constexpr Builtin kBuiltins[] = {
     {"make-equal-hashtable", make_table, 0, 1},
     {"make-weak-key-hash-table", make_weak_table, 0, 1},
     {"hash-table?", is_table, 1, 1},
+    {"%no-such-key", no_such_key, 1, 1},
     {"%table-procedures", procedures_of, 1, 1},
     {"hash-table-ref/default", in_table<ref_in, kRef, false>, 3, 3, Control::prelude_if_unbound},
     {"hash-table-set!", in_table<set_in, kSet, false>, 3, 3, Control::prelude_if_unbound},

@@ -93,16 +93,22 @@ BUILTIN(length) {
   if (length < 0) in.wrong_type("length", "list", args[0]);
   return in.integer(length);
 }
+void add_copy(Interp& in, ListBuilder& copy, Value list) {
+  if (list_length(in, list) < 0) in.wrong_type("append", "list", list);
+  for (; list != kNil; list = in.cdr(list)) copy.add(in.car(list));
+}
 BUILTIN(append) {
   if (count == 0) return kNil;
-  Rooted result(in, args[count - 1]);
-  for (std::uint32_t i = count - 1; i > 0; --i) {
-    if (list_length(in, args[i - 1]) < 0) in.wrong_type("append", "list", args[i - 1]);
-    ListBuilder copy(in);
-    for (Value rest = args[i - 1]; rest != kNil; rest = in.cdr(rest)) copy.add(in.car(rest));
-    result.set(copy.finish(result.get()));
-  }
-  return result.get();
+  ListBuilder copy(in);
+  for (std::uint32_t i = 0; i + 1 < count; ++i) add_copy(in, copy, args[i]);
+  return copy.finish(args[count - 1]);
+}
+BUILTIN(append_all) {
+  if (args[0] == kNil) return kNil;
+  ListBuilder copy(in);
+  Value rest = args[0];
+  for (; in.cdr(rest) != kNil; rest = in.cdr(rest)) add_copy(in, copy, in.car(rest));
+  return copy.finish(in.car(rest));
 }
 Value reverse_onto(Interp& in, Value list, Value tail, const char* who) {
   Rooted result(in, tail);
@@ -117,7 +123,7 @@ Value tail_of(Interp& in, Value list, Value number, const char* who) {
   const std::uint32_t k = index_of(in, number, who, 0xffffffff);
   Value rest = list;
   for (std::uint32_t i = 0; i < k; ++i) {
-    if (!in.is_pair(rest)) in.fail(std::string(who) + ": list is too short:", {list, number});
+    if (!in.is_pair(rest)) in.fail(in.public_name(who) + ": list is too short:", {list, number});
     rest = in.cdr(rest);
   }
   return rest;
@@ -206,15 +212,24 @@ BUILTIN(all_pairs) {
   }
   return boolean(args[0] != kNil);
 }
-// `(%check-ends WHO LIST...)`: WHO has gone through lists until what is left of one was no pair. An
-// end of a list must be among what is left.
+// What goes through lists until what is left of one was no pair: an end of a list must be among
+// what is left.
 BUILTIN(check_ends) {
   Value other = kNil;
-  for (std::uint32_t i = 1; i < count; ++i) {
+  for (std::uint32_t i = 0; i < count; ++i) {
     if (args[i] == kNil) return kUnspecified;
     if (other == kNil && !in.is_pair(args[i])) other = args[i];
   }
-  in.wrong_type(in.utf8(args[0]), "list", other);
+  in.wrong_type("map", "list", other);
+}
+BUILTIN(check_lists) {
+  for (Value rest = args[0]; in.is_pair(rest); rest = in.cdr(rest)) {
+    if (in.car(rest) == kNil) return kUnspecified;
+  }
+  for (Value rest = args[0]; in.is_pair(rest); rest = in.cdr(rest)) {
+    if (!in.is_pair(in.car(rest))) in.wrong_type("map", "list", in.car(rest));
+  }
+  return kUnspecified;
 }
 template <bool first>
 BUILTIN(parts) {
@@ -345,7 +360,9 @@ constexpr Builtin kBuiltins[] = {
     {"assv", assv, 2, 2},
     {"%assoc", assoc, 2, 2},
     {"%all-pairs?", all_pairs, 1, 1},
-    {"%check-ends", check_ends, 2, -1},
+    {"%check-ends", check_ends, 1, 2},
+    {"%check-lists", check_lists, 1, 1},
+    {"%append-all", append_all, 1, 1},
     {"%cars", parts<true>, 1, 1},
     {"%cdrs", parts<false>, 1, 1},
     {"%common-tail", common_tail, 2, 2},

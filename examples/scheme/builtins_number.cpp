@@ -140,7 +140,7 @@ BUILTIN(common) {
   }
   if (!is_exact) return in.flonum(static_cast<double>(result));
   if (result > static_cast<std::uint64_t>(INT64_MAX)) {
-    in.fail(std::string(who) + ": integer overflow, the result needs more than 64 bits");
+    in.fail(in.public_name(who) + ": integer overflow, the result needs more than 64 bits");
   }
   return in.integer(static_cast<std::int64_t>(result));
 }
@@ -159,10 +159,10 @@ BUILTIN(to_exact) {
   const Number number = number_of(in, args[0], "exact");
   if (number.is_exact) return args[0];
   if (std::floor(number.real) != number.real || std::isinf(number.real)) {
-    in.fail("exact: there is no exact number for", {args[0]});
+    in.fail(in.public_name("exact") + ": there is no exact number for", {args[0]});
   }
   if (std::fabs(number.real) >= 9223372036854775808.0) {
-    in.fail("exact: integer overflow, the result needs more than 64 bits");
+    in.fail(in.public_name("exact") + ": integer overflow, the result needs more than 64 bits");
   }
   return in.integer(static_cast<std::int64_t>(number.real));
 }
@@ -239,7 +239,7 @@ BUILTIN(square) { return num_mul(in, args[0], args[0]); }
 unsigned radix_of(Interp& in, const Value* args, std::uint32_t count, const char* who) {
   if (count < 2) return 10;
   const std::uint32_t radix = index_of(in, args[1], who, 36);
-  if (radix < 2) in.fail(std::string(who) + ": no radix:", {args[1]});
+  if (radix < 2) in.fail(in.public_name(who) + ": no radix:", {args[1]});
   return radix;
 }
 BUILTIN(number_to_string) {

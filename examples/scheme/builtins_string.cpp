@@ -100,6 +100,7 @@ BUILTIN(string_to_list) {
   }
   return result.get();
 }
+BUILTIN(strings_to_lists) { return convert_each(in, args[0], string_to_list); }
 BUILTIN(list_to_string) {
   std::u32string text;
   Value rest = args[0];
@@ -175,6 +176,7 @@ constexpr Builtin kBuiltins[] = {
     {"string-copy!", string_copy_into, 3, 5},
     {"string-fill!", string_fill, 2, 4},
     {"string->list", string_to_list, 1, 3},
+    {"%strings->lists", strings_to_lists, 1, 1},
     {"list->string", list_to_string, 1, 1},
     {"string->vector", string_to_vector, 1, 3},
     {"vector->string", vector_to_string, 1, 3},

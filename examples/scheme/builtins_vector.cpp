@@ -63,6 +63,7 @@ BUILTIN(vector_to_list) {
   }
   return result.get();
 }
+BUILTIN(vectors_to_lists) { return convert_each(in, args[0], vector_to_list); }
 BUILTIN(list_to_vector) {
   const std::int64_t length = list_length(in, args[0]);
   if (length < 0) in.wrong_type("list->vector", "list", args[0]);
@@ -187,6 +188,7 @@ constexpr Builtin kBuiltins[] = {
     {"vector-ref", vector_ref, 2, 2},
     {"vector-set!", vector_set, 3, 3},
     {"vector->list", vector_to_list, 1, 3},
+    {"%vectors->lists", vectors_to_lists, 1, 1},
     {"list->vector", list_to_vector, 1, 1},
     {"vector-fill!", vector_fill, 2, 4},
     {"vector-copy", vector_copy, 1, 3},

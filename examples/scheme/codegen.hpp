@@ -100,6 +100,7 @@ class Generator {
   Interp& in_;
   Value file_;
   bool is_internal_;
+  Value internal_name_ = kFalse;  ///< What all procedures of one text of the prelude are called.
   Function* function_ = nullptr;
   std::uint32_t position_ = 0;
   std::unordered_map<const Node*, Label> loop_labels_;  ///< By lambda.

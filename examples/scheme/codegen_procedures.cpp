@@ -203,7 +203,7 @@ Value Generator::compile_lambda(Node* lambda, Function& function) {
   std::memcpy(in_.at<Bytevector>(live)->bytes(), live_bits.data(), live_bits.size() * 4);
   auto* code = in_.make<Code>(kCode, function.code.size() * sizeof(Insn));
   code->constants.init(constants);
-  code->name.init(lambda->value);
+  code->name.init(is_internal_ ? internal_name_ : lambda->value);
   code->file.init(file_);
   code->positions.init(positions);
   code->live.init(live);
@@ -217,6 +217,7 @@ Value Generator::compile_lambda(Node* lambda, Function& function) {
 Value Generator::closure(Node* lambda) {
   Function function;
   function_ = &function;
+  internal_name_ = lambda->value;
   const Value code = compile_lambda(lambda, function);
   auto* object = in_.make<Closure>(kClosure, 0);
   object->code.init(code);

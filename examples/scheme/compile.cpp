@@ -35,7 +35,11 @@ Value compile_internal(Interp& in, std::string_view name, std::string_view text)
   const Value form = Reader(in, port).read();
   Expander expander(in, in.registers.core, nullptr, kFalse);
   Node* program = expander.expand_program(form, {});
-  program->a->value = in.symbol(name);
+  // Helpers that stand for a procedure have its name.
+  constexpr std::string_view kOwn = "%own-";
+  program->a->value = in.symbol(name.starts_with(kOwn)  ? name.substr(kOwn.size())
+                                : name.starts_with("%") ? name.substr(1)
+                                                        : name);
   // The program evaluates a lambda expression: its body is what is wanted.
   return generate(in, program->a, kFalse, true);
 }

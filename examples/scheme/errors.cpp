@@ -53,13 +53,13 @@ void Interp::fail(std::string_view message, std::initializer_list<Value> irritan
 
 void Interp::wrong_type(std::string_view who, std::string_view what, Value got) {
   const Rooted rooted(*this, got);
-  std::string message(who);
+  std::string message = public_name(who);
   message.append(": expected ").append(what).append(", got");
   fail(message, {got});
 }
 
 void Interp::out_of_range(std::string_view who, Value index, std::uint64_t size) {
-  fail(std::string(who) + ": index " + describe(index) + " is not below " + std::to_string(size));
+  fail(public_name(who) + ": index " + describe(index) + " is not below " + std::to_string(size));
 }
 
 void Interp::exhausted() {
@@ -88,7 +88,10 @@ void Interp::wrong_record(Value type, std::uint32_t field, Value got) {
   wrong_type("field " + utf8(name), "record " + utf8(record->name.get()), got);
 }
 
-void Interp::not_a_procedure(Value value) { wrong_type("call", "procedure", value); }
+void Interp::not_a_procedure(Value value) {
+  const Rooted rooted(*this, value);
+  fail("call: expected procedure, got", {value});
+}
 
 std::uint32_t Interp::frame_slots(const Value* fp) const noexcept {
   const Value procedure = fp[-1];
@@ -139,6 +142,9 @@ class Frames {
     return {code->file.get(), position >> 10, position & 1023};
   }
 
+  /// The instruction that called, or that failed.
+  [[nodiscard]] Insn insn() const { return pc_[-1]; }
+
  private:
   void leave_rest() {
     rest_end_ = rest_fp_ - 2;
@@ -167,6 +173,43 @@ class Frames {
   Value rest_;  ///< A Continuation, and what of it is still to be returned to.
   std::uint32_t rest_end_, rest_fp_, rest_pc_;
 };
+
+/// What the program called: C++ code may have several names, and procedures of the prelude call
+/// others.
+std::string Interp::public_name(std::string_view who) const {
+  std::string name(who);
+  if (!running_ || pc_ == nullptr) return name;
+  Frames frames(*this);
+  const Insn insn = frames.insn();
+  const bool is_by_name = Op{insn.op} == Op::call_global;
+  Value called = kFalse;
+  if (Op{insn.op} == Op::call_builtin) {
+    name = builtins_[insn.c()].name;
+  } else if (is_by_name || Op{insn.op} == Op::call) {
+    called = fp_[insn.a + 1];
+    if (is(called, kPrimitive)) name = builtins_[at<Header>(called)->length].name;
+    // A procedure that was handed to the prelude is the program's.
+    if (!is_by_name || at<Cell>(Value::from_bits(insn.imm))->value.get() != called) return name;
+  }
+  const Code* code = frames.code();
+  if (code == nullptr || code->is_internal == 0)
+    return name.starts_with("%") ? std::string(who) : name;
+  // From a procedure of the prelude to the one of the prelude that called it by its name.
+  while (frames.next()) {
+    const Code* caller = frames.code();
+    if (caller == nullptr || caller->is_internal == 0) break;
+    if (caller->name.get() != code->name.get()) {
+      if (Op{frames.insn().op} != Op::call_global) break;
+      const Value procedure = at<Cell>(Value::from_bits(frames.insn().imm))->value.get();
+      if (!is(procedure, kClosure) ||
+          at<Code>(at<Closure>(procedure)->code.get())->name.get() != code->name.get()) {
+        break;
+      }
+    }
+    code = caller;
+  }
+  return utf8(code->name.get());
+}
 
 /// In the library's own procedures, and in code without a file, the place is that of their caller.
 Place Interp::place() const {

@@ -249,7 +249,11 @@ Value Interp::make_bytevector(std::uint64_t size) {
 }
 
 Value Interp::symbol(std::string_view utf8) { return intern(from_utf8(utf8)); }
-Value Interp::intern(std::u32string_view name) { return symbols_.intern(*this, name); }
+Value Interp::intern(std::u32string_view name) {
+  const Value symbol = symbols_.intern(*this, name);
+  if (pin_depth_ != 0) pins_.push_back(symbol);
+  return symbol;
+}
 
 Value Interp::values(std::span<const Value> items) {
   if (items.size() == 1) return items[0];

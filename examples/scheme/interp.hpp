@@ -134,7 +134,8 @@ class Interp {
   }
   [[nodiscard]] std::string utf8(Value string_or_symbol) const;
 
-  // Errors. `who` is the procedure's name; all of these throw Raised.
+  // Errors. `who` is the name of the C++ code, told as the procedure that the program called; all
+  // of these throw Raised.
   [[noreturn]] void fail(std::string_view message, std::initializer_list<Value> irritants = {},
                          ConditionKind kind = kErrorCondition);
   [[noreturn]] void fail_at(const Place& place, std::string_view message,
@@ -142,6 +143,7 @@ class Interp {
   /// "who: expected WHAT, got VALUE".
   [[noreturn]] void wrong_type(std::string_view who, std::string_view what, Value got);
   [[noreturn]] void out_of_range(std::string_view who, Value index, std::uint64_t size);
+  [[nodiscard]] std::string public_name(std::string_view who) const;
   [[noreturn]] void exhausted();
   [[nodiscard]] Value condition(ConditionKind kind, std::string_view message, Value irritants,
                                 const Place& place);
@@ -335,8 +337,9 @@ class Rooted {
   std::size_t index_;
 };
 
-/// While it lasts, everything that make_ functions allocate stays. For code that builds a lot of
-/// small objects and keeps refs in C++ variables: reader, expander, compiler.
+/// While it lasts, everything that make_ functions allocate stays, and each symbol that is named.
+/// For code that builds a lot of small objects and keeps refs in C++ variables: reader, expander,
+/// compiler.
 class Pins {
  public:
   explicit Pins(Interp& in) : in_(in), count_(in.pins_.size()) { ++in.pin_depth_; }

@@ -9,10 +9,10 @@ namespace scheme {
 namespace {
 
 [[noreturn]] void overflow(Interp& in, const char* who) {
-  in.fail(std::string(who) + ": integer overflow, the result needs more than 64 bits");
+  in.fail(in.public_name(who) + ": integer overflow, the result needs more than 64 bits");
 }
 [[noreturn]] void division_by_zero(Interp& in, const char* who) {
-  in.fail(std::string(who) + ": division by zero");
+  in.fail(in.public_name(who) + ": division by zero");
 }
 
 bool is_flonum(const Interp& in, Value value) { return in.is(value, kFlonum); }

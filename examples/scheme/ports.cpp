@@ -173,7 +173,7 @@ Port* port_of(Interp& in, Value value, std::uint32_t flags, const char* who) {
     in.wrong_type(who, what, value);
   }
   if ((flags & kOpenPort) != 0 && (port->flags & kOpenPort) == 0) {
-    in.fail(std::string(who) + ": port is closed", {value});
+    in.fail(in.public_name(who) + ": port is closed", {value});
   }
   return port;
 }

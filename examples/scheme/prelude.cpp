@@ -58,8 +58,7 @@ constexpr Entry kPrelude[] = {
                                                (lambda () (raise-continuable condition))))))))))))
               (lambda () (let ((v (thunk))) (lambda () v)))))))))"},
     // Winders: (before after . handlers), innermost first. Both procedures run with the handlers
-    // that
-    // were in force around them.
+    // that were in force around them.
     {"dynamic-wind", R"((lambda (before thunk after)
        (before)
        (%set-winders! (cons (cons before (cons after (%handlers))) (%winders)))
@@ -127,69 +126,73 @@ constexpr Entry kPrelude[] = {
         (let map1 ((list list))
           (if (pair? list)
               (let ((v (f (car list)))) (cons v (map1 (cdr list))))
-              (if (null? list) '() (%check-ends "map" list)))))
+              (if (null? list) '() (%check-ends list)))))
        ((f a b)
         (let map2 ((a a) (b b))
           (if (and (pair? a) (pair? b))
               (let ((v (f (car a) (car b)))) (cons v (map2 (cdr a) (cdr b))))
-              (begin (%check-ends "map" a b) '()))))
-       ((f . lists)
-        (let mapn ((lists lists))
-          (if (%all-pairs? lists)
-              (let ((v (apply f (%cars lists)))) (cons v (mapn (%cdrs lists))))
-              (begin (apply %check-ends "map" lists) '()))))))"},
+              (begin (%check-ends a b) '()))))
+       ((f . lists) (let ((v (%map-lists f lists))) v))))"},
+    {"%map-lists", R"((lambda (f lists)
+       (let mapn ((lists lists))
+         (if (%all-pairs? lists)
+             (let ((v (apply f (%cars lists)))) (cons v (mapn (%cdrs lists))))
+             (begin (%check-lists lists) '())))))"},
     {"for-each", R"((case-lambda
        ((f list)
         (let loop ((list list))
           (if (pair? list)
               (begin (f (car list)) (loop (cdr list)))
-              (if (not (null? list)) (%check-ends "for-each" list)))))
+              (if (not (null? list)) (%check-ends list)))))
        ((f a b)
         (let loop ((a a) (b b))
           (if (and (pair? a) (pair? b))
               (begin (f (car a) (car b)) (loop (cdr a) (cdr b)))
-              (%check-ends "for-each" a b))))
-       ((f . lists)
-        (let loop ((lists lists))
-          (if (%all-pairs? lists)
-              (begin (apply f (%cars lists)) (loop (%cdrs lists)))
-              (apply %check-ends "for-each" lists))))))"},
-    {"append-map", R"((lambda (f . lists) (apply append (apply map f lists))))"},
+              (%check-ends a b))))
+       ((f . lists) (let ((v (%for-each-lists f lists))) v))))"},
+    {"%for-each-lists", R"((lambda (f lists)
+       (let loop ((lists lists))
+         (if (%all-pairs? lists)
+             (begin (apply f (%cars lists)) (loop (%cdrs lists)))
+             (%check-lists lists)))))"},
+    {"append-map", R"((case-lambda
+       ((f list) (%append-all (map f list)))
+       ((f . lists) (%append-all (%map-lists f lists)))))"},
     {"member", R"((case-lambda
        ((x list) (%member x list))
        ((x list same?)
         (let loop ((list list))
-          (cond ((not (pair? list)) (%check-ends "member" list) #f)
+          (cond ((not (pair? list)) (%check-ends list) #f)
                 ((same? x (car list)) list)
                 (else (loop (cdr list))))))))"},
     {"assoc", R"((case-lambda
        ((x list) (%assoc x list))
        ((x list same?)
         (let loop ((list list))
-          (cond ((not (pair? list)) (%check-ends "assoc" list) #f)
+          (cond ((not (pair? list)) (%check-ends list) #f)
                 ((same? x (caar list)) (car list))
                 (else (loop (cdr list))))))))"},
     {"filter", R"((lambda (keep? list)
        (let loop ((list list) (kept '()))
          (if (pair? list)
              (loop (cdr list) (if (keep? (car list)) (cons (car list) kept) kept))
-             (begin (%check-ends "filter" list) (reverse kept))))))"},
+             (begin (%check-ends list) (reverse kept))))))"},
     {"fold", R"((case-lambda
        ((f init list)
         (let loop ((list list) (acc init))
           (if (pair? list)
               (loop (cdr list) (f (car list) acc))
-              (begin (%check-ends "fold" list) acc))))
+              (begin (%check-ends list) acc))))
        ((f init a b)
         (let loop ((a a) (b b) (acc init))
           (if (and (pair? a) (pair? b))
               (loop (cdr a) (cdr b) (f (car a) (car b) acc))
-              (begin (%check-ends "fold" a b) acc))))))"},
+              (begin (%check-ends a b) acc))))))"},
     {"fold-left", R"((lambda (f init list)
        (let loop ((list list) (acc init))
          (if (pair? list)
              (loop (cdr list) (f acc (car list)))
-             (begin (%check-ends "fold-left" list) acc)))))"},
+             (begin (%check-ends list) acc)))))"},
     {"fold-right", R"((lambda (f init list)
        (let loop ((list (reverse list)) (acc init))
          (if (pair? list) (loop (cdr list) (f (car list) acc)) acc))))"},
@@ -199,18 +202,19 @@ constexpr Entry kPrelude[] = {
            (let loop ((list (cdr list)) (acc (car list)))
              (if (pair? list)
                  (loop (cdr list) (f (car list) acc))
-                 (begin (%check-ends "reduce" list) acc))))))"},
-    {"delete", R"((lambda (x list) (filter (lambda (y) (not (equal? x y))) list)))"},
+                 (begin (%check-ends list) acc))))))"},
+    {"delete", R"((lambda (x list)
+       (let ((v (filter (lambda (y) (not (equal? x y))) list))) v)))"},
     {"any", R"((lambda (f list)
        (let loop ((list list))
          (if (pair? list)
              (or (f (car list)) (loop (cdr list)))
-             (begin (%check-ends "any" list) #f)))))"},
+             (begin (%check-ends list) #f)))))"},
     {"every", R"((lambda (f list)
        (let loop ((list list) (last #t))
          (if (pair? list)
              (let ((v (f (car list)))) (and v (loop (cdr list) v)))
-             (begin (%check-ends "every" list) last)))))"},
+             (begin (%check-ends list) last)))))"},
     {"sort", R"((lambda (items less?)
        (define (merge a b)
          (let loop ((a a) (b b) (merged '()))
@@ -226,7 +230,7 @@ constexpr Entry kPrelude[] = {
        (cond ((null? items) '())
              ((vector? items) (list->vector (sort (vector->list items) less?)))
              (else (sort-first items (length items))))))"},
-    {"list-sort", R"((lambda (less? items) (sort items less?)))"},
+    {"list-sort", R"((lambda (less? items) (let ((v (sort items less?))) v)))"},
     // Vectors and strings.
     {"vector-map", R"((case-lambda
        ((f vector)
@@ -234,23 +238,24 @@ constexpr Entry kPrelude[] = {
           (if (< i 0)
               (list->vector values)
               (loop (- i 1) (cons (f (vector-ref vector i)) values)))))
-       ((f . vectors) (list->vector (apply map f (map vector->list vectors))))))"},
+       ((f . vectors) (list->vector (%map-lists f (%vectors->lists vectors))))))"},
     {"vector-for-each", R"((case-lambda
        ((f vector)
         (let ((n (vector-length vector)))
           (let loop ((i 0))
             (if (< i n)
                 (begin (f (vector-ref vector i)) (loop (+ i 1)))))))
-       ((f . vectors) (apply for-each f (map vector->list vectors)))))"},
-    {"string-map", R"((lambda (f . strings)
-       (list->string (apply map f (map string->list strings)))))"},
+       ((f . vectors) (let ((v (%for-each-lists f (%vectors->lists vectors)))) v))))"},
+    {"string-map", R"((case-lambda
+       ((f string) (list->string (map f (string->list string))))
+       ((f . strings) (list->string (%map-lists f (%strings->lists strings))))))"},
     {"string-for-each", R"((case-lambda
        ((f string)
         (let ((n (string-length string)))
           (let loop ((i 0))
             (if (< i n)
                 (begin (f (string-ref string i)) (loop (+ i 1)))))))
-       ((f . strings) (apply for-each f (map string->list strings)))))"},
+       ((f . strings) (let ((v (%for-each-lists f (%strings->lists strings)))) v))))"},
     {"string-count", R"((lambda (string good?)
        (let loop ((list (string->list string)) (n 0))
          (if (pair? list) (loop (cdr list) (if (good? (car list)) (+ n 1) n)) n))))"},
@@ -316,15 +321,17 @@ constexpr Entry kPrelude[] = {
                ((null? (cdr entries)) (%table-delete! table hash))
                (else (%table-set! table hash
                                   (filter (lambda (other) (not (eq? other entry))) entries)))))))"},
-    {"hash-table-contains?", R"((lambda (table key) (hash-table-exists? table key)))"},
+    {"hash-table-contains?", R"((lambda (table key)
+       (let ((v (hash-table-exists? table key))) v)))"},
     {"hash-table-ref", R"((lambda (table key . options)
        (let ((v (hash-table-ref/default table key %nothing)))
          (cond ((not (eq? v %nothing))
                 (if (and (pair? options) (pair? (cdr options))) ((cadr options) v) v))
                ((and (pair? options) (car options)) ((car options)))
-               (else (error "hash-table-ref: no such key:" key))))))"},
+               (else (%no-such-key key))))))"},
     {"hash-table-update!", R"((lambda (table key f . options)
-       (hash-table-set! table key (f (apply hash-table-ref table key options)))))"},
+       (let ((old (hash-table-ref table key (if (pair? options) (car options) #f))))
+         (hash-table-set! table key (f old)))))"},
     {"hash-table-update!/default", R"((lambda (table key f default)
        (hash-table-set! table key (f (hash-table-ref/default table key default)))))"},
     {"hash-table-walk", R"((lambda (table f)
@@ -335,7 +342,7 @@ constexpr Entry kPrelude[] = {
              (loop (cdr entries) (f (caar entries) (cdar entries) acc))
              acc))))"},
     {"hash-table-merge!", R"((lambda (to from)
-       (hash-table-walk from (lambda (key value) (hash-table-set! to key value)))
+       (hash-table-walk from (lambda (key value) (let ((v (hash-table-set! to key value))) v)))
        to))"},
     {"alist->hash-table", R"((lambda (alist . options)
        (let ((table (apply make-hash-table options)))
