@@ -309,7 +309,10 @@ void Interp::check_native_stack(const Place& place) {
 }
 
 Value Interp::run(Value thunk) {
-  keep_reserve();
+  {
+    const Rooted rooted(*this, thunk);
+    keep_reserve();
+  }
   registers.rest = kFalse;
   rest_end_ = rest_fp_ = rest_pc_ = 0;
   extend_to(bottom_ + 2);
