@@ -8,6 +8,7 @@ namespace besom::detail {
 
 Pacer::Pacer(const HeapOptions& options) noexcept
     : growth_(options.growth),
+      generational_(options.generational),
       initial_(options.heap_initial != 0 ? options.heap_initial
                                          : std::min(kDefaultInitial, options.heap_max)),
       max_(options.heap_max),
@@ -28,6 +29,9 @@ void Pacer::note_collection(std::uint64_t live_bytes, std::uint64_t used_bytes) 
     worth_ = static_cast<std::uint64_t>(live * (factor - 1) / 4);
     const double most = std::min(live * factor, static_cast<double>(max_));
     budget_ = std::clamp(static_cast<std::uint64_t>(most), initial_, max_);
+  }
+  if (!generational_) {
+    pace_ = std::min(pace_, std::max(budget_ - std::min(budget_, live_bytes), kPaceBytes));
   }
   const std::uint64_t wanted = std::max(kPaceBytes, static_cast<std::uint64_t>(live * factor));
   longest_wait_ = std::max(kLongestWait * wanted, 2 * budget_);

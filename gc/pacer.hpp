@@ -22,7 +22,10 @@ namespace besom::detail {
 ///   - at the pace: after kPaceBytes + kPaceFactor x live bytes of allocation. While little is live
 ///     this keeps the whole heap in the cache, at the price of marking that little more often.
 ///     After a collection that found more than half alive it is kBuildingPatience times as long:
-///     the program is building what it will work on, and to mark that early is for nothing.
+///     the program is building what it will work on, and to mark that early is for nothing;
+///   - when live bytes and what was allocated since come to the budget, at least kPaceBytes after
+///     the last collection, in a heap that is not generational. The capacity may be larger by then:
+///     the heap does not wait until the last hole of it is used up.
 ///
 /// In a generational heap minor collections put all of that off. Hence a limit: a full collection
 /// comes at the latest after kLongestWait x factor x live bytes of allocation, or after twice the
@@ -83,6 +86,7 @@ class Pacer {
   [[nodiscard]] std::uint64_t room_for_external() const noexcept;
 
   Growth growth_;
+  bool generational_;
   std::uint64_t initial_;
   std::uint64_t max_;
   std::uint64_t budget_;

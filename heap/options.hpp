@@ -14,7 +14,7 @@ namespace besom {
 struct Growth {
   /// The heap may reach `factor` times what the last collection found live. 0: it may take all of
   /// heap_max before it collects.
-  double factor = 2.0;
+  double factor = 1.75;
 
   [[nodiscard]] static constexpr Growth fixed() noexcept { return {0}; }
   [[nodiscard]] static constexpr Growth of_live(double factor) noexcept { return {factor}; }

@@ -43,7 +43,9 @@ TEST_CASE("External: small objects that hold large buffers get collected", "[gc]
 
 TEST_CASE("External: the more lives on, the further away the next collection is",
           "[gc][external]") {
-  Kit kit(exact_options());
+  HeapOptions options = exact_options();
+  options.growth = Growth::of_live(2);
+  Kit kit(options);
   REQUIRE_FALSE(kit.heap.add_external(100 * kMiB));
   REQUIRE_FALSE(kit.heap.collect());
   const auto collections_for = [&](std::uint64_t mib) {

@@ -42,7 +42,7 @@ static void options_come_from_text(void) {
   besom_options_init(&options);
   CHECK(options.struct_bytes == sizeof options);
   CHECK(options.heap_max == (uint64_t)4 << 30);
-  CHECK(options.growth == 2 && options.read_environment && options.log == BESOM_LOG_WARN);
+  CHECK(options.growth == 1.75 && options.read_environment && options.log == BESOM_LOG_WARN);
   CHECK(besom_options_parse(&options,
                             "heap_max=8M,generational=on,zeal=alloc:7,growth=fixed,log=off,"
                             "hash_seed=12345678901234567890",
