@@ -793,6 +793,7 @@ typedef struct besom_collection {
   bool minor;       ///< Marked the young alone.
   uint64_t live_bytes, live_objects, freed_bytes, freed_objects;
   uint64_t roots_ns, mark_ns, weak_ns, sweep_ns, pause_ns;
+  /// The first two are 0 where the sweep is left to allocation.
   uint64_t holes, largest_hole, committed, reserved, returned;
   uint64_t external;  ///< Bytes held outside, at its end.
   uint64_t bad_refs;  ///< Slots that held no object's index; not followed.

@@ -77,6 +77,13 @@ class BESOM_API BoundaryMap {
   void block_to_hole(std::uint32_t granule) noexcept {
     lines_[granule >> kLineShift].holes |= bit(granule);
   }
+  /// The same for all that start in a line, a bit for each.
+  void holes_to_blocks(std::uint32_t line, std::uint64_t holes) noexcept {
+    lines_[line].holes &= ~holes;
+  }
+  void blocks_to_holes(std::uint32_t line, std::uint64_t blocks) noexcept {
+    lines_[line].holes |= blocks;
+  }
   void clear(std::uint32_t granule) noexcept {
     Line& line = lines_[granule >> kLineShift];
     line.holes &= ~bit(granule);

@@ -77,16 +77,6 @@ std::uint32_t ClassIndex::next_stretch(std::uint32_t from, std::uint64_t classes
   return kNoStretch;
 }
 
-void ClassIndex::erase_stretch(std::uint32_t number, std::uint64_t classes) noexcept {
-  for (classes &= nonempty_; classes != 0; classes &= classes - 1) {
-    const std::uint32_t size = lowest_bit(classes);
-    std::uint64_t& word = levels_[0][word_of(number, size)];
-    if (word == 0) continue;
-    word = 0;
-    remove_word(number, size);
-  }
-}
-
 std::size_t ClassIndex::table_bytes() const noexcept {
   std::size_t bytes = 0;
   for (const auto& level : levels_) bytes += level.size_bytes();

@@ -67,9 +67,8 @@ class BESOM_API ClassIndex {
   /// starts, a bit each; kNoStretch after the last. O(stretches / 64).
   [[nodiscard]] std::uint32_t next_stretch(std::uint32_t from,
                                            std::uint64_t classes) const noexcept;
-  /// Takes all holes of `classes` that start in the stretch out of the index. O(kClasses).
-  void erase_stretch(std::uint32_t number, std::uint64_t classes) noexcept;
   static constexpr std::uint32_t kNoStretch = ~std::uint32_t{0};
+  static constexpr std::uint32_t kStretchLines = 64;
 
   [[nodiscard]] std::size_t table_bytes() const noexcept;
   /// Gives the memory of what is empty in the lines below `line` back to the system, on level 0, by

@@ -113,23 +113,17 @@ class BESOM_API FreeList {
   /// Never allocates: a sweep must not fail. O(1), O(log holes) for holes of 1 KiB and more.
   void dealloc_fast(std::uint32_t index, std::uint32_t alloc_size) noexcept;
 
-  /// Small holes, of less than 1 KiB, taken from one aligned stretch of the index space.
-  struct Stretch {
-    static constexpr std::uint32_t kBytes = 64 << 10;
-    /// More holes than this no stretch has.
-    static constexpr std::uint32_t kMost = kBytes / kAlign / 2;
-    std::uint32_t count = 0;  ///< 0: there was no such stretch.
-    std::uint64_t end = 0;    ///< Where the next one may start.
-  };
-  /// Looks for the first stretch that starts at `from` or above, a multiple of Stretch::kBytes, and
-  /// has a hole of one of `sizes`. All its holes of those sizes and of `more_sizes` become blocks,
-  /// written to `holes`, which has room for Stretch::kMost, in address order. Bit n of a set of
-  /// sizes stands for n granules, 1..63. O(holes), and O(capacity / 4 MiB) to find the stretch.
-  [[nodiscard]] Stretch take_stretch(std::uint64_t from, std::uint64_t sizes,
-                                     std::uint64_t more_sizes, Run* holes) noexcept;
+  /// Takes the first hole at `from` or above that has at least `least` bytes and less than 1 KiB,
+  /// as one block. Size 0 when there is none. O(lines to the next such hole), at most some hundred.
+  [[nodiscard]] Run take_next_small(std::uint32_t from, std::uint32_t least) noexcept;
+  /// The hole that starts at `index` becomes a block if it has less than 1 KiB. Returns whether it
+  /// did. O(1).
+  bool take_small_hole(std::uint32_t index) noexcept;
 
   /// The block at `index` becomes two, the first of `first_bytes`, which is less than its size.
   void split_block(std::uint32_t index, std::uint32_t first_bytes) noexcept;
+  /// The block that contains `index` ends there, and another begins. Nothing where one does. O(1).
+  void start_block(std::uint32_t index) noexcept { map_.set_start(detail::to_granules(index)); }
   /// Divides the block at `index` into pieces of `piece_bytes`; `covered_bytes` of it, a multiple
   /// of `piece_bytes` and at most the block, become pieces and the rest stays one block. Each is
   /// freed on its own. O(covered / 1 KiB).
@@ -163,20 +157,34 @@ class BESOM_API FreeList {
   /// Read access for a collector that marks and sweeps by these tables. Invalidated by growth.
   [[nodiscard]] const detail::BoundaryMap& map() const noexcept { return map_; }
 
-  /// For walks over the map that are to pass over a block as over a hole, until reveal(). The list
-  /// must not be changed meanwhile. O(1).
+  /// For walks over the map that are to pass over a block as over a hole, until reveal(). Meanwhile
+  /// nothing may be taken or given back; split_block() may be called. O(1).
   void conceal(std::uint32_t index) noexcept {
     BESOM_CHECK(is_block(index), "conceal of no block: index, end", index, detail::to_bytes(end_));
     map_.block_to_hole(detail::to_granules(index));
+    ++concealed_;
   }
-  void reveal(std::uint32_t index) noexcept { map_.hole_to_block(detail::to_granules(index)); }
+  void reveal(std::uint32_t index) noexcept {
+    map_.hole_to_block(detail::to_granules(index));
+    --concealed_;
+  }
+  /// The same for `blocks`, a bit for each granule of line `line` where one starts.
+  void conceal(std::uint32_t line, std::uint64_t blocks) noexcept {
+    map_.blocks_to_holes(line, blocks);
+    concealed_ += detail::count_bits(blocks);
+  }
+  void reveal(std::uint32_t line, std::uint64_t blocks) noexcept {
+    map_.holes_to_blocks(line, blocks);
+    concealed_ -= detail::count_bits(blocks);
+  }
   /// Host memory held by the tables, in bytes, used or not.
   [[nodiscard]] std::size_t table_bytes() const noexcept;
   /// Gives those pages of the tables back to the system that say nothing of [0, end), `end` a byte
   /// index; of tables from malloc none. O(end / 500).
   void discard_zeros_below(std::uint64_t end) noexcept;
 
-  /// Aborts on a violation of invariants 1-4. O(capacity / 1 KiB).
+  /// Aborts on a violation of invariants 1-4, which do not hold while blocks are concealed.
+  /// O(capacity / 1 KiB).
   void verify() const;
 
  private:
@@ -207,6 +215,7 @@ class BESOM_API FreeList {
   std::uint32_t free_granules_ = 0;
   std::uint32_t tables_end_ = 0;  ///< What end_ the tables have room for.
   std::uint32_t changes_ = 0;     ///< Counted for zeal.
+  std::uint32_t concealed_ = 0;   ///< Blocks that the map shows as holes.
   std::uint64_t capacity_ = 0;
   LogSink log_;
 

@@ -10,33 +10,6 @@ namespace besom {
 using detail::to_bytes;
 using detail::to_granules;
 
-FreeList::Stretch FreeList::take_stretch(std::uint64_t from, std::uint64_t sizes,
-                                         std::uint64_t more_sizes, Run* holes) noexcept {
-  using detail::kLineShift;
-  constexpr unsigned kShift = kGranuleShift + kLineShift + 6;
-  static_assert(Stretch::kBytes == 1u << kShift, "a word of the class index, a bit a line");
-  const auto first = static_cast<std::uint32_t>(from >> kShift);
-  const std::uint32_t number = small_.next_stretch(first, sizes);
-  if (number == detail::ClassIndex::kNoStretch) return {};
-  Stretch stretch{.end = (std::uint64_t{number} + 1) << kShift};
-  sizes |= more_sizes;
-  small_.erase_stretch(number, sizes);
-  const std::uint32_t last = std::min((number << 6) + 63, end_ >> kLineShift);
-  for (std::uint32_t line = number << 6; line <= last; ++line) {
-    for (std::uint64_t rest = map_.line(line).holes; rest != 0; rest &= rest - 1) {
-      const std::uint32_t granule = (line << kLineShift) | detail::lowest_bit(rest);
-      const std::uint32_t size = map_.next_start(granule) - granule;
-      if (size >= detail::ClassIndex::kClasses || (sizes & detail::bit(size)) == 0) continue;
-      map_.hole_to_block(granule);
-      free_granules_ -= size;
-      holes[stretch.count++] = {to_bytes(granule), to_bytes(size)};
-    }
-  }
-  hole_count_ -= stretch.count;
-  verify_in_zeal();
-  return stretch;
-}
-
 void FreeList::split_block(std::uint32_t index, std::uint32_t first_bytes) noexcept {
   const std::uint32_t granule = to_granules(index);
   const std::uint32_t first = to_granules(first_bytes);
@@ -114,6 +87,8 @@ void FreeList::discard_zeros_below(std::uint64_t end) noexcept {
 }
 
 void FreeList::verify() const {
+  BESOM_CHECK(concealed_ == 0, "verify with blocks concealed: blocks, end", concealed_,
+              to_bytes(end_));
   map_.verify(end_);
   small_.verify(map_, end_);
   std::uint32_t holes = 0;

@@ -141,7 +141,7 @@ class Machine {
     } else if (kind < 46) {
       take_run();
     } else if (kind < 52) {
-      take_stretch();
+      take_small();
     } else if (kind < 58) {
       split();
     } else if (kind < 140 + alloc_bias_) {
@@ -171,10 +171,13 @@ class Machine {
     if (real_.take_run(least, least + read_size())) count(kRunsTaken);
   }
 
-  void take_stretch() {
-    const std::uint64_t from = bytes_.byte() % 4 * std::uint64_t{FreeList::Stretch::kBytes};
-    const std::uint64_t sizes = std::uint64_t{bytes_.word()} << bytes_.byte() % 8;
-    count(kHolesTaken, real_.take_stretch(from, sizes, bytes_.word()));
+  void take_small() {
+    const std::uint32_t which = bytes_.word();
+    const std::size_t holes = real_.model().holes().size();
+    const bool any = holes != 0 && which % 2 != 0;
+    const bool taken = any ? real_.take_small_hole(which / 2 % holes)
+                           : real_.take_next_small(which & 0xfffff0, read_size());
+    if (taken) count(kHolesTaken);
   }
 
   void split() {
@@ -182,7 +185,8 @@ class Machine {
     const std::size_t position = bytes_.word() % real_.live().size();
     const std::uint32_t block = real_.live()[position].size_bytes / FreeList::kAlign;
     if (block < 2) return;
-    real_.split(position, granules(1 + bytes_.word() % (block - 1)));
+    const std::uint32_t word = bytes_.word();
+    real_.split(position, granules(1 + (word >> 1) % (block - 1)), (word & 1) != 0);
     count(kSplits);
   }
 

@@ -98,8 +98,7 @@ void Collector::attach_thread() noexcept {
 }
 
 std::uint64_t Collector::allocated_since_collection() const noexcept {
-  const std::uint64_t used = heap_.space_.used_bytes();
-  return used > used_after_collection_ ? used - used_after_collection_ : 0;
+  return heap_.space_.handed_out() - handed_out_then_;
 }
 
 std::uint64_t Collector::growth_limit() const noexcept {
@@ -144,12 +143,12 @@ char* Collector::find_room(std::uint32_t granules, Error& error) noexcept {
     if (char* object = space.allocate(granules)) return object;
   }
   if (char* object = allocate_by_growing(granules, heap_.options_.heap_max, error)) return object;
-  // There may still be room in windows of other sizes, and in quarantine.
-  space.retire_windows();
+  // There may still be room in windows of other sizes, in dead runs that are short, and in
+  // quarantine.
+  space.retire();
   space.empty_quarantine();
   if (char* object = space.allocate(granules)) return object;
   if (error.code != Errc::heap_limit) return nullptr;
-  space.retire_windows();  // again: the attempt may have put holes in stock, which count as used
   error.used = space.used_bytes();
   if (!may_collect) {
     error.detail = "heap_max, and no collection is allowed here";
@@ -174,7 +173,7 @@ bool Collector::allow_collections() noexcept {
 
 /// Windows would let the mutator go on for long without asking.
 void Collector::meet_what_is_due() noexcept {
-  if (forbidden_ == 0 && !is_collecting() && due()) heap_.space_.retire_windows();
+  if (forbidden_ == 0 && !is_collecting() && due()) heap_.space_.interrupt();
 }
 
 Error Collector::add_external(std::uint64_t bytes) noexcept {
@@ -230,7 +229,9 @@ bool Collector::collect(Cause cause) noexcept {
   stats.cause = cause;
   stats.minor = is_minor(cause);
   begun_ns_ = now_ns();
-  heap_.space_.retire_windows();
+  heap_.space_.retire();
+  count_dead();
+  cut_objects_ = cut_bytes_ = 0;
   heap_.space_.conceal_unused();
   const Cards cards = heap_.space_.cards();
   const bool checks_stores = cards.recording() && (zeal.verify || zeal.collect_every != 0);
@@ -260,14 +261,49 @@ bool Collector::collect(Cause cause) noexcept {
 
 void Collector::free_unmarked(CollectionStats& stats) noexcept {
   const std::uint64_t swept_from = now_ns();
-  heap_.space_.reveal_unused();
-  const SweepResult swept =
-      sweep(heap_.space_, marker_.marks(), marker_.end(), heap_.options_.zeal.poison, stats.minor);
-  stats.live_objects = stats.minor ? live_objects_ + marker_.marked() : swept.live_objects;
-  stats.freed_objects = swept.freed_objects - std::exchange(cut_off_, 0);
-  stats.freed_bytes = swept.freed_bytes;
+  Space& space = heap_.space_;
+  space.reveal_unused();
+  const std::uint64_t used = space.used_bytes();
+  if (stats.minor) {
+    stats.freed_objects = sweep_young(space, marker_.marks(), marker_.end());
+    stats.live_objects = live_objects_ + marker_.marked();
+    stats.live_bytes = space.used_bytes();
+  } else {
+    stats.live_objects = marker_.marked();
+    stats.live_bytes = std::min(used, bytes_of_live(stats));
+    sweep_old(stats);
+  }
+  stats.freed_bytes = used - stats.live_bytes;
   stats.sweep_ns = now_ns() - swept_from;
   finish(stats);
+}
+
+std::uint64_t Collector::bytes_of_live(const CollectionStats& stats) noexcept {
+  // In these cases some objects were looked at twice, or not for what they are.
+  if (stats.mark_rescans != 0 || stats.bad_refs != 0 || stats.bad_headers != 0) {
+    return bytes_of_marked(heap_.space_, marker_.marks(), marker_.end());
+  }
+  const std::uint64_t bytes = marker_.marked_bytes() - cut_bytes_;
+  BESOM_ASSERT(bytes == bytes_of_marked(heap_.space_, marker_.marks(), marker_.end()));
+  return bytes;
+}
+
+/// After a full collection allocation sweeps. At once it is done for who collects on purpose or
+/// looks for faults, and in a generational heap, where the next minor collection would have to wait
+/// for it.
+void Collector::sweep_old(const CollectionStats& stats) noexcept {
+  Space& space = heap_.space_;
+  const bool generational = heap_.options_.generational;
+  space.young_lines().clear();
+  marks_are_clear_ = !generational;
+  counts_dead_ = true;
+  const Zeal& zeal = heap_.options_.zeal;
+  if (generational || stats.cause == Cause::requested || zeal.collect_every != 0 || zeal.poison ||
+      space.quarantine().is_on()) {
+    sweep_all(space, marker_.marks(), marker_.end(), generational);
+  } else {
+    space.begin_sweep(marker_.marks().words(), marker_.end(), false);
+  }
 }
 
 void Collector::account(CollectionStats& stats) noexcept {
@@ -276,9 +312,8 @@ void Collector::account(CollectionStats& stats) noexcept {
   if (!stats.minor) overdue_ = false;
   if (stats.cause == Cause::zeal) until_zeal_ = heap_.options_.zeal.collect_every;
   last_ = stats;
-  totals_.allocated += stats.live_bytes + stats.freed_bytes - used_after_collection_;
-  if (!stats.minor) allocated_at_full_ = totals_.allocated;
-  used_after_collection_ = stats.live_bytes;
+  handed_out_then_ = heap_.space_.handed_out();
+  if (!stats.minor) handed_out_at_full_ = handed_out_then_;
   live_objects_ = stats.live_objects;
   ++totals_.collections;
   if (stats.abandoned) ++totals_.abandoned;
@@ -287,6 +322,14 @@ void Collector::account(CollectionStats& stats) noexcept {
   totals_.freed_bytes += stats.freed_bytes;
   totals_.freed_objects += stats.freed_objects;
   totals_.released += stats.released;
+}
+
+/// When somebody asks, or at the next collection, by which time the sweep has counted them.
+void Collector::count_dead() noexcept {
+  if (!counts_dead_ || heap_.space_.is_concealed()) return;
+  counts_dead_ = false;
+  last_.freed_objects = heap_.space_.dead_objects() - cut_objects_;
+  totals_.freed_objects += last_.freed_objects;
 }
 
 /// When all accounts are done: a sink or listener may jump out.
@@ -311,12 +354,13 @@ void Collector::report(const CollectionStats& stats) noexcept {
              stats.number, stats.bad_refs, plural(stats.bad_refs), stats.bad_headers,
              plural(stats.bad_headers));
   }
-  if (listener_ != nullptr) listener_(listener_user_, last_);
+  if (listener_ != nullptr) listener_(listener_user_, last());
 }
 
 void Collector::mark(CollectionStats& stats) noexcept {
   const std::uint64_t begun = now_ns();
-  marker_.begin(heap_.space_, types_, stats.minor);
+  marker_.begin(heap_.space_, types_, stats.minor || marks_are_clear_);
+  marks_are_clear_ = false;
   TraceVisitor visitor(marker_);
   // Who collects on purpose has rooted what is to stay.
   if (stats.cause == Cause::requested) heap_.newest_ = 0;
@@ -406,9 +450,7 @@ void Collector::note_findings(CollectionStats& stats) const noexcept {
 
 /// Accounts, the budget for what follows, and what goes back to the system.
 void Collector::finish(CollectionStats& stats) noexcept {
-  Space& space = heap_.space_;
   marker_.trim();
-  stats.live_bytes = space.used_bytes();
   const std::uint64_t used_before = stats.live_bytes + stats.freed_bytes;
   if (stats.minor) {
     nursery_.note_minor(stats.freed_bytes, marker_.work());
@@ -418,7 +460,6 @@ void Collector::finish(CollectionStats& stats) noexcept {
     nursery_.note_full(pacer_.budget() - std::min(pacer_.budget(), stats.live_bytes),
                        marker_.work());
   }
-  space.note_allocated(used_before - used_after_collection_);
   if (!stats.minor) give_back(stats);
   note_holes(stats);
 }
@@ -439,8 +480,10 @@ void Collector::give_back(CollectionStats& stats) noexcept {
 
 void Collector::note_holes(CollectionStats& stats) const noexcept {
   const Space& space = heap_.space_;
-  stats.holes = space.free_list().num_free_blocks();
-  stats.largest_hole = space.free_list().largest_free_block();
+  if (space.is_swept()) {
+    stats.holes = space.free_list().num_free_blocks();
+    stats.largest_hole = space.free_list().largest_free_block();
+  }
   stats.committed = space.arena().committed();
   stats.reserved = space.arena().reserved();
 }
@@ -483,8 +526,10 @@ void Collector::reset() noexcept {
     heap_.space_.cards().clear((to_bytes(end - 1) >> Cards::kShift) + 1);
   }
   nursery_ = Nursery(heap_.options_.generational);
+  count_dead();
+  marks_are_clear_ = false;
   heap_.space_.reset();
-  used_after_collection_ = live_objects_ = 0;
+  live_objects_ = 0;
   // What the embedder holds outside is not given back by forgetting objects.
   const std::uint64_t external = pacer_.external();
   pacer_ = Pacer(heap_.options_);
@@ -503,7 +548,13 @@ std::uint64_t Collector::table_bytes_used(std::uint64_t reserved) const noexcept
   return std::min(reserved, share + Marker::kKeptStackBytes + kRounding);
 }
 
-HeapStats Collector::stats() const noexcept {
+const CollectionStats& Collector::last() noexcept {
+  count_dead();
+  return last_;
+}
+
+HeapStats Collector::stats() noexcept {
+  count_dead();
   const Space& space = heap_.space_;
   HeapStats stats = totals_;
   stats.capacity = space.capacity();
@@ -513,7 +564,7 @@ HeapStats Collector::stats() const noexcept {
   stats.reserved = space.arena().reserved();
   stats.table_reserved = space.table_bytes() + marker_.table_bytes() + releaser_.table_bytes();
   stats.table_bytes = table_bytes_used(stats.table_reserved);
-  stats.allocated += allocated_since_collection();
+  stats.allocated = space.handed_out();
   return stats;
 }
 

@@ -93,8 +93,8 @@ class Collector {
   [[nodiscard]] const LogSink& log() const noexcept { return log_; }
   /// Whether the embedder is being asked, inside an allocation, what to do about a full heap.
   [[nodiscard]] bool is_asking() const noexcept { return is_asking_; }
-  [[nodiscard]] const CollectionStats& last() const noexcept { return last_; }
-  [[nodiscard]] HeapStats stats() const noexcept;
+  [[nodiscard]] const CollectionStats& last() noexcept;
+  [[nodiscard]] HeapStats stats() noexcept;
 
  private:
   /// What the heap does now. In all but idle, callbacks and signal handlers are refused.
@@ -154,7 +154,7 @@ class Collector {
                                           Error& error) noexcept;
   [[nodiscard]] std::uint64_t allocated_since_collection() const noexcept;
   [[nodiscard]] std::uint64_t allocated_since_full() const noexcept {
-    return totals_.allocated + allocated_since_collection() - allocated_at_full_;
+    return heap_.space_.handed_out() - handed_out_at_full_;
   }
   /// How far the heap may grow now without a collection.
   [[nodiscard]] std::uint64_t growth_limit() const noexcept;
@@ -182,6 +182,9 @@ class Collector {
   void shrink_table(EntryTable& table) noexcept;
   void note_findings(CollectionStats& stats) const noexcept;
   void free_unmarked(CollectionStats& stats) noexcept;
+  [[nodiscard]] std::uint64_t bytes_of_live(const CollectionStats& stats) noexcept;
+  void sweep_old(const CollectionStats& stats) noexcept;
+  void count_dead() noexcept;
   void keep_all(CollectionStats& stats) noexcept;
   void give_back(CollectionStats& stats) noexcept;
   void note_holes(CollectionStats& stats) const noexcept;
@@ -208,13 +211,17 @@ class Collector {
   CollectionStats current_;  ///< Of the collection that is under way.
   CollectionStats last_;
   HeapStats totals_;
-  std::uint64_t used_after_collection_ = 0;
-  std::uint64_t allocated_at_full_ = 0;  ///< In all, up to the last full collection.
-  std::uint64_t live_objects_ = 0;       ///< After the last collection.
-  std::uint32_t until_zeal_ = 0;         ///< 1: the next allocation collects.
+  std::uint64_t handed_out_then_ = 0;     ///< In all, up to the last collection.
+  std::uint64_t handed_out_at_full_ = 0;  ///< And up to the last full one.
+  bool counts_dead_ = false;              ///< last_.freed_objects is not known yet.
+  bool marks_are_clear_ = true;           ///< The next marking need not clear them.
+  std::uint64_t live_objects_ = 0;        ///< After the last collection.
+  std::uint32_t until_zeal_ = 0;          ///< 1: the next allocation collects.
   std::uint32_t forbidden_ = 0;
   std::uint32_t table_walks_ = 0;
-  std::uint64_t cut_off_ = 0;  ///< Ends of arrays that the sweep takes for dead objects.
+  /// Ends of arrays, which lived, that the sweep takes for dead objects.
+  std::uint64_t cut_objects_ = 0;
+  std::uint64_t cut_bytes_ = 0;
   FinalizerCall finalizer_;
   bool collect_deferred_ = false;  ///< A finalizer asked for a collection.
   bool overdue_ = false;         ///< Where it was not allowed, the heap grew instead of collecting.

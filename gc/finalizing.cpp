@@ -144,13 +144,14 @@ void Collector::shrink_table(EntryTable& table) noexcept {
       static_cast<std::uint32_t>((type->size_bytes(kept) + kGranuleBytes - 1) >> kGranuleShift);
   if (kept == header.length || to_bytes(granules) >= run.size_bytes) return;
   space.cut_object(index, to_bytes(granules));
-  ++cut_off_;
+  ++cut_objects_;
+  cut_bytes_ += run.size_bytes - to_bytes(granules);
 }
 
 void Collector::release_all() noexcept {
   if (!releaser_.is_used()) return;
   Busy busy(*this, Phase::sweeping);
-  heap_.space_.retire_windows();
+  heap_.space_.retire();
   totals_.released += releaser_.release(heap_.space_, types_, nullptr).released;
   busy.leave();
 }

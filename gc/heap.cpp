@@ -93,7 +93,10 @@ Heap::~Heap() {
   finalizers_->release();
 }
 
-void Heap::set_locked(bool locked) noexcept { roots_->set_locked(locked); }
+void Heap::set_locked(bool locked) noexcept {
+  roots_->set_locked(locked);
+  space_.set_closed(locked);
+}
 
 Result<TypeId> Heap::define(TypeDescriptor descriptor) {
   if (!may_enter()) return error_;
@@ -156,7 +159,7 @@ void* Heap::allocate(TypeId type, std::uint64_t length) noexcept {
       window.cursor += rounded;
       detail::zero_granules(object, granules);
     } else {
-      object = space_.take_spare(granules);
+      object = space_.take(granules);
     }
     if (object != nullptr) [[likely]] {
       return begin_noted(object, info, type, count);
@@ -188,11 +191,6 @@ __attribute__((noinline)) void* Heap::allocate_slow(TypeId type, std::uint64_t l
   const auto count = static_cast<std::uint32_t>(length);
   const std::uint64_t rounded = (bytes + kGranuleBytes - 1) / kGranuleBytes * kGranuleBytes;
   const auto granules = static_cast<std::uint32_t>(rounded >> kGranuleShift);
-  if (granules <= Space::kWindowClasses) {
-    if (char* spare = space_.take_spare(granules)) {
-      return begin_noted(spare, types[type], type, count);
-    }
-  }
   Error error;
   char* object = collector_->allocate(granules, error);
   if (object == nullptr) return fail(error);
@@ -222,8 +220,8 @@ Result<Header*> Heap::check(Ref<void> ref, TypeId type) noexcept {
     return wrong_thread();
   const Error bad_ref{
       .code = Errc::bad_ref, .bytes = ref.index(), .detail = "no object of the type starts there"};
-  if (!space_.is_object(ref.index())) return bad_ref;
   const Run run = space_.object_at(ref.index());
+  if (run.size_bytes == 0 || run.index != ref.index()) return bad_ref;
   auto* header = reinterpret_cast<Header*>(space_.base() + ref.index());
   const Header found = detail::load_header(header);
   const TypeInfo* info = detail::checked_type(collector_->types(), found, run.size_bytes);

@@ -141,8 +141,8 @@ class BESOM_API Heap {
         std::memset(object, 0, kBytes);
         return static_cast<T*>(begin_object(object, type.id, 0));
       }
-      if (char* spare = space_.take_spare(kGranules)) [[likely]] {
-        return static_cast<T*>(begin_object(spare, type.id, 0));
+      if (char* object = space_.take(kGranules)) [[likely]] {
+        return static_cast<T*>(begin_object(object, type.id, 0));
       }
     }
     return static_cast<T*>(allocate_slow(type.id, 0));
@@ -162,7 +162,7 @@ class BESOM_API Heap {
         const auto count = static_cast<std::uint32_t>(length);
         const auto granules = static_cast<std::uint32_t>(
             (sizeof(T) + kElementBytes * count + kGranuleBytes - 1) >> kGranuleShift);
-        if (char* object = space_.take_spare(granules)) {
+        if (char* object = space_.bump(granules)) {
           return static_cast<T*>(detail::kLeaf<T> ? begin_leaf(object, type.id, count)
                                                   : begin_object(object, type.id, count));
         }
@@ -274,6 +274,8 @@ class BESOM_API Heap {
   /// were damaged. Fails with reentrant, also from inside a finalizer, and wrong_thread.
   Error reset() noexcept;
 
+  /// Both O(1), but for the first call after a collection that left the sweep to allocation, which
+  /// counts the dead: O(capacity / 1 KiB).
   [[nodiscard]] const CollectionStats& last_collection() const noexcept;
   [[nodiscard]] HeapStats stats() const noexcept;
   /// nullptr: nobody listens any more. Fails with reentrant and wrong_thread.
@@ -372,7 +374,8 @@ class BESOM_API Heap {
 
   [[nodiscard]] const HeapOptions& options() const noexcept { return options_; }
   /// The tables of what is free, to which all that allocation holds ready counts as taken, and so
-  /// does what zeal holds back: see each_hole(). Aborts on another thread.
+  /// do the dead that are not swept yet and what zeal holds back: see each_hole(). Aborts on another
+  /// thread.
   [[nodiscard]] const FreeList& free_list() noexcept;
 
  private:

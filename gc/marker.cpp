@@ -61,7 +61,7 @@ void Marker::begin(Space& space, const TypeTable& types, bool keep_marks) noexce
   stack_size_ = stack_peak_ = slice_count_ = 0;
   overflow_begin_ = ~std::uint32_t{0};
   overflow_end_ = 0;
-  marked_ = work_ = 0;
+  marked_ = marked_granules_ = work_ = 0;
   arena_end_ = std::uint64_t{end_} << kGranuleShift;
   links_ = 0;
   registrations_ = nullptr;
@@ -104,6 +104,7 @@ inline void Marker::mark_index(std::uint32_t index) noexcept {
   word |= mask;
   if (leaves_ != nullptr && (leaves_[granule >> kLineShift] & mask) != 0) {
     ++marked_;
+    marked_granules_ += map_->next_start(granule) - granule;
   } else {
     push(index);
   }

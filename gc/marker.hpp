@@ -75,7 +75,8 @@ class Marker {
                                              const System& system);
 
   /// Clears the marks, or keeps them: then what was reached before is not visited again, and what
-  /// it refers to is marked by mark_from_cards(). Space::conceal_unused() before.
+  /// it refers to is marked by mark_from_cards(). Space::retire() and
+  /// conceal_unused() before.
   void begin(Space& space, const TypeTable& types, bool keep_marks) noexcept;
   /// Marks the target of a root; `bits` is a ref or a value.
   void mark_root(std::uint32_t bits) noexcept;
@@ -120,8 +121,12 @@ class Marker {
     noted_.clear();
   }
 
-  /// Objects marked since begin().
+  /// Objects marked since begin(), and what they take, which counts for more than it is where
+  /// there were bad refs or rescans.
   [[nodiscard]] std::uint64_t marked() const noexcept { return marked_; }
+  [[nodiscard]] std::uint64_t marked_bytes() const noexcept {
+    return marked_granules_ << kGranuleShift;
+  }
   /// Objects and slots visited since begin(): what marking costs, the same in each run.
   [[nodiscard]] std::uint64_t work() const noexcept { return work_; }
 
@@ -226,6 +231,7 @@ class Marker {
   std::uint32_t stack_peak_ = 0;
   std::uint32_t slice_count_ = 0;
   std::uint64_t marked_ = 0;
+  std::uint64_t marked_granules_ = 0;
   std::uint64_t work_ = 0;
   bool abandoned_ = false;
   std::uint32_t overflow_begin_ = 0;  ///< Lines whose objects were marked but not pushed.

@@ -82,6 +82,7 @@ inline void Marker::visit_hot(Hot& hot, std::uint32_t bits) noexcept {
   word = marked;
   if (hot.leaves != nullptr && (hot.leaves[granule >> kLineShift] & bit(granule)) != 0) {
     ++marked_;
+    marked_granules_ += map_->next_start(granule) - granule;
     return;
   }
   *hot.top++ = bits;
@@ -137,7 +138,9 @@ void Marker::drain_stack() noexcept {
       if (type != nullptr && hot.top < hot.roomy) [[likely]] {
         visit_plain(hot, hot.base + index, *type);
         work_ += type->plain_work;
+        marked_granules_ += type->plain_granules;
       } else {
+        marked_granules_ += map_->next_start(index >> kGranuleShift) - (index >> kGranuleShift);
         apart([&] { trace(index); });
       }
     }

@@ -28,17 +28,16 @@ std::uint64_t Collector::fingerprint_of_roots() noexcept {
 /// Where a full collection left no room and nothing changed since, the next would leave none.
 bool Collector::is_collecting_in_vain() noexcept {
   if (!refusal_.is_of(last_.number)) return false;
-  // What windows hold passes for used.
-  heap_.space_.retire_windows();
-  return heap_.space_.used_bytes() == used_after_collection_ &&
-         refusal_.stands(fingerprint_of_roots());
+  // What windows hold passes for handed out.
+  heap_.space_.retire();
+  return allocated_since_collection() == 0 && refusal_.stands(fingerprint_of_roots());
 }
 
 /// A full collection may have been made for this request, and left no room for it.
 void Collector::note_refusal() noexcept {
   if (!may_allocation_collect() || last_.minor || last_.abandoned) return;
   if (!refusal_.is_of(last_.number)) {
-    heap_.space_.retire_windows();
+    heap_.space_.retire();
     refusal_.note(last_.number, fingerprint_of_roots());
   }
   Cards cards = heap_.space_.cards();

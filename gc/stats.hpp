@@ -36,7 +36,8 @@ struct CollectionStats {
   std::uint64_t weak_ns = 0;  ///< Mark hooks, weak things, finalizers and release hooks.
   std::uint64_t sweep_ns = 0;
   std::uint64_t pause_ns = 0;  ///< The whole of it, verification under zeal excepted.
-  std::uint64_t holes = 0;     ///< After it.
+  /// After it, where it swept at once, as a requested one does; 0 where that is left to allocation.
+  std::uint64_t holes = 0;
   std::uint64_t largest_hole = 0;
   std::uint64_t committed = 0;
   std::uint64_t reserved = 0;

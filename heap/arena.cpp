@@ -324,15 +324,22 @@ Error Arena::commit(std::uint64_t bytes) noexcept {
   return {};
 }
 
+std::uint64_t Arena::held_bytes(std::uint64_t index, std::uint64_t bytes) const noexcept {
+  const std::uint64_t first = round_up(index, page_bytes());
+  const std::uint64_t end = round_down(index + bytes, page_bytes());
+  return first >= end ? 0 : end - first - zero_pages_.count(first, end) * page_bytes();
+}
+
 std::uint64_t Arena::discard(std::uint64_t index, std::uint64_t bytes) noexcept {
   const std::uint64_t first = round_up(index, page_bytes());
   const std::uint64_t end = round_down(index + bytes, page_bytes());
-  if (first >= end || system_->discard(base_ + first, end - first) != 0) return 0;
+  const std::uint64_t held = held_bytes(index, bytes);
+  if (held == 0 || system_->discard(base_ + first, end - first) != 0) return 0;
   zero_pages_.note_zero(first, end);
   for (std::uint64_t number = first / kHugePage; number <= (end - 1) / kHugePage; ++number) {
     advise_again(number, true);
   }
-  return end - first;
+  return held;
 }
 
 void Arena::use_again(std::uint64_t begin, std::uint64_t end) noexcept {

@@ -65,8 +65,12 @@ class Arena {
   /// alone. Fails with commit_failed and changes nothing.
   [[nodiscard]] Error commit(std::uint64_t bytes) noexcept;
   /// Gives the whole pages inside `[index, index + bytes)` back to the system; they read as zero,
-  /// and the system keeps off until they are used again. Returns the bytes given back.
+  /// and the system keeps off until they are used again. Returns the bytes that were not given back
+  /// before.
   std::uint64_t discard(std::uint64_t index, std::uint64_t bytes) noexcept;
+  /// How much of `[index, index + bytes)` was not given back, or was used since, in whole pages: it
+  /// may hold memory of the system's.
+  [[nodiscard]] std::uint64_t held_bytes(std::uint64_t index, std::uint64_t bytes) const noexcept;
   /// `[index, index + bytes)` is about to be written, in parts or in all. To be called before that,
   /// wherever something may have been discarded.
   void use(std::uint64_t index, std::uint64_t bytes) noexcept {

@@ -4,14 +4,16 @@
 #include <cstdint>
 
 #include "freelist/bit_tree.hpp"
+#include "freelist/export.hpp"
 #include "freelist/free_list.hpp"
 #include "heap/arena.hpp"
 #include "heap/barrier.hpp"
+#include "heap/bins.hpp"
 #include "heap/error.hpp"
 #include "heap/leaf_bits.hpp"
 #include "heap/options.hpp"
 #include "heap/quarantine.hpp"
-#include "heap/spares.hpp"
+#include "heap/sweep.hpp"
 #include "heap/type_table.hpp"
 
 namespace besom::detail {
@@ -35,14 +37,25 @@ struct Window {
 };
 
 /// The arena with what is known about it outside: which granules are free, where objects start,
-/// what their types are. Hands out zeroed objects and takes back runs of dead ones; when to collect
-/// and to grow is decided above it.
+/// what their types are. Hands out zeroed objects; when to collect and to grow is decided above it.
+///
+/// Where an object comes from, in this order:
+///   1. the *window* of its size: a run of 4 to 32 KiB in which objects of one size are bumped;
+///   2. the *cursor*: a hole in which objects of less than 1 KiB and any size are bumped;
+///   3. a *bin*: what was left of a hole, by exact size;
+///   4. the next hole of the sweep, which the cursor takes. Runs of 4 KiB and more, and what makes
+///      a hole as long, go to the free list instead, and what is smaller than the object to a bin;
+///   5. the next small hole of the free list, for the cursor;
+///   6. a run of the free list, for a window. So small objects leave the runs that large ones need
+///      whole while small holes remain;
+///   7. objects of 1 KiB and more: the smallest hole of the free list that fits, for which runs are
+///      filed ahead of the sweep.
 ///
 /// Invariants:
-///   1. every run below capacity() is a hole, an object, a spare, the unused part of a window, or
-///   in
-///      quarantine;
-///   2. a window's unused part is smaller than the window, and windows are disjoint;
+///   1. every run below capacity() is a hole, an object, dead and not yet swept, or unused: the
+///      rest of a window or of the cursor's hole, in a bin, or in quarantine. The free list counts
+///      all but holes as blocks;
+///   2. windows and the cursor's hole are disjoint;
 ///   3. capacity() <= the arena's committed prefix.
 /// Not thread-safe.
 class Space {
@@ -52,6 +65,8 @@ class Space {
   static constexpr std::uint32_t kMaxWindowBytes = 32 << 10;
   static constexpr std::uint32_t kMinWindowBytes = 4 << 10;
   static_assert(kMinWindowBytes >= kWindowClasses * kGranuleBytes);
+  /// The cursor serves objects of up to this many granules: holes of less are small ones.
+  static constexpr std::uint32_t kCursorGranules = kLineGranules - 1;
 
   /// `options` have passed check_options(). Takes all host memory that the side tables can ever
   /// need.
@@ -72,32 +87,57 @@ class Space {
   [[nodiscard]] LeafBits& leaves() noexcept { return leaves_; }
   [[nodiscard]] const LeafBits& leaves() const noexcept { return leaves_; }
 
-  /// Bytes in objects, dead or alive, and in windows. What is in quarantine counts as free.
+  /// Bytes in objects, dead or alive, and what is unused. What is in quarantine counts as free.
   [[nodiscard]] std::uint64_t used_bytes() const noexcept {
     return free_list_.max_size() - free_list_.free_bytes() - quarantine_.bytes();
   }
+  /// Bytes handed out since creation, whole windows and holes included that are in use.
+  [[nodiscard]] std::uint64_t handed_out() const noexcept { return handed_out_; }
   /// About how much of the arena holds memory of the system's.
-  [[nodiscard]] std::uint64_t resident_bytes() const noexcept { return resident_; }
-  /// `bytes` were handed out since the last call: that much more may have become resident.
-  void note_allocated(std::uint64_t bytes) noexcept;
+  [[nodiscard]] std::uint64_t resident_bytes() const noexcept {
+    return arena_.held_bytes(0, touched_end());
+  }
 
   /// The window for objects of `granules`, in 1..kWindowClasses. Without room, or with windows
-  /// switched off, call allocate().
+  /// switched off, call take().
   [[nodiscard]] Window& window(std::uint32_t granules) noexcept { return windows_[granules]; }
-
-  /// A spare for an object of exactly `granules`, in 1..kWindowClasses, zeroed; nullptr when there
-  /// is none.
-  [[nodiscard]] char* take_spare(std::uint32_t granules) noexcept {
-    const std::uint32_t index = spares_.take(granules);
-    return index != 0 ? base() + index : nullptr;
+  /// Memory for an object of `granules`, in 1..kCursorGranules, zeroed, from the hole at hand;
+  /// nullptr when its rest is too small.
+  [[nodiscard]] char* bump(std::uint32_t granules) noexcept {
+    char* object = cursor_;
+    const std::size_t bytes = std::size_t{granules} << kGranuleShift;
+    if (static_cast<std::size_t>(limit_ - object) < bytes) return nullptr;
+    cursor_ = object + bytes;
+    free_list_.start_block(index_of(object));
+    return object;
   }
-  /// Memory for one object of `granules`, zeroed; nullptr when no hole is large enough.
+  /// The same, or from a bin or the stretch that is being swept; nullptr when that has no more, or
+  /// the space is closed.
+  [[nodiscard]] BESOM_API char* take(std::uint32_t granules) noexcept;
+  /// Memory for one object of `granules`, zeroed, wherever there is any. nullptr: collect, grow, or
+  /// call retire() and then this again.
   [[nodiscard]] char* allocate(std::uint32_t granules) noexcept;
+  /// While closed, take() gives nothing, nor does bump() or a window where what is unused was
+  /// concealed or retired before.
+  void set_closed(bool closed) noexcept { is_closed_ = closed; }
+  /// Lets nothing be allocated without allocate(), up to the next call of it. O(1).
+  void interrupt() noexcept;
 
-  /// Gives every window's unused part and all spares back: the free list's map then shows every
-  /// object and hole.
-  void retire_windows() noexcept;
-  /// Lets no more windows be opened: each allocation then comes through allocate().
+  /// Leaves the dead below granule `end`, which are not marked, to be swept by allocation. See
+  /// Sweep::begin(). retire() before.
+  void begin_sweep(std::uint64_t* marks, std::uint32_t end, bool keep_marks) noexcept {
+    sweep_.begin(marks, end, keep_marks);
+  }
+  /// Sweeps what is left, and gives all that is unused back: the free list's map then shows every
+  /// object and hole, and what is in quarantine.
+  void retire() noexcept;
+  [[nodiscard]] bool is_swept() const noexcept { return sweep_.done(); }
+  /// See Sweep::dead_objects(). Not while they are concealed.
+  [[nodiscard]] std::uint64_t dead_objects() const noexcept {
+    BESOM_ASSERT(!is_concealed_);
+    return sweep_.dead_objects(free_list_);
+  }
+  /// Lets no more windows and holes be opened: each allocation then comes through allocate().
   void disable_windows() noexcept { windows_enabled_ = false; }
 
   /// Raises the capacity. Fails with commit_failed and changes nothing.
@@ -111,9 +151,7 @@ class Space {
   /// Makes a hole of the neighbouring dead objects in `run`, unless it goes into quarantine first.
   void release(Run run) noexcept {
     free_list_.join_blocks(run.index, run.size_bytes);
-    if (quarantine_.is_on()) [[unlikely]]
-      run = quarantine_.hold(free_list_, run);
-    if (run.size_bytes != 0) free_list_.dealloc_fast(run.index, run.size_bytes);
+    release_block(run);
   }
   [[nodiscard]] const Quarantine& quarantine() const noexcept { return quarantine_; }
   /// When all was released: makes holes of what the quarantine has no room for.
@@ -122,31 +160,34 @@ class Space {
   bool empty_quarantine() noexcept { return quarantine_.empty(free_list_); }
 
   /// For walks over the free list's map: publishes the windows, and lets all blocks that are no
-  /// objects look like holes until reveal_unused(). Nothing may be allocated or released meanwhile,
-  /// and nothing is inline: there is neither a window nor a spare. What is allocated afterwards
-  /// lies where it would have lain without. O(unused blocks).
+  /// objects look like holes until reveal_unused(). Nothing may be allocated or released meanwhile.
+  /// What is allocated afterwards lies where it would have lain without. O(unused blocks), and of
+  /// what is left to sweep.
   void conceal_unused() noexcept;
   /// Does nothing where that was done already.
   void reveal_unused() noexcept;
+  [[nodiscard]] bool is_concealed() const noexcept { return is_concealed_; }
   /// Makes holes unreadable from now on, until they are handed out.
   void set_poison(bool on) noexcept { poison_ = on; }
-  void poison_run(Run run) noexcept;
 
   /// Gives the pages of holes back to the system where a hole spans at least `least` bytes: the
   /// topmost `most` bytes of these, since the lowest are used again first. Returns the bytes given
   /// back. O(holes).
   std::uint64_t discard_holes(std::uint64_t least, std::uint64_t most) noexcept;
   /// Gives all back that is not needed for the objects: every whole page of a hole, and the pages
-  /// of side tables that say nothing. Windows have to be retired. Returns the bytes of arena given
-  /// back. O(holes), and a pass over the tables of what was in use.
+  /// of side tables that say nothing. Call retire() before. Returns the bytes of arena given back.
+  /// O(holes), and a pass over the tables of what was in use.
   std::uint64_t discard_all() noexcept;
   /// Memory from this index on was never handed out: zero.
   [[nodiscard]] std::uint64_t untouched() const noexcept { return untouched_; }
 
-  /// Whether `index` is where an object starts. Publishes the windows. O(1).
-  [[nodiscard]] bool is_object(std::uint32_t index) noexcept;
-  /// The object that contains `index`, or size 0 for a hole or an index outside.
-  [[nodiscard]] Run object_at(std::uint32_t index) noexcept;
+  /// Whether `index` is where an object starts. O(1): looks at windows and a bin.
+  [[nodiscard]] bool is_object(std::uint32_t index) const noexcept {
+    const Run object = object_at(index);
+    return object.size_bytes != 0 && object.index == index;
+  }
+  /// The object that contains `index`, or size 0 for any other index. O(1) like is_object().
+  [[nodiscard]] Run object_at(std::uint32_t index) const noexcept;
   /// Writes the starts of all objects in windows into the tables; windows stay open.
   void publish_windows() noexcept;
 
@@ -157,42 +198,54 @@ class Space {
   Space(Arena arena, FreeList free_list) noexcept
       : arena_(std::move(arena)), free_list_(std::move(free_list)) {}
 
+  /// So many stretches are swept in vain before a run is used.
+  static constexpr std::uint32_t kPatience = 16;
+
   [[nodiscard]] std::uint32_t window_bytes() const noexcept;
   [[nodiscard]] std::uint64_t touched_end() const noexcept;
   void note_young(std::uint32_t index, std::uint32_t bytes) noexcept;
-  void publish(Window& window, std::uint32_t granules) noexcept;
-  void retire(Window& window, std::uint32_t granules) noexcept;
-  char* clear(Run run) noexcept;
+  [[nodiscard]] char* allocate_small(std::uint32_t granules) noexcept;
+  [[nodiscard]] char* allocate_from_list(std::uint32_t granules) noexcept;
+  [[nodiscard]] char* allocate_large(std::uint32_t granules) noexcept;
+  [[nodiscard]] char* next_hole(std::uint32_t granules) noexcept;
+  [[nodiscard]] Run next_small_hole(std::uint32_t granules) noexcept;
+  [[nodiscard]] char* open_hole(Run run, std::uint32_t granules) noexcept;
   [[nodiscard]] char* open_window(std::uint32_t granules) noexcept;
-  [[nodiscard]] char* allocate_between(std::uint32_t granules, bool runs) noexcept;
-  bool take_stretch(std::uint64_t sizes) noexcept;
-  [[nodiscard]] bool stock_fitting(std::uint32_t granules, bool runs) noexcept;
-  void cut_spare(std::uint32_t granules, std::uint32_t most) noexcept;
-  void add_spare(Run run) noexcept;
-  void retire_spares() noexcept;
-  void retire_stock() noexcept;
-  /// Whether the block at `index` is no object.
-  [[nodiscard]] bool is_unused(std::uint32_t index) const noexcept;
+  void claim(Run run) noexcept;
+  char* clear(Run run) noexcept;
+  void publish(Window& window, std::uint32_t granules) noexcept;
+  void retire_window(Window& window, std::uint32_t granules) noexcept;
+  void retire_cursor() noexcept;
+  void keep_rest(Run rest) noexcept;
+  void give_back(Run run) noexcept;
+  void release_block(Run block) noexcept;
+  void poison_run(Run run) noexcept;
   template <class Visit>
   void each_unused(Visit visit) const;
   void park() noexcept;
 
   Window windows_[kWindowClasses + 1];
+  char* cursor_ = nullptr;
+  char* limit_ = nullptr;
   Window parked_[kWindowClasses + 1];  ///< While unused blocks are concealed.
-  Spares spares_;
+  char* parked_cursor_ = nullptr;
+  char* parked_limit_ = nullptr;
+  Bins bins_;
+  Sweep sweep_;
   Quarantine quarantine_;
   LeafBits leaves_;
   Arena arena_;
   FreeList free_list_;
   BitTree young_lines_;  ///< Without room where the heap is not generational.
   std::uint64_t untouched_ = 0;
-  std::uint64_t resident_ = 0;
-  std::uint64_t next_stretch_ = 0;  ///< Where the next spares are looked for.
+  std::uint64_t handed_out_ = 0;
+  std::uint32_t hole_position_ = 0;  ///< Where the next small hole is looked for.
   bool windows_enabled_ = true;
-  /// Whether a run for a window may be found. Where holes are small the search would cost each
-  /// allocation its time, so after one in vain it rests until a collection or growth made new ones.
-  bool may_have_runs_ = true;
-  bool may_have_holes_ = true;  ///< The same for small holes.
+  // Where there are none the search would cost each allocation its time, so after one in vain it
+  // rests until retire() or growth made new ones.
+  bool may_have_small_holes_ = true;
+  bool may_have_runs_ = true;  ///< For windows.
+  bool is_closed_ = false;
   bool poison_ = false;
   bool is_concealed_ = false;
 };

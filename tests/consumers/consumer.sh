@@ -96,7 +96,7 @@ case $kind in
       BESOM_OPTIONS=zeal=alloc:1 ./program
       programs=$((programs + 1))
     done
-    [ "$programs" -eq 6 ]
+    [ "$programs" -eq 7 ]
     ;;
   *)
     echo "no such consumer: $kind" >&2

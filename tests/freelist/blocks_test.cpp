@@ -197,84 +197,72 @@ TEST_CASE("take_run finds large holes by size", "[freelist][take]") {
   list.verify();
 }
 
-namespace {
-
-constexpr std::uint64_t sizes(std::initializer_list<unsigned> granules) {
-  std::uint64_t set = 0;
-  for (const unsigned size : granules) set |= std::uint64_t{1} << size;
-  return set;
-}
-
-}  // namespace
-
-TEST_CASE("take_stretch takes the holes of the sizes asked for, in address order",
-          "[freelist][take]") {
+TEST_CASE("take_next_small takes the first hole from there on that fits", "[freelist][take]") {
   FreeList list = from_picture("..#...#.....#..#.");
-  std::vector<Run> holes(FreeList::Stretch::kMost);
-  CHECK(list.take_stretch(0, sizes({4, 63}), sizes({2}), holes.data()).count == 0);
-  CHECK(picture(list) == "..#...#.....#..#.");
-  const FreeList::Stretch stretch = list.take_stretch(0, sizes({3}), sizes({2}), holes.data());
-  REQUIRE(stretch.count == 3);
-  CHECK(stretch.end == FreeList::Stretch::kBytes);
-  CHECK(holes[0] == Run{granule(0), granules(2)});
-  CHECK(holes[1] == Run{granule(3), granules(3)});
-  CHECK(holes[2] == Run{granule(13), granules(2)});
+  CHECK(list.take_next_small(granule(0), granules(6)) == Run{});
+  CHECK(list.take_next_small(granule(0), granules(3)) == Run{granule(3), granules(3)});
+  CHECK(list.take_next_small(granule(0), granules(1)) == Run{granule(0), granules(2)});
+  // Not the rest of a hole that begins below.
+  CHECK(list.take_next_small(granule(8), granules(2)) == Run{granule(13), granules(2)});
+  CHECK(list.take_next_small(granule(17), granules(1)) == Run{});
   CHECK(picture(list) == "##=###=.....#==#.");
   CHECK(list.free_bytes() == granules(6));
   list.verify();
 }
 
-TEST_CASE("take_stretch leaves holes of 1 KiB and more alone", "[freelist][take]") {
+TEST_CASE("take_next_small and take_small_hole leave holes of 1 KiB and more alone",
+          "[freelist][take]") {
   std::string drawing(64, '.');
   drawing.append("#").append(63, '.').append("#");
   FreeList list = from_picture(drawing);
-  std::vector<Run> holes(FreeList::Stretch::kMost);
-  const std::uint64_t all = ~std::uint64_t{0};
-  REQUIRE(list.take_stretch(0, all, all, holes.data()).count == 1);
-  CHECK(holes[0] == Run{granule(65), granules(63)});
+  CHECK_FALSE(list.take_small_hole(granule(0)));
+  CHECK(list.take_next_small(0, granules(1)) == Run{granule(65), granules(63)});
   CHECK(list.largest_free_block() == 1024);
-  CHECK(list.take_stretch(0, all, all, holes.data()).count == 0);
+  CHECK(list.take_next_small(0, granules(1)) == Run{});
+  list.dealloc_fast(granule(65), granules(63));
+  CHECK(list.take_small_hole(granule(65)));
+  CHECK(list.take_next_small(0, 1024) == Run{});
+  CHECK(list.free_bytes() == 1024);
   list.verify();
 }
 
-TEST_CASE("take_stretch goes up through stretches from where it is told", "[freelist][take]") {
+TEST_CASE("take_next_small goes on from stretch to stretch", "[freelist][take]") {
+  constexpr std::uint32_t kStretchBytes = 64 << 10;
   constexpr std::uint32_t kStretches = 130;  // more than one word of the index
-  FreeList list(kStretches * std::uint64_t{FreeList::Stretch::kBytes});
+  FreeList list(kStretches * std::uint64_t{kStretchBytes});
   while (list.alloc_fast(16) != 0) {
   }
   // A hole at the end of each third stretch, which reaches into the next.
-  std::vector<std::uint64_t> ends;
+  std::vector<Run> holes;
   for (std::uint32_t i = 1; i + 1 < kStretches; i += 3) {
-    const std::uint32_t end = (i + 1) * FreeList::Stretch::kBytes;
+    const std::uint32_t end = (i + 1) * kStretchBytes;
     list.dealloc_fast(end - 16, 16);
     list.dealloc_fast(end, 16);
-    ends.push_back(end);
+    holes.push_back({end - 16, 32});
   }
-  std::vector<Run> holes(FreeList::Stretch::kMost);
-  std::uint64_t from = 0;
-  for (const std::uint64_t end : ends) {
-    const FreeList::Stretch stretch = list.take_stretch(from, sizes({2}), 0, holes.data());
-    REQUIRE(stretch.count == 1);
-    REQUIRE(stretch.end == end);
-    REQUIRE(holes[0] == Run{static_cast<std::uint32_t>(end - 16), 32});
-    from = stretch.end;
+  std::uint32_t from = 0;
+  for (const Run& hole : holes) {
+    REQUIRE(list.take_next_small(from, 48) == Run{});
+    REQUIRE(list.take_next_small(from, 32) == hole);
+    from = hole.end();
   }
-  CHECK(list.take_stretch(from, sizes({2}), 0, holes.data()).count == 0);
-  CHECK(list.take_stretch(0, sizes({2}), 0, holes.data()).count == 0);
+  CHECK(list.take_next_small(from, 16) == Run{});
+  CHECK(list.take_next_small(0, 16) == Run{});
+  CHECK(list.take_next_small(FreeList::kMaxEnd, 16) == Run{});
   CHECK(list.free_bytes() == 0);
   list.verify();
 }
 
-TEST_CASE("take_stretch has room for a checkerboard", "[freelist][take]") {
-  FreeList list(2 * std::uint64_t{FreeList::Stretch::kBytes});
-  std::vector<std::uint32_t> blocks;
-  while (const std::uint32_t index = list.alloc_fast(16)) blocks.push_back(index);
-  for (std::size_t i = 0; i < blocks.size(); i += 2) list.dealloc_fast(blocks[i], 16);
-  std::vector<Run> holes(FreeList::Stretch::kMost);
-  for (const std::uint64_t from : {0u, FreeList::Stretch::kBytes}) {
-    CHECK(list.take_stretch(from, sizes({1}), 0, holes.data()).count == FreeList::Stretch::kMost);
-  }
-  CHECK(list.free_bytes() == 0);
+TEST_CASE("start_block ends one block and begins another, once", "[freelist][blocks]") {
+  FreeList list = from_picture("#====#..");
+  list.start_block(granule(3));
+  list.start_block(granule(3));
+  list.start_block(granule(1));
+  CHECK(list.run_at(granule(1)) == Run{granule(1), granules(2)});
+  CHECK(list.run_at(granule(3)) == Run{granule(3), granules(2)});
+  list.dealloc_fast(granule(1), granules(2));
+  list.dealloc_fast(granule(3), granules(2));
+  CHECK(picture(list) == "#....#..");
   list.verify();
 }
 

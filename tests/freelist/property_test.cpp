@@ -61,13 +61,16 @@ void any_operation(CheckedList<FreeList>& checked, Random& random, const Mix& mi
     const std::uint32_t least = random_size(random, mix);
     checked.take_run(least, least + granules(random.below(mix.size_limit)));
   } else if (kind == 1) {
-    // Up to four sizes, small ones as likely as large ones.
-    const std::uint64_t sizes = random.next() & random.next() & random.next() & random.next();
-    checked.take_stretch(0, sizes >> random.below(64), random.chance(50) ? random.next() : 0);
+    checked.take_next_small(granules(random.below(mix.capacity)), random_size(random, mix));
+  } else if (kind == 9) {
+    const std::size_t holes = checked.model().holes().size();
+    if (holes != 0) checked.take_small_hole(random.below(static_cast<std::uint32_t>(holes)));
   } else if (kind == 2 && has_live) {
     const std::uint32_t position = random_live(random, checked.live().size());
     const std::uint32_t block = checked.live()[position].size_bytes / FreeList::kAlign;
-    if (block > 1) checked.split(position, granules(random.between(1, block - 1)));
+    if (block > 1) {
+      checked.split(position, granules(random.between(1, block - 1)), random.chance(50));
+    }
   } else if (kind < 5 && has_live) {
     const std::uint32_t position = random_live(random, checked.live().size());
     const std::uint32_t block = checked.live()[position].size_bytes / FreeList::kAlign;

@@ -410,7 +410,6 @@ TEST_CASE("Memory: of what is too much the topmost goes, for the lowest is used 
     std::memset(piece, 1, kPiece);
     pieces.push_back({detail::index_of(piece), kPiece});
   }
-  space.note_allocated(8 * kPiece);
   for (std::size_t i = 0; i < pieces.size(); i += 2) space.release(pieces[i]);
   // Two MiB of these lie behind the last piece, up to the end of its huge page.
   const std::uint64_t given = space.discard_holes(64 << 10, 8 << 20);

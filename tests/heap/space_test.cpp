@@ -28,7 +28,7 @@ Space space_of(std::uint64_t heap_max, std::uint64_t capacity) {
   return std::move(*space);
 }
 
-/// As the heap does: from the window, else a spare, else the slow way.
+/// As the heap does: from the window, else from a hole, else the slow way.
 char* allocate(Space& space, std::uint32_t granules) {
   const std::size_t bytes = std::size_t{granules} * kGranuleBytes;
   if (granules <= Space::kWindowClasses) {
@@ -39,7 +39,9 @@ char* allocate(Space& space, std::uint32_t granules) {
       std::memset(object, 0, bytes);
       return object;
     }
-    if (char* spare = space.take_spare(granules)) return spare;
+  }
+  if (granules <= Space::kCursorGranules) {
+    if (char* object = space.take(granules)) return object;
   }
   return space.allocate(granules);
 }
@@ -97,12 +99,12 @@ Space checkered_space() {
   Space space = space_of(1 << 20, 1 << 20);
   std::vector<char*> objects;
   while (char* object = allocate(space, 4)) objects.push_back(object);
-  space.retire_windows();
+  space.retire();
   for (std::size_t i = 0; i < objects.size(); i += 2) {
     std::memset(objects[i], 0xab, 64);
     space.release({index_of(objects[i]), 64});
   }
-  space.retire_windows();
+  space.retire();
   return space;
 }
 
@@ -115,78 +117,74 @@ TEST_CASE("Space: small objects leave the runs of large ones whole while small h
   REQUIRE(large != nullptr);
   std::vector<char*> objects;
   while (char* object = allocate(space, 4)) objects.push_back(object);
-  space.retire_windows();
+  space.retire();
   space.release({index_of(large), 8192});
   std::uint32_t small_holes = 0;
   for (std::size_t i = 1; i + 1 < objects.size(); i += 2) {
     space.release({index_of(objects[i]), 64});
     ++small_holes;
   }
-  space.retire_windows();
+  space.retire();
   for (std::uint32_t i = 0; i < small_holes; ++i) REQUIRE(allocate(space, 4) != nullptr);
-  space.retire_windows();
+  space.retire();
   CHECK(space.free_list().largest_free_block() >= 8192);
   CHECK(space.allocate(512) != nullptr);
 }
 
-TEST_CASE("Space: between objects, spares are taken many at a time, and are no objects before use",
-          "[heap][space]") {
+TEST_CASE("Space: the rest of a hole is no object, at the cursor and in a bin", "[heap][space]") {
   Space space = checkered_space();
   const std::uint64_t used = space.used_bytes();
-  char* first = allocate(space, 4);
-  char* second = space.take_spare(4);
+  char* first = allocate(space, 3);
   REQUIRE(first != nullptr);
+  const std::uint32_t index = index_of(first);
+  const auto check = [&] {
+    CHECK(space.is_object(index));
+    CHECK(space.object_at(index + 5) == Run{index, 48});
+    CHECK_FALSE(space.is_object(index + 48));
+    CHECK(space.object_at(index + 50).size_bytes == 0);
+  };
+  check();
+  char* second = allocate(space, 4);  // the cursor leaves the first hole
   REQUIRE(second != nullptr);
-  for (char* object : {first, second}) {
-    CHECK(space.is_object(index_of(object)));
-    CHECK(space.object_at(index_of(object) + 5) == Run{index_of(object), 64});
-  }
-  // The next one, ready by now, and the one after the last that is.
-  std::vector<char*> rest;
-  while (char* spare = space.take_spare(4)) rest.push_back(spare);
-  REQUIRE(rest.size() > 10);
-  space.retire_windows();
-  CHECK(space.used_bytes() == used + (2 + rest.size()) * 64);
-  char* third = allocate(space, 4);
-  char* fourth = space.take_spare(4);
-  REQUIRE(fourth != nullptr);
-  const char* fifth = fourth + (fourth - third);
-  CHECK_FALSE(space.is_object(index_of(fifth)));
-  CHECK(space.object_at(index_of(fifth) + 5).size_bytes == 0);
-  space.retire_windows();
+  check();
+  char* third = allocate(space, 1);  // what was left of it
+  CHECK(third == first + 48);
+  CHECK(space.is_object(index + 48));
+  space.retire();
+  CHECK(space.used_bytes() == used + 48 + 64 + 16);
   space.free_list().verify();
 }
 
-TEST_CASE("Space: spares of sizes that no hole has are cut from larger ones, zeroed",
-          "[heap][space]") {
+TEST_CASE("Space: holes are used up to the last granule, zeroed", "[heap][space]") {
   Space space = checkered_space();
   const std::uint64_t holes = (std::uint64_t{1} << 20) - 16 - space.used_bytes();
   std::uint64_t taken = 0;
   for (const std::uint32_t granules : {3u, 1u}) {
-    while (char* object = allocate(space, granules)) {
+    while (true) {
+      char* object = allocate(space, granules);
+      if (object == nullptr) {
+        space.retire();
+        object = allocate(space, granules);
+      }
+      if (object == nullptr) break;
       REQUIRE(std::all_of(object, object + granules * 16, [](char byte) { return byte == 0; }));
       std::memset(object, 0xcd, granules * 16);
       taken += granules * 16;
     }
   }
   CHECK(taken == holes);
-  CHECK(allocate(space, 4) == nullptr);
-  space.retire_windows();
+  space.retire();
   space.free_list().verify();
   CHECK(space.free_list().free_bytes() == 0);
 }
 
-TEST_CASE("Space: what is left in stock goes back, and serves others after that", "[heap][space]") {
+TEST_CASE("Space: a reset forgets windows, the hole at hand and bins", "[heap][space]") {
   Space space = checkered_space();
-  const std::uint64_t used = space.used_bytes();
-  REQUIRE(allocate(space, 2) != nullptr);
-  CHECK(space.used_bytes() > used + 32);
-  space.retire_windows();
-  CHECK(space.used_bytes() == used + 32);
-  space.free_list().verify();
+  for (const std::uint32_t granules : {3u, 2u, 3u}) REQUIRE(allocate(space, granules) != nullptr);
   space.reset();
   CHECK(space.used_bytes() == 0);
   CHECK(space.free_list().num_free_blocks() == 1);
+  space.free_list().verify();
 }
 
 TEST_CASE("Space: retiring windows makes one hole of what they did not use", "[heap][space]") {
@@ -194,7 +192,7 @@ TEST_CASE("Space: retiring windows makes one hole of what they did not use", "[h
   for (std::uint32_t granules = 1; granules <= Space::kWindowClasses; ++granules) {
     REQUIRE(allocate(space, granules) != nullptr);
   }
-  space.retire_windows();
+  space.retire();
   space.free_list().verify();
   CHECK(space.used_bytes() == 16 * (32 * 33 / 2));
   for (std::uint32_t granules = 1; granules <= Space::kWindowClasses; ++granules) {
@@ -223,7 +221,7 @@ TEST_CASE("Space: memory is zero when handed out, however it was used before", "
       std::memset(address, 0xee, bytes);
       objects.push_back({address, bytes});
     }
-    space.retire_windows();
+    space.retire();
     std::vector<Object> kept;
     for (const Object& object : objects) {
       if (random.chance(70)) {
@@ -249,11 +247,10 @@ TEST_CASE("Space: discard_all keeps objects and leaves what they take", "[heap][
   char* large = allocate(space, 50'000);
   char* last = allocate(space, 20'000);
   REQUIRE(last != nullptr);
-  space.note_allocated(space.used_bytes());
   std::memset(first, 1, 64);
   std::memset(large, 2, 800'000);
   std::memset(last, 3, 320'000);
-  space.retire_windows();
+  space.retire();
   const std::uint64_t before = space.resident_bytes();
   space.release({index_of(large), 800'000});
   const std::uint64_t discarded = space.discard_all();

@@ -76,48 +76,49 @@ class CheckedList {
     return true;
   }
 
-  /// Takes the stretch of the first hole of one of `sizes` from `from` on; returns the holes taken.
-  std::uint32_t take_stretch(std::uint64_t from, std::uint64_t sizes,
-                             std::uint64_t more_sizes) requires requires(List& list, Run* holes) {
-    list.take_stretch(from, sizes, more_sizes, holes);
+  /// Takes the first hole from `from` on that has `least` bytes and less than 1 KiB, if any.
+  bool take_next_small(std::uint32_t from, std::uint32_t least) requires requires(List& list) {
+    list.take_next_small(from, least);
   }
   {
-    const auto is_of = [](const Run& hole, std::uint64_t set) {
-      const std::uint32_t granules = hole.size_bytes / kGranuleBytes;
-      return granules < 64 && (set >> granules & 1) != 0;
-    };
-    constexpr std::uint64_t kBytes = List::Stretch::kBytes;
-    std::vector<Run> expected;
-    std::uint64_t end = 0;
+    Run first;
     for (const Run& hole : model_.holes()) {
-      if (end == 0 && hole.index >= from && is_of(hole, sizes)) {
-        end = (hole.index / kBytes + 1) * kBytes;
-      }
+      if (hole.index < from || hole.size_bytes < least || hole.size_bytes >= kSmallEnd) continue;
+      first = hole;
+      break;
     }
-    for (const Run& hole : model_.holes()) {
-      const bool is_inside = hole.index < end && hole.index + kBytes >= end;
-      if (is_inside && is_of(hole, sizes | more_sizes)) expected.push_back(hole);
+    const Run taken = list_.take_next_small(from, least);
+    require(taken == first, "first small hole: given, there", taken.index, first.index);
+    if (taken.size_bytes == 0) {
+      check_counts();
+      return false;
     }
-    std::vector<Run> holes(List::Stretch::kMost);
-    const auto stretch = list_.take_stretch(from, sizes, more_sizes, holes.data());
-    require(stretch.end == end, "end of the stretch: given, real", stretch.end, end);
-    require(stretch.count == expected.size(), "holes of the stretch: taken, there", stretch.count,
-            expected.size());
-    for (std::uint32_t i = 0; i < stretch.count; ++i) {
-      require(holes[i] == expected[i], "hole of the stretch: taken, there", holes[i].index,
-              expected[i].index);
-      model_.take(holes[i]);
-      remember(holes[i]);
-    }
-    check_counts();
-    for (const Run& block : expected) check_block_at(block.index);
-    return stretch.count;
+    note_block(taken);
+    return true;
   }
 
-  /// Makes two of the block at `position`, the first of `first` bytes.
-  void split(std::size_t position, std::uint32_t first) {
+  /// Takes hole number `position`, in address order, if it has less than 1 KiB.
+  bool take_small_hole(std::size_t position) requires requires(List& list) {
+    list.take_small_hole(16);
+  }
+  {
+    const Run hole = model_.holes()[position];
+    const bool is_taken = list_.take_small_hole(hole.index);
+    require(is_taken == (hole.size_bytes < kSmallEnd), "small hole taken: size, taken",
+            hole.size_bytes, is_taken);
+    if (is_taken) note_block(hole);
+    return is_taken;
+  }
+
+  /// Makes two of the block at `position`, the first of `first` bytes, in one of two ways.
+  void split(std::size_t position, std::uint32_t first, bool by_start = false) {
     const Run block = live_[position];
-    list_.split_block(block.index, first);
+    if (by_start) {
+      list_.start_block(block.index + first);
+      list_.start_block(block.index + first);  // where one starts it does nothing
+    } else {
+      list_.split_block(block.index, first);
+    }
     forget(position);
     remember({block.index, first});
     remember({block.index + first, block.size_bytes - first});
@@ -214,6 +215,7 @@ class CheckedList {
 
  private:
   static constexpr std::uint32_t kNone = ~std::uint32_t{0};
+  static constexpr std::uint32_t kSmallEnd = 1024;
   static constexpr bool kKnowsRuns = requires(const List& list) { list.run_at(0u); };
 
   static std::uint32_t end_granule(std::uint64_t capacity) {

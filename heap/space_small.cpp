@@ -1,0 +1,172 @@
+/// Where objects of less than 1 KiB come from: docs/design.md#allocation.
+
+#include <algorithm>
+#include <cstring>
+
+#include "heap/poison.hpp"
+#include "heap/space.hpp"
+
+namespace besom::detail {
+
+__attribute__((noinline)) char* Space::take(std::uint32_t granules) noexcept {
+  if (char* object = bump(granules)) return object;
+  if (is_closed_) [[unlikely]]
+    return nullptr;
+  if (granules <= Bins::kSizes) {
+    if (const std::uint32_t index = bins_.pop(granules)) {
+      const Run run{index, granules * kGranuleBytes};
+      claim(run);
+      return clear(run);
+    }
+  }
+  return next_hole(granules);
+}
+
+/// From the stretch that is being swept.
+char* Space::next_hole(std::uint32_t granules) noexcept {
+  for (Run run = sweep_.next(free_list_, leaves_); run.size_bytes != 0;
+       run = sweep_.next(free_list_, leaves_)) {
+    if (Sweep::is_long(free_list_, run)) {
+      release_block(run);
+    } else if (run.size_bytes < granules * kGranuleBytes) {
+      keep_rest(run);
+    } else {
+      return open_hole(run, granules);
+    }
+  }
+  return nullptr;
+}
+
+char* Space::allocate_small(std::uint32_t granules) noexcept {
+  for (std::uint32_t entered = 0;; ++entered) {
+    if (char* object = take(granules)) return object;
+    const bool has_more = sweep_.enter_next(free_list_);
+    if (has_more && entered < kPatience) continue;
+    if (char* object = allocate_from_list(granules)) return object;
+    if (!has_more) return nullptr;
+  }
+}
+
+char* Space::allocate_from_list(std::uint32_t granules) noexcept {
+  if (const Run run = next_small_hole(granules); run.size_bytes != 0) {
+    return open_hole(run, granules);
+  }
+  if (granules <= kWindowClasses && may_have_runs_) {
+    if (char* object = open_window(granules)) return object;
+  }
+  const std::uint32_t bytes = granules * kGranuleBytes;
+  const Run run = free_list_.take_run(bytes, std::max(bytes, window_bytes()));
+  return run.size_bytes != 0 ? open_hole(run, granules) : nullptr;
+}
+
+/// In address order, round and round: what was too small for others stays for those that it fits.
+Run Space::next_small_hole(std::uint32_t granules) noexcept {
+  if (!may_have_small_holes_) return {};
+  const std::uint32_t bytes = granules * kGranuleBytes;
+  Run run = free_list_.take_next_small(hole_position_, bytes);
+  if (run.size_bytes == 0 && hole_position_ != 0) run = free_list_.take_next_small(0, bytes);
+  hole_position_ = run.end();
+  if (run.size_bytes == 0 && granules == 1) may_have_small_holes_ = false;
+  return run;
+}
+
+/// Cleared as a whole: the first object comes at once and the others soon.
+char* Space::open_hole(Run run, std::uint32_t granules) noexcept {
+  retire_cursor();
+  claim(run);
+  char* object = clear(run);
+  cursor_ = object + std::size_t{granules} * kGranuleBytes;
+  limit_ = object + run.size_bytes;
+  return object;
+}
+
+char* Space::open_window(std::uint32_t granules) noexcept {
+  const Run run = free_list_.take_run(std::min(kMinWindowBytes, window_bytes()), window_bytes());
+  may_have_runs_ = run.size_bytes != 0;
+  if (!may_have_runs_) return nullptr;
+  Window& window = windows_[granules];
+  retire_window(window, granules);
+  claim(run);
+  const std::uint32_t bytes = granules * kGranuleBytes;
+  char* object = base() + run.index;
+  window = {object + bytes, object + run.size_bytes, object};
+  // Objects in windows are zeroed as they come, whatever the memory held.
+  untouched_ = std::max<std::uint64_t>(untouched_, run.end());
+  arena_.use(run.index, run.size_bytes);
+  unpoison(object, run.size_bytes);
+  std::memset(object, 0, bytes);
+  return object;
+}
+
+/// A window is a small share of the arena, so that thirty of them do not use up a small heap.
+std::uint32_t Space::window_bytes() const noexcept {
+  const std::uint64_t share = capacity() / 256 / kMinWindowBytes * kMinWindowBytes;
+  return static_cast<std::uint32_t>(
+      std::clamp<std::uint64_t>(share, kWindowClasses * kGranuleBytes, kMaxWindowBytes));
+}
+
+void Space::publish(Window& window, std::uint32_t granules) noexcept {
+  if (window.first == window.cursor) return;
+  free_list_.cut_block(index_of(window.first), granules * kGranuleBytes,
+                       static_cast<std::uint32_t>(window.cursor - window.first));
+  window.first = window.cursor;
+}
+
+void Space::retire_window(Window& window, std::uint32_t granules) noexcept {
+  publish(window, granules);
+  const auto rest = static_cast<std::uint32_t>(window.room());
+  if (rest != 0) {
+    handed_out_ -= rest;
+    give_back({index_of(window.cursor), rest});
+  }
+  window = {};
+}
+
+void Space::retire_cursor() noexcept {
+  const auto rest = static_cast<std::uint32_t>(limit_ - cursor_);
+  const std::uint32_t index = index_of(cursor_);
+  cursor_ = limit_ = nullptr;
+  if (rest == 0) return;
+  free_list_.start_block(index);
+  handed_out_ -= rest;
+  keep_rest({index, rest});
+}
+
+void Space::keep_rest(Run rest) noexcept {
+  if (!bins_.push(rest)) give_back(rest);
+}
+
+void Space::publish_windows() noexcept {
+  for (std::uint32_t granules = 1; granules <= kWindowClasses; ++granules) {
+    publish(windows_[granules], granules);
+  }
+}
+
+void Space::interrupt() noexcept {
+  for (std::uint32_t granules = 1; granules <= kWindowClasses; ++granules) {
+    retire_window(windows_[granules], granules);
+  }
+  retire_cursor();
+  is_closed_ = true;
+}
+
+void Space::retire() noexcept {
+  const bool was_closed = is_closed_;
+  interrupt();
+  is_closed_ = was_closed;
+  for (std::uint32_t granules = 1; granules <= Bins::kSizes; ++granules) {
+    while (const std::uint32_t index = bins_.pop(granules)) {
+      give_back({index, granules * kGranuleBytes});
+    }
+  }
+  do {
+    for (Run run = sweep_.next(free_list_, leaves_); run.size_bytes != 0;
+         run = sweep_.next(free_list_, leaves_)) {
+      release_block(run);
+    }
+  } while (sweep_.enter_next(free_list_));
+  hole_position_ = 0;
+  may_have_runs_ = may_have_small_holes_ = true;
+}
+
+}  // namespace besom::detail

@@ -1,0 +1,218 @@
+#include "heap/sweep.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace besom::detail {
+namespace {
+
+std::uint64_t from_bit(std::uint32_t granule) { return ~std::uint64_t{0} << (granule & 63u); }
+
+/// The bits of the granules in [granule, next) that lie in the first one's line.
+std::uint64_t part_of_line(std::uint32_t granule, std::uint32_t next) {
+  const std::uint64_t part = from_bit(granule);
+  return next % kLineGranules == 0 ? part : part & ~from_bit(next);
+}
+/// The border of the line behind `granule`, or `end`.
+std::uint32_t line_end(std::uint32_t granule, std::uint32_t end) {
+  return std::min((granule | (kLineGranules - 1)) + 1, end);
+}
+
+}  // namespace
+
+void Sweep::begin(std::uint64_t* marks, std::uint32_t end, bool keep_marks) noexcept {
+  BESOM_ASSERT(done());
+  marks_ = marks;
+  end_ = end;
+  position_ = 0;
+  ahead_ = 1;
+  keep_marks_ = keep_marks;
+  swept_objects_ = 0;
+  stretch_ = 0;
+}
+
+void Sweep::keep_object(std::uint32_t index) noexcept {
+  const std::uint32_t granule = to_granules(index);
+  if (granule < position_ || granule >= end_) return;
+  marks_[granule >> kLineShift] |= bit(granule);
+}
+
+void Sweep::keep_run(Run run) noexcept {
+  const std::uint32_t end = std::min(to_granules(run.end()), end_);
+  for (std::uint32_t granule = std::max(to_granules(run.index), position_); granule < end;) {
+    const std::uint32_t next = line_end(granule, end);
+    marks_[granule >> kLineShift] |= part_of_line(granule, next);
+    granule = next;
+  }
+}
+
+/// The granules of the line that lie below the end.
+std::uint64_t Sweep::below_end(std::uint32_t line) const noexcept {
+  const std::uint32_t end_line = end_ >> kLineShift;
+  if (line < end_line) return ~std::uint64_t{0};
+  return line == end_line ? bit(end_) - 1 : 0;
+}
+
+template <class Visit>
+void Sweep::each_line_left(Visit visit) const {
+  if (done()) return;
+  const std::uint32_t first = position_ >> kLineShift;
+  for (std::uint32_t line = first; line <= end_ >> kLineShift; ++line) {
+    visit(line, below_end(line) & (line == first ? from_bit(position_) : ~std::uint64_t{0}));
+  }
+}
+
+std::uint64_t Sweep::dead_objects(const FreeList& list) const noexcept {
+  std::uint64_t count = swept_objects_;
+  each_line_left([&](std::uint32_t line, std::uint64_t granules) {
+    const Line words = list.map().line(line);
+    count += count_bits(words.starts & ~words.holes & ~marks_[line] & granules);
+  });
+  return count;
+}
+
+/// Marks say nothing of what is free. In between they tell holes from the dead.
+void Sweep::conceal(FreeList& list) noexcept {
+  each_line_left([&](std::uint32_t line, std::uint64_t granules) {
+    const Line words = list.map().line(line);
+    marks_[line] |= words.holes & granules;
+    list.conceal(line, words.starts & ~marks_[line] & granules);
+  });
+}
+
+void Sweep::reveal(FreeList& list) noexcept {
+  each_line_left([&](std::uint32_t line, std::uint64_t granules) {
+    list.reveal(line, list.map().line(line).holes & ~marks_[line] & granules);
+  });
+}
+
+Sweep::Starts Sweep::starts_in(std::uint32_t line, const FreeList& list) const noexcept {
+  const BoundaryMap& map = list.map();
+  const Line words = map.line(line);
+  const std::uint64_t below = below_end(line);
+  std::uint64_t dead = words.starts & ~words.holes & ~marks_[line] & below;
+  for (std::uint64_t holes = words.holes & below; holes != 0; holes &= holes - 1) {
+    const std::uint32_t granule = (line << kLineShift) | lowest_bit(holes);
+    if (map.next_start(granule) - granule < kLineGranules) dead |= bit(granule);
+  }
+  return {dead, words.starts & ~dead};
+}
+
+/// The first run of `from`'s stretch from there on. Remembers nothing of the tables from one run to
+/// the next: what was allocated meanwhile has changed them.
+Hole Sweep::next_run(std::uint32_t from, const FreeList& list) const noexcept {
+  const BoundaryMap& map = list.map();
+  const std::uint32_t border = (from / kStretchGranules + 1) * kStretchGranules;
+  const std::uint32_t border_line = border >> kLineShift;
+  std::uint32_t line = from >> kLineShift;
+  Starts starts = starts_in(line, list);
+  starts.dead &= from_bit(from);
+  while (starts.dead == 0) {
+    line = map.next_used_line(line + 1);
+    if (line >= border_line) return {};
+    starts = starts_in(line, list);
+  }
+  const std::uint32_t begin = (line << kLineShift) | lowest_bit(starts.dead);
+  starts.kept &= from_bit(begin);
+  while (starts.kept == 0) {
+    line = map.next_used_line(line + 1);
+    if (line >= border_line) return {begin, border - begin};
+    starts = starts_in(line, list);
+  }
+  return {begin, ((line << kLineShift) | lowest_bit(starts.kept)) - begin};
+}
+
+/// Makes one block of the run, whose last part may reach on beyond it. That part's rest is dead in
+/// the next stretch, and counted there.
+Run Sweep::take(FreeList& list, LeafBits& leaves, Hole run) noexcept {
+  const BoundaryMap& map = list.map();
+  for (std::uint32_t granule = run.granule; granule < run.end();) {
+    const std::uint32_t next = line_end(granule, run.end());
+    const std::uint32_t line = granule >> kLineShift;
+    const Line words = map.line(line);
+    const std::uint64_t part = part_of_line(granule, next);
+    const std::uint64_t dead = words.starts & ~words.holes & part;
+    swept_objects_ += count_bits(dead);
+    leaves.erase(line, dead);
+    for (std::uint64_t holes = words.holes & part; holes != 0; holes &= holes - 1) {
+      list.take_small_hole(to_bytes((line << kLineShift) | lowest_bit(holes)));
+    }
+    granule = next;
+  }
+  if (!map.is_start(run.end())) {
+    list.start_block(to_bytes(run.end()));
+    --swept_objects_;
+  }
+  list.join_blocks(to_bytes(run.granule), to_bytes(run.size));
+  return {to_bytes(run.granule), to_bytes(run.size)};
+}
+
+Run Sweep::next(FreeList& list, LeafBits& leaves) noexcept {
+  if (done()) return {};
+  if (position_ == (stretch_ + 1) * kStretchGranules) return {};
+  const Hole run = next_run(position_, list);
+  if (run.size == 0) return {};
+  position_ = run.end();
+  return take(list, leaves, run);
+}
+
+/// The first stretch from `stretch` on in which something starts; kNoStretch after the last.
+std::uint32_t Sweep::next_stretch(const FreeList& list, std::uint32_t stretch) const noexcept {
+  if (std::uint64_t{stretch} * kStretchGranules >= end_) return kNoStretch;
+  const std::uint32_t line = list.map().next_used_line(stretch << kStretchShift);
+  return line > end_ >> kLineShift ? kNoStretch : line >> kStretchShift;
+}
+
+bool Sweep::enter_next(FreeList& list) noexcept {
+  if (done()) return false;
+  const std::uint32_t next = next_stretch(list, stretch_ + 1);
+  const std::uint32_t past_end = (end_ >> kLineShift) + 1;
+  const std::uint32_t first = stretch_ << kStretchShift;
+  const std::uint32_t last =
+      next == kNoStretch ? past_end : std::min(next << kStretchShift, past_end);
+  if (keep_marks_) {
+    for (std::uint32_t line = first; line < last; ++line) {
+      marks_[line] &= list.map().line(line).starts;
+    }
+  } else if (first < last) {
+    std::memset(marks_ + first, 0, (last - first) * sizeof *marks_);
+  }
+  if (next == kNoStretch) {
+    stretch_ = kNoStretch;
+    position_ = end_ = 0;
+    return false;
+  }
+  stretch_ = next;
+  position_ = next * kStretchGranules;
+  return true;
+}
+
+bool Sweep::is_long(const FreeList& list, Run run) noexcept {
+  if (run.size_bytes >= kLongBytes) return true;
+  const BoundaryMap& map = list.map();
+  std::uint32_t begin = to_granules(run.index);
+  std::uint32_t end = to_granules(run.end());
+  if (map.is_hole(end)) end = map.next_start(end);
+  const std::uint32_t below = map.prev_start(begin);
+  if (below != BoundaryMap::kNone && map.is_hole(below)) begin = below;
+  return to_bytes(end - begin) >= kLongBytes;
+}
+
+bool Sweep::file_long_runs(FreeList& list, LeafBits& leaves) noexcept {
+  if (done()) return false;
+  const std::uint32_t stretch = next_stretch(list, std::max(ahead_, stretch_ + 1));
+  if (stretch == kNoStretch) return false;
+  ahead_ = stretch + 1;
+  std::uint32_t from = stretch * kStretchGranules;
+  while (from < ahead_ * kStretchGranules) {
+    const Hole run = next_run(from, list);
+    if (run.size == 0) break;
+    from = run.end();
+    if (!is_long(list, {to_bytes(run.granule), to_bytes(run.size)})) continue;
+    const Run taken = take(list, leaves, run);
+    list.dealloc_fast(taken.index, taken.size_bytes);
+  }
+  return true;
+}
+
+}  // namespace besom::detail
