@@ -6,6 +6,7 @@
 
 #include <cstdlib>
 
+#include "bench/peers/grows_to.hpp"
 #include "bench/peers/pointers.hpp"
 
 /// The Boehm-Demers-Weiser collector, set up as well as we know how; bench/README.md says why each
@@ -35,13 +36,16 @@ template <int kKind>
 [[nodiscard]] inline void* take(std::size_t bytes) {
   const std::size_t granules = (bytes + kGranuleBytes - 1) / kGranuleBytes;
   if (granules >= kLists) [[unlikely]] {
-    return checked(kKind == GC_I_PTRFREE ? GC_MALLOC_ATOMIC(bytes) : GC_MALLOC(bytes));
+    return kKind == GC_I_PTRFREE ? GC_MALLOC_ATOMIC(bytes) : GC_MALLOC(bytes);
   }
   void*& list = free_lists[kKind][granules];
   if (list == nullptr) [[unlikely]] {
     GC_generic_malloc_many(granules * kGranuleBytes, kKind, &list);
   }
-  void* object = checked(list);
+  void* object = list;
+  if (object == nullptr) [[unlikely]] {
+    return nullptr;
+  }
   list = GC_NEXT(object);
   if constexpr (kKind != GC_I_PTRFREE) GC_NEXT(object) = nullptr;
   return object;
@@ -49,7 +53,7 @@ template <int kKind>
 #else
 template <int kKind>
 [[nodiscard]] inline void* take(std::size_t bytes) {
-  return checked(kKind == GC_I_PTRFREE ? GC_MALLOC_ATOMIC(bytes) : GC_MALLOC(bytes));
+  return kKind == GC_I_PTRFREE ? GC_MALLOC_ATOMIC(bytes) : GC_MALLOC(bytes);
 }
 #endif
 
@@ -58,6 +62,41 @@ template <int kKind>
 class Heap {
  public:
   explicit Heap(std::uint64_t bytes) {
+    set_up();
+    if (bytes > GC_get_heap_size()) GC_expand_hp(bytes - GC_get_heap_size());
+    GC_set_max_heap_size(GC_get_heap_size());
+  }
+  explicit Heap(GrowsTo limit) {
+    set_up();
+    GC_set_max_heap_size(limit.bytes);
+  }
+
+  template <class T>
+  [[nodiscard]] Type<T> define() noexcept {
+    return {};
+  }
+  template <class T>
+  [[nodiscard]] T* allocate(Type<T>) {
+    constexpr int kKind = T::refs().empty() ? GC_I_PTRFREE : GC_I_NORMAL;
+    return static_cast<T*>(checked(detail::take<kKind>(sizeof(T))));
+  }
+  [[nodiscard]] Blob* allocate_blob(std::uint32_t bytes) {
+    return checked(try_allocate_blob(bytes));
+  }
+  [[nodiscard]] Blob* try_allocate_blob(std::uint32_t bytes) {
+    return static_cast<Blob*>(detail::take<GC_I_PTRFREE>(bytes));
+  }
+  template <class T>
+  void release(T*) noexcept {}
+  void collect() noexcept { GC_gcollect(); }
+
+  [[nodiscard]] std::uint64_t collections() const noexcept { return GC_get_gc_no(); }
+  [[nodiscard]] double pause_ms() const noexcept {
+    return static_cast<double>(GC_get_full_gc_total_time());
+  }
+
+ private:
+  static void set_up() {
     // Serial, as Besom's marking is.
     setenv("GC_MARKERS", "1", 1);
     // Otherwise each object is one byte longer than asked for, and 16-byte nodes take 32 bytes.
@@ -69,29 +108,6 @@ class Heap {
 #ifdef BENCH_BDWGC_INLINE
     GC_set_start_callback(detail::drop_free_lists);
 #endif
-    if (bytes > GC_get_heap_size()) GC_expand_hp(bytes - GC_get_heap_size());
-    GC_set_max_heap_size(GC_get_heap_size());
-  }
-
-  template <class T>
-  [[nodiscard]] Type<T> define() noexcept {
-    return {};
-  }
-  template <class T>
-  [[nodiscard]] T* allocate(Type<T>) {
-    constexpr int kKind = T::refs().empty() ? GC_I_PTRFREE : GC_I_NORMAL;
-    return static_cast<T*>(detail::take<kKind>(sizeof(T)));
-  }
-  [[nodiscard]] Blob* allocate_blob(std::uint32_t bytes) {
-    return static_cast<Blob*>(detail::take<GC_I_PTRFREE>(bytes));
-  }
-  template <class T>
-  void release(T*) noexcept {}
-  void collect() noexcept { GC_gcollect(); }
-
-  [[nodiscard]] std::uint64_t collections() const noexcept { return GC_get_gc_no(); }
-  [[nodiscard]] double pause_ms() const noexcept {
-    return static_cast<double>(GC_get_full_gc_total_time());
   }
 };
 

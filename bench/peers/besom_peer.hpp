@@ -9,6 +9,7 @@
 #include <string>
 #include <utility>
 
+#include "bench/peers/grows_to.hpp"
 #include "besom.hpp"
 
 /// The workloads' view of Besom. bench/README.md lists what each peer has to supply.
@@ -37,8 +38,8 @@ template <class T>
 
 class Heap {
  public:
-  explicit Heap(std::uint64_t bytes)
-      : heap_(take(besom::Heap::create(fixed_at(bytes)))), blob_(take(heap_->define<Blob>())) {}
+  explicit Heap(std::uint64_t bytes) : Heap(fixed_at(bytes)) {}
+  explicit Heap(GrowsTo limit) : Heap(growing_to(limit.bytes)) {}
 
   template <class T>
   [[nodiscard]] Type<T> define() {
@@ -54,8 +55,10 @@ class Heap {
     return checked(heap_->allocate(type));
   }
   [[nodiscard]] Blob* allocate_blob(std::uint32_t bytes) {
-    return checked(
-        heap_->allocate(blob_, bytes - std::min<std::uint32_t>(bytes, sizeof(besom::Header))));
+    return checked(try_allocate_blob(bytes));
+  }
+  [[nodiscard]] Blob* try_allocate_blob(std::uint32_t bytes) {
+    return heap_->allocate(blob_, bytes - std::min<std::uint32_t>(bytes, sizeof(besom::Header)));
   }
   template <class T>
   void release(T*) noexcept {}
@@ -68,12 +71,20 @@ class Heap {
   [[nodiscard]] besom::Heap& impl() noexcept { return *heap_; }
 
  private:
+  explicit Heap(const besom::HeapOptions& options)
+      : heap_(take(besom::Heap::create(options))), blob_(take(heap_->define<Blob>())) {}
+
   /// BESOM_OPTIONS changes the rest.
   [[nodiscard]] static besom::HeapOptions fixed_at(std::uint64_t bytes) {
     besom::HeapOptions options;
     options.heap_initial = bytes;
     options.heap_max = bytes;
     options.growth = besom::Growth::fixed();
+    return options;
+  }
+  [[nodiscard]] static besom::HeapOptions growing_to(std::uint64_t bytes) {
+    besom::HeapOptions options;
+    options.heap_max = bytes;
     return options;
   }
   template <class T>

@@ -7,6 +7,7 @@
 #include <mimalloc.h>
 #endif
 
+#include "bench/peers/grows_to.hpp"
 #include "bench/peers/pointers.hpp"
 
 /// Memory freed by hand: malloc and free of the C library or of what is linked in its place, or
@@ -18,6 +19,7 @@ inline constexpr bool kCollects = false;
 class Heap {
  public:
   explicit Heap(std::uint64_t) noexcept {}
+  explicit Heap(GrowsTo) noexcept {}
 
   template <class T>
   [[nodiscard]] Type<T> define() noexcept {
@@ -25,9 +27,14 @@ class Heap {
   }
   template <class T>
   [[nodiscard]] T* allocate(Type<T>) {
-    return new (take(sizeof(T))) T{};
+    return new (checked(take(sizeof(T)))) T{};
   }
-  [[nodiscard]] Blob* allocate_blob(std::uint32_t bytes) { return static_cast<Blob*>(take(bytes)); }
+  [[nodiscard]] Blob* allocate_blob(std::uint32_t bytes) {
+    return checked(try_allocate_blob(bytes));
+  }
+  [[nodiscard]] Blob* try_allocate_blob(std::uint32_t bytes) {
+    return static_cast<Blob*>(take(bytes));
+  }
   void release(void* object) noexcept {
 #ifdef BENCH_MIMALLOC
     mi_free(object);
@@ -41,9 +48,9 @@ class Heap {
  private:
   [[nodiscard]] static void* take(std::size_t bytes) {
 #ifdef BENCH_MIMALLOC
-    return checked(mi_malloc(bytes));
+    return mi_malloc(bytes);
 #else
-    return checked(std::malloc(bytes));
+    return std::malloc(bytes);
 #endif
   }
 };

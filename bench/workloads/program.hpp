@@ -9,14 +9,19 @@
 /// What the workload programs share: arguments, the clock, and the one line that compare reads.
 namespace bench {
 
-/// Argument `i` as a number; K, M and G multiply by powers of 1024.
-[[nodiscard]] inline std::uint64_t argument(int argc, char** argv, int i, const char* usage) {
+/// Argument `i` as it stands.
+[[nodiscard]] inline const char* word(int argc, char** argv, int i, const char* usage) {
   if (i >= argc) {
     std::fprintf(stderr, "usage: %s %s\n", argv[0], usage);
     std::exit(64);
   }
+  return argv[i];
+}
+
+/// Argument `i` as a number; K, M and G multiply by powers of 1024.
+[[nodiscard]] inline std::uint64_t argument(int argc, char** argv, int i, const char* usage) {
   char* end = nullptr;
-  const std::uint64_t number = std::strtoull(argv[i], &end, 10);
+  const std::uint64_t number = std::strtoull(word(argc, argv, i, usage), &end, 10);
   switch (*end) {
     case 'G':
       return number << 30;
@@ -43,18 +48,19 @@ void keep(T* object) {
 }
 
 struct Outcome {
-  std::uint64_t check = 0;       ///< The same for every peer.
+  std::uint64_t check = 0;       ///< The same for every peer, whatever it refuses.
   std::uint64_t objects = 0;     ///< Allocated in all.
   std::uint64_t live_bytes = 0;  ///< At the end, in granules of 16 bytes; 0: not asked for.
+  std::uint64_t refused = 0;     ///< Requests that the heap did not meet.
   double ns_each = 0;            ///< Of what the workload counts; 0: the whole program counts.
 };
 
 template <class Heap>
 void report(const Heap& heap, const Outcome& outcome) {
-  std::printf("check=%" PRIu64 " objects=%" PRIu64 " live_bytes=%" PRIu64
+  std::printf("check=%" PRIu64 " objects=%" PRIu64 " live_bytes=%" PRIu64 " refused=%" PRIu64
               " ns_each=%.3f cpu_ms=%.1f collections=%" PRIu64 " pause_ms=%.1f\n",
-              outcome.check, outcome.objects, outcome.live_bytes, outcome.ns_each, cpu_ns() * 1e-6,
-              heap.collections(), heap.pause_ms());
+              outcome.check, outcome.objects, outcome.live_bytes, outcome.refused, outcome.ns_each,
+              cpu_ns() * 1e-6, heap.collections(), heap.pause_ms());
 }
 
 }  // namespace bench
