@@ -219,6 +219,7 @@ class Comparison {
     result.times.push_back(workload.counts_whole_program ? sample.cpu_ms : word("ns_each"));
     result.rss_mib.push_back(sample.rss_mib);
     result.collections = word("collections");
+    result.refused = word("refused");
     result.pause_ms = word("pause_ms");
     result.objects = word("objects");
     result.live_bytes = word("live_bytes");

@@ -30,6 +30,8 @@ double replace_one(const Limits& limits, double) {
   return gb_per_s == 0 ? 0 : limit(limits, "chase_16_huge_ns") + kMeanBytes / gb_per_s;
 }
 
+double not_known(const Limits&, double) { return 0; }
+
 }  // namespace
 
 const std::vector<std::string>& peers() {
@@ -118,6 +120,59 @@ const std::vector<Workload>& workloads() {
        .most_rss_per_live = 0,
        .floor = bump_one,
        .floor_words = "bump and zero in the cache"},
+      {.name = "steady_small",
+       .title = "steady small, 16 MiB live in a heap of up to 64 MiB, each",
+       .program = "steady",
+       .arguments = {"16M", "1500000", "64M", "small"},
+       .quick_arguments = {"2M", "100000", "8M", "small"},
+       .counts_whole_program = false,
+       .bar = {"bdwgc", 1.0, 1.0, 0.70},
+       .most_rss_mib = 0,
+       .most_rss_per_live = 0,
+       .floor = not_known,
+       .floor_words = "",
+       .most_rss_of_peer = 1.25,
+       .most_collections_of_peer = 1.5,
+       .may_refuse = true},
+      {.name = "steady_small_half",
+       .title = "steady small, 32 MiB live in a heap of up to 64 MiB, each",
+       .program = "steady",
+       .arguments = {"32M", "1500000", "64M", "small"},
+       .quick_arguments = {"4M", "100000", "8M", "small"},
+       .counts_whole_program = false,
+       .bar = {"bdwgc", 1.0, 1.0, 0.70},
+       .most_rss_mib = 0,
+       .most_rss_per_live = 0,
+       .floor = not_known,
+       .floor_words = "",
+       .most_rss_of_peer = 1.25,
+       .most_collections_of_peer = 1.5,
+       .may_refuse = true},
+      {.name = "steady_mixed",
+       .title = "steady mixed, 32 MiB live in a heap of up to 64 MiB, each",
+       .program = "steady",
+       .arguments = {"32M", "500000", "64M", "mixed"},
+       .quick_arguments = {"8M", "50000", "16M", "mixed"},
+       .counts_whole_program = false,
+       .bar = {"bdwgc", 1.0, 1.0, 0.70},
+       .most_rss_mib = 0,
+       .most_rss_per_live = 0,
+       .floor = not_known,
+       .floor_words = "",
+       .may_refuse = true},
+      {.name = "mix",
+       .title =
+           "6 M small blobs, one in 500 beside one of 64..256 KiB, heap 300 MB, each small one",
+       .program = "mix",
+       .arguments = {"6000000", "500", "300000000"},
+       .quick_arguments = {"600000", "500", "300000000"},
+       .counts_whole_program = false,
+       .bar = {"bdwgc", 0.6, 0.6, 0.40},
+       .most_rss_mib = 0,
+       .most_rss_per_live = 0,
+       .floor = not_known,
+       .floor_words = "",
+       .may_refuse = true},
   };
   return kWorkloads;
 }

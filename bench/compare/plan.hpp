@@ -35,6 +35,11 @@ struct Workload {
   /// What this would cost on a machine's limits alone, in the workload's unit; 0: not known.
   double (*floor)(const Limits& limits, double objects);
   const char* floor_words;
+  /// The rest is in parts of what the bar's peer takes; 0: no bar.
+  double most_rss_of_peer = 0;
+  double most_collections_of_peer = 0;
+  /// True: the heap may refuse requests, though no more of them than the bar's peer does.
+  bool may_refuse = false;
 
   [[nodiscard]] const char* unit() const noexcept { return counts_whole_program ? "ms" : "ns"; }
 };

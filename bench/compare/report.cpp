@@ -74,7 +74,7 @@ void print_table(std::ostream& out, const WorkloadResult& result) {
   out << "\n" << workload.title << ", " << workload.unit() << "\n";
   out << "  " << std::left << std::setw(kNameWidth) << "" << std::right << std::setw(9) << "median"
       << std::setw(9) << "spread" << std::setw(9) << "RSS MiB" << std::setw(13) << "collections"
-      << std::setw(12) << "Besom is"
+      << std::setw(9) << "refused" << std::setw(12) << "Besom is"
       << "\n";
   const PeerResult* besom = result.find("besom");
   for (const PeerResult& peer : result.peers) {
@@ -85,7 +85,7 @@ void print_table(std::ostream& out, const WorkloadResult& result) {
     }
     out << std::setw(9) << figure(peer.median()) << std::setw(7) << fixed(peer.spread_percent(), 0)
         << " %" << std::setw(9) << fixed(peer.peak_rss_mib(), 0) << std::setw(13)
-        << fixed(peer.collections, 0);
+        << fixed(peer.collections, 0) << std::setw(9) << fixed(peer.refused, 0);
     if (besom != nullptr && besom != &peer) {
       out << std::setw(10) << fixed(besom->median() / peer.median(), 2) << " x";
     }
@@ -134,6 +134,7 @@ void write_json(std::ostream& out, const Circumstances& circumstances,
           << ", \"median\": " << number(peer.median()) << ", \"times\": " << list_of(peer.times)
           << ", \"rss_mib\": " << number(peer.peak_rss_mib())
           << ", \"collections\": " << fixed(peer.collections, 0)
+          << ", \"refused\": " << fixed(peer.refused, 0)
           << ", \"pause_ms\": " << number(peer.pause_ms)
           << ", \"failure\": " << quoted(peer.failure) << "}";
       separator = ",";

@@ -20,6 +20,23 @@ BarResult bar(const PeerResult& besom, std::string what, double value, double mu
   return {besom.peer, std::move(what), value, must, aim, verdict};
 }
 
+/// The bars that say how much more than the bar's peer Besom may take besides time.
+void judge_beside(const PeerResult& than, const PeerResult& besom, WorkloadResult& result) {
+  const Workload& workload = *result.workload;
+  const std::string of_peer = std::string(" x ") + workload.bar.peer;
+  if (workload.most_rss_of_peer > 0) {
+    result.bars.push_back(bar(besom, "RSS" + of_peer, besom.peak_rss_mib() / than.peak_rss_mib(),
+                              workload.most_rss_of_peer, 0));
+  }
+  if (workload.most_collections_of_peer > 0 && than.collections > 0) {
+    result.bars.push_back(bar(besom, "collections" + of_peer, besom.collections / than.collections,
+                              workload.most_collections_of_peer, 0));
+  }
+  if (workload.may_refuse) {
+    result.bars.push_back(bar(besom, "refused", besom.refused, than.refused, 0));
+  }
+}
+
 }  // namespace
 
 double PeerResult::median() const { return median_of(times); }
@@ -68,6 +85,7 @@ void judge(WorkloadResult& result, const Limits& limits) {
       const double must = peer.is_generational ? workload.bar.must_generational : workload.bar.must;
       result.bars.push_back(bar(peer, std::string("x ") + workload.bar.peer,
                                 peer.median() / than->median(), must, workload.bar.aim));
+      judge_beside(*than, peer, result);
     }
     if (workload.most_rss_mib > 0) {
       result.bars.push_back(bar(peer, "MiB RSS", peer.peak_rss_mib(), workload.most_rss_mib, 0));

@@ -15,6 +15,7 @@ struct PeerResult {
   std::vector<double> times;
   std::vector<double> rss_mib;
   double collections = 0;
+  double refused = 0;  ///< Requests that the heap did not meet.
   double pause_ms = 0;
   double objects = 0;
   double live_bytes = 0;
