@@ -17,6 +17,10 @@ using namespace model;  // for the sources of HeapModel alone
 class HeapModel::Impl {
  public:
   Impl(const ModelPlan& plan, Choices& choices);
+  /// Innermost scope first, so that a difference is told and not an abort on the way out.
+  ~Impl() {
+    while (!scopes_.empty()) scopes_.pop_back();
+  }
   void step();
   void compare();
   void drain();
@@ -121,7 +125,9 @@ class HeapModel::Impl {
     shadow->mark = mark_;
     worklist_.push_back(shadow);
   }
-  void mark_shadows(bool with_old, bool once);
+  /// One collection, done to the shadows; returns how many registrations became ready.
+  std::uint64_t collect_shadows(bool minor);
+  std::uint64_t mark_shadows(bool with_old);
   /// Marks what is reachable; an entry's value whenever its key is marked.
   void drain_worklist();
   [[nodiscard]] bool is_kept(const ShadowSlot& slot) const {
@@ -143,7 +149,7 @@ class HeapModel::Impl {
 
   std::vector<std::unique_ptr<Shadow>> shadows_;    ///< Not found dead by any collection.
   std::vector<std::unique_ptr<Shadow>> graveyard_;  ///< Keeps the dead until all are compared.
-  std::vector<std::uint32_t> dead_;                 ///< By the last collection.
+  std::vector<std::uint32_t> dead_;                 ///< By what note_collections saw last.
   std::vector<Shadow*> worklist_;
   Shadow* newest_ = nullptr;
 
