@@ -127,19 +127,25 @@ char* Collector::allocate(std::uint32_t granules, Error& error) noexcept {
   return object;
 }
 
+void Collector::collect_for_room(Cause cause) noexcept {
+  // The last new object was safe until now. Zeal holds the program to that.
+  if (heap_.options_.zeal.collect_every != 0) heap_.newest_ = 0;
+  collect(cause);
+}
+
 char* Collector::find_room(std::uint32_t granules, Error& error) noexcept {
   Space& space = heap_.space_;
   const bool may_collect = may_allocation_collect();
   const std::optional<Cause> cause = may_collect ? due() : std::nullopt;
   if (until_zeal_ > 1) --until_zeal_;
-  if (cause) collect(*cause);
+  if (cause) collect_for_room(*cause);
   if (char* object = space.allocate(granules)) return object;
   if (char* object = allocate_by_growing(granules, growth_limit(), error)) return object;
   const bool was_full = cause && !last_.minor && !last_.abandoned;
   if (!may_collect) {
     overdue_ = true;
   } else if (!was_full && !is_collecting_in_vain()) {
-    collect(Cause::full);
+    collect_for_room(Cause::full);
     if (char* object = space.allocate(granules)) return object;
   }
   if (char* object = allocate_by_growing(granules, heap_.options_.heap_max, error)) return object;

@@ -145,6 +145,7 @@ class Collector {
   [[nodiscard]] bool may_allocation_collect() const noexcept {
     return forbidden_ == 0 && !heap_.options_.safepoints;
   }
+  void collect_for_room(Cause cause) noexcept;
   [[nodiscard]] char* find_room(std::uint32_t granules, Error& error) noexcept;
   [[nodiscard]] bool is_known_left(const char* frame) const noexcept;
   [[nodiscard]] bool has_agent() const noexcept;

@@ -60,6 +60,8 @@ std::uint64_t HeapModel::Impl::mark_shadows(bool with_old) {
   for (const std::unique_ptr<Shadow>& shadow : shadows_) {
     if (with_old && shadow->is_old) push(shadow.get());
   }
+  // Each collection that an allocation starts under zeal drops it.
+  if (plan_.options.zeal.collect_every != 0) newest_ = nullptr;
   push(newest_);
   for (const Rooted& rooted : handles_) push(rooted.shadow);
   for (const Scope& scope : scopes_) {

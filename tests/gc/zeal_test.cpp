@@ -159,9 +159,11 @@ TEST_CASE("Zeal: what was freed comes back when as much as the quarantine holds 
       const std::uint64_t after = kit.heap.stats().freed_bytes - freed_when_dead;
       CHECK(after >= kHeld);
       CHECK(after < 2 * kHeld);
-      // There it is an object like any other: whole and new.
+      // There it is an object like any other: whole, new, and gone when it is lost.
       CHECK(kit.lives(ref));
       CHECK(kit.heap.object_start(again) == &again->header);
+      static_cast<void>(kit.heap.allocate(kit.node));
+      CHECK_FALSE(kit.lives(ref));
       minor += kit.heap.last_collection().minor ? 1 : 0;
     }
     CHECK((minor != 0) == generational);
@@ -296,6 +298,47 @@ TEST_CASE("Zeal: a walk that is jumped out of leaves the heap as it was",
     for (int i = 0; i < 3000; ++i) REQUIRE(kit.heap.allocate(kit.block) != nullptr);
     CHECK(kit.heap.verify().ok());
     CHECK(kit.survivors() == 1);
+  }
+}
+
+TEST_CASE("Zeal: an object is gone at the allocation after which it is promised no longer",
+          "[gc][zeal][newest]") {
+  for (const bool generational : {false, true}) {
+    HeapOptions options = zeal_options(Zeal::every(1));
+    options.generational = generational;
+    Kit kit(options);
+    for (int i = 0; i < 10; ++i) {
+      Pair* first = kit.heap.allocate(kit.pair);
+      first->head = Value::integer(i);
+      CHECK(kit.lives(Kit::ref_of(first)));
+      const Pair* second = kit.heap.allocate(kit.pair);
+      CHECK_FALSE(kit.lives(Kit::ref_of(first)));
+      CHECK(kit.lives(Kit::ref_of(second)));
+    }
+  }
+}
+
+TEST_CASE("Zeal: an object that is lost and then stored is named at the next allocation",
+          "[gc][zeal][newest][misuse]") {
+  MisuseTable table("objects lost between allocations");
+  for (const bool generational : {false, true}) {
+    HeapOptions options = zeal_options(Zeal::every(1));
+    options.generational = generational;
+    const auto lose = [&](bool between) {
+      Kit kit(options);
+      const Pair* lost = kit.heap.allocate(kit.pair);
+      Handle<Pair> other;
+      if (between) other = kit.heap.make(kit.pair);
+      const Handle<Pair> kept(kit.heap, kit.heap.allocate(kit.pair), "kept");
+      kept->head = Kit::ref_of(lost);
+      for (int i = 0; i < 3; ++i) static_cast<void>(kit.heap.allocate(kit.pair));
+    };
+    for (const bool between : {false, true}) {
+      CHECK_ABORTS(lose(between), "bad_ref: Pair 0x");
+      table.row();
+      CHECK_ABORTS(lose(between), " head (at +8) holds 0x10: no object starts there");
+      table.row();
+    }
   }
 }
 

@@ -363,6 +363,16 @@ static void freed_memory_is_held_back(void) {
   drop_kit(&kit);
 }
 
+static void lose_an_object(void* user) {
+  Kit kit = make_zeal_kit(*(bool*)user);
+  Pair* lost = new_pair(&kit);
+  Pair* kept = new_pair(&kit);
+  besom_handle_new(kit.heap, kept, "kept");
+  kept->first = lost;
+  besom_note_store(&kept->first);
+  new_pair(&kit);
+}
+
 static void store_past_the_barrier(void* user) {
   Kit kit = make_zeal_kit(true);
   Pair* old = new_pair(&kit);
@@ -374,7 +384,12 @@ static void store_past_the_barrier(void* user) {
 }
 
 static void zeal_names_what_is_lost(void) {
+  bool generational;
   int rounds;
+  for (generational = false;; generational = true) {
+    CHECK(aborts(lose_an_object, &generational, "first (at +8) holds 0x10: no object starts"));
+    if (generational) break;
+  }
   for (rounds = 0; rounds < 5; ++rounds) {
     CHECK(aborts(store_past_the_barrier, &rounds,
                  "missed_store: Pair 0x10 second (at +16) holds young Pair 0x"));
