@@ -141,7 +141,10 @@ class BESOM_API Heap {
         std::memset(object, 0, kBytes);
         return static_cast<T*>(begin_object(object, type.id, 0));
       }
-      if (char* object = space_.take(kGranules)) [[likely]] {
+      char* object = space_.bump(kGranules);
+      if (object == nullptr) [[unlikely]]
+        object = space_.take(kGranules);
+      if (object != nullptr) [[likely]] {
         return static_cast<T*>(begin_object(object, type.id, 0));
       }
     }
@@ -374,8 +377,8 @@ class BESOM_API Heap {
 
   [[nodiscard]] const HeapOptions& options() const noexcept { return options_; }
   /// The tables of what is free, to which all that allocation holds ready counts as taken, and so
-  /// do the dead that are not swept yet and what zeal holds back: see each_hole(). Aborts on another
-  /// thread.
+  /// do the dead that are not swept yet and what zeal holds back: see each_hole(). Aborts on
+  /// another thread.
   [[nodiscard]] const FreeList& free_list() noexcept;
 
  private:
