@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Builds and runs a program against Besom as its users would, in a folder of its own.
 #   CC=C_COMPILER consumer.sh KIND SOURCE_ROOT BUILD_ROOT PREFIX COMPILER...
-# KIND is meson, cmake or pkgconfig; with _c behind it, the program is in C99; or docs: the programs
-# in docs/embedding.md. meson uses the sources as a subproject, the others what `meson install` lays
+# KIND is cmake or pkgconfig; with _c behind it, the program is in C99; or meson, for both; or docs:
+# the programs in docs/embedding.md. meson uses the sources as a subproject, the others what `meson install` lays
 # down.
 set -euo pipefail
 kind=$1 source_root=$2 build_root=$3 prefix=$4
@@ -47,7 +47,7 @@ build() {
 
 cd "$work"
 case $kind in
-  meson | meson_c)
+  meson)
     need meson
     cp "$here"/main.c* "$here/$kind/meson.build" .
     mkdir subprojects
@@ -55,10 +55,10 @@ case $kind in
     # The shared library, for a change: what it hides and should not, fails to link. The other
     # consumers take the static one.
     meson setup build --wrap-mode=nodownload -Dbesom:default_library=shared
-    # Nothing but the consumer's own test.
+    # Nothing but the consumer's own tests.
     tests=$(meson introspect build --tests | grep -o '"suite"' | wc -l)
-    [ "$tests" -eq 1 ] || {
-      echo "as a subproject Besom brings $((tests - 1)) tests"
+    [ "$tests" -eq 2 ] || {
+      echo "as a subproject Besom brings $((tests - 2)) tests"
       exit 1
     }
     meson compile -C build
