@@ -289,9 +289,7 @@ std::uint64_t Collector::bytes_of_live(const CollectionStats& stats) noexcept {
   if (stats.mark_rescans != 0 || stats.bad_refs != 0 || stats.bad_headers != 0) {
     return bytes_of_marked(heap_.space_, marker_.marks(), marker_.end());
   }
-  const std::uint64_t bytes = marker_.marked_bytes() - cut_bytes_;
-  BESOM_ASSERT(bytes == bytes_of_marked(heap_.space_, marker_.marks(), marker_.end()));
-  return bytes;
+  return marker_.marked_bytes() - std::min(marker_.marked_bytes(), cut_bytes_);
 }
 
 /// After a full collection allocation sweeps. At once it is done for who collects on purpose or

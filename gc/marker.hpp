@@ -121,8 +121,9 @@ class Marker {
     noted_.clear();
   }
 
-  /// Objects marked since begin(), and what they take, which counts for more than it is where
-  /// there were bad refs or rescans.
+  /// Objects marked since begin(), and what they take. That counts for more than it is where there
+  /// were bad refs or rescans, and for less where damage lets a header claim less than its object
+  /// has.
   [[nodiscard]] std::uint64_t marked() const noexcept { return marked_; }
   [[nodiscard]] std::uint64_t marked_bytes() const noexcept {
     return marked_granules_ << kGranuleShift;
