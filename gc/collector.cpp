@@ -134,6 +134,7 @@ void Collector::collect_for_room(Cause cause) noexcept {
 }
 
 char* Collector::find_room(std::uint32_t granules, Error& error) noexcept {
+  is_interrupted_ = false;
   Space& space = heap_.space_;
   const bool may_collect = may_allocation_collect();
   const std::optional<Cause> cause = may_collect ? due() : std::nullopt;
@@ -179,7 +180,9 @@ bool Collector::allow_collections() noexcept {
 
 /// Windows would let the mutator go on for long without asking.
 void Collector::meet_what_is_due() noexcept {
-  if (forbidden_ == 0 && !is_collecting() && due()) heap_.space_.interrupt();
+  if (forbidden_ != 0 || is_collecting() || !due()) return;
+  is_interrupted_ = true;
+  heap_.space_.interrupt();
 }
 
 Error Collector::add_external(std::uint64_t bytes) noexcept {
@@ -226,6 +229,7 @@ char* Collector::allocate_by_growing(std::uint32_t granules, std::uint64_t limit
 
 bool Collector::collect(Cause cause) noexcept {
   stop_watching();
+  is_interrupted_ = false;
   const Zeal& zeal = heap_.options_.zeal;
   if (zeal.verify) verify_or_abort("before");
   Busy busy(*this, Phase::marking);
@@ -522,6 +526,7 @@ void Collector::verify_or_abort(const char* when) noexcept {
 
 void Collector::reset() noexcept {
   stop_watching();
+  is_interrupted_ = false;
   refusal_.forget();
   // A mark on what is no object any more would pass for an old one's in the next minor collection.
   const std::uint32_t end = to_granules(heap_.space_.free_list().used_end());

@@ -16,6 +16,11 @@ void Collector::set_phase(Phase phase) noexcept {
   std::atomic_signal_fence(std::memory_order_seq_cst);
 }
 
+void Collector::unlock() noexcept {
+  heap_.set_locked(false);
+  if (is_interrupted_) heap_.space_.interrupt();
+}
+
 void Collector::Busy::enter(Phase phase) noexcept {
   BESOM_CHECK(recoveries_ == collector_.recoveries_,
               "recover() called by a callback that then returned: recoveries before, now",
@@ -25,7 +30,7 @@ void Collector::Busy::enter(Phase phase) noexcept {
 
 void Collector::Busy::leave() noexcept {
   enter(Phase::idle);
-  collector_.heap_.set_locked(false);
+  collector_.unlock();
 }
 
 /// Of a collection that was abandoned. The next is due after as much allocation as after any other:
@@ -57,7 +62,7 @@ void Collector::recover(const char* frame) noexcept {
     account(current_);
   }
   heap_.space_.reveal_unused();
-  heap_.set_locked(false);
+  unlock();
   set_phase(Phase::idle);
 }
 

@@ -10,11 +10,11 @@ namespace besom::detail {
 /// What all roots hold, as one number. What only callbacks know is asked of them, as verify() does.
 std::uint64_t Collector::fingerprint_of_roots() noexcept {
   Busy busy(*this, Phase::reading);
-  std::uint64_t hash = heap_.newest_;
-  const auto add = [&](std::uint32_t ref) {
-    constexpr std::uint64_t kOdd = 0x9e3779b97f4a7c15;
-    hash = (hash ^ (hash >> 29) ^ ref) * kOdd;
-  };
+  constexpr std::uint64_t kOdd = 0x9e3779b97f4a7c15;
+  // Not 0: what is the newest and the first root as well would cancel itself out.
+  std::uint64_t hash = kOdd;
+  const auto add = [&](std::uint32_t ref) { hash = (hash ^ (hash >> 29) ^ ref) * kOdd; };
+  add(heap_.newest_);
   const Addresses addresses(heap_.space_);
   heap_.roots_->each_labelled(
       addresses, [&](std::uint32_t bits, const char*, SlotKind, HeldRoot::Kind) { add(bits); });

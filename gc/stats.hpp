@@ -66,7 +66,7 @@ struct HeapStats {
   std::uint64_t table_bytes = 0;
   std::uint64_t table_reserved = 0;  ///< Their address space, sized for heap_max.
   std::uint64_t external = 0;        ///< Bytes held outside on behalf of objects.
-  std::uint64_t allocated = 0;       ///< Bytes handed out since creation.
+  std::uint64_t allocated = 0;       ///< Bytes handed out, unused rests at hand included.
   std::uint64_t pause_ns = 0;        ///< Sum over all collections.
   std::uint64_t pause_max_ns = 0;
   std::uint64_t freed_bytes = 0;  ///< Sum over all collections.

@@ -180,4 +180,32 @@ TEST_CASE("Lazy sweep: a collection that allocation began counts no holes, one a
   }
 }
 
+TEST_CASE("Lazy sweep: who reads after external bytes fell due puts no collection off",
+          "[gc][sweep][external][observers]") {
+  Random seeds = random_for("Lazy sweep: external bytes");
+  INFO("seed " << test_seed());
+  for (int round = 0; round < 60; ++round) {
+    const std::uint64_t seed = seeds.next();
+    // What each step of a heap gave: where the object lies, and how many collections there were.
+    std::vector<std::pair<std::uint32_t, std::uint64_t>> steps[2];
+    for (const bool reads : {false, true}) {
+      Kit kit(exact_options(kMiB));
+      Random random(seed);
+      std::vector<Handle<ByteArray>> live;
+      for (int step = 0; step < 6000; ++step) {
+        Handle<ByteArray> object = kit.heap.make(kit.bytes, random.between(8, 308));
+        REQUIRE(object);
+        steps[reads].emplace_back(object.ref().index(), kit.heap.stats().collections);
+        if (random.chance(5)) live.push_back(std::move(object));
+        if (random.chance(3) && !live.empty()) {
+          live.erase(live.begin() + random.below(static_cast<std::uint32_t>(live.size())));
+        }
+        if (random.below(200) == 0) REQUIRE_FALSE(kit.heap.add_external(random.below(2 * kMiB)));
+        if (random.chance(3) && reads) static_cast<void>(all_objects(kit.heap));
+      }
+    }
+    CHECK(steps[0] == steps[1]);
+  }
+}
+
 }  // namespace besom::test

@@ -600,4 +600,25 @@ TEST_CASE("Near limit: to destroy the heap or to recover from nothing aborts",
   advisor.act = nullptr;
 }
 
+TEST_CASE("Refusal: the newest object is seen to go though it was the first root as well",
+          "[gc][refusal]") {
+  Kit kit(exact_options(64 * kKiB));
+  std::uint32_t roots[2] = {};
+  const RootRegistration range = kit.heap.add_root_range(roots, 2, "roots");
+  REQUIRE(range);
+  while (Node* node = kit.heap.allocate(kit.node)) {
+    node->left = kit.heap.get(Value::from_bits(roots[1]).as_ref<Node>());
+    roots[1] = Kit::ref_of(node).index();
+  }
+  roots[1] = kit.heap.get(Value::from_bits(roots[1]).as_ref<Node>())->left.ref().index();
+  REQUIRE_FALSE(kit.heap.collect());  // one fits
+  Node* newest = kit.heap.allocate(kit.node);
+  REQUIRE(newest != nullptr);
+  roots[0] = Kit::ref_of(newest).index();
+  REQUIRE(kit.heap.allocate(kit.node) == nullptr);
+  roots[0] = 0;
+  { Handle<Node> passing(kit.heap, newest); }  // which is the newest no more
+  CHECK(kit.heap.allocate(kit.node) != nullptr);
+}
+
 }  // namespace besom::test
