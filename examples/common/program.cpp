@@ -159,8 +159,11 @@ void print_table(const Summary& summary, bool all) {
               count_text(heap.freed_objects, "object") + ", " + bytes_text(heap.freed_bytes));
     print_row("phases", duration_text(sums.roots_ns) + " roots, " + duration_text(sums.mark_ns) +
                             " mark, " + duration_text(sums.sweep_ns) + " sweep");
-    print_row("holes",
-              count_text(last.holes, "hole") + ", the largest of " + bytes_text(last.largest_hole));
+    // Only a collection that swept has counted them.
+    const bool has_swept = last.cause == besom::Cause::requested || last.holes != 0;
+    print_row("holes", has_swept ? count_text(last.holes, "hole") + ", the largest of " +
+                                       bytes_text(last.largest_hole)
+                                 : std::string("not counted, as the sweep was left to allocation"));
     print_row("rescans", number(sums.mark_rescans) + " for want of mark stack");
     print_row("damage", count_text(sums.bad_refs, "bad ref") + ", " +
                             count_text(sums.bad_headers, "bad header"));
