@@ -134,7 +134,6 @@ void Collector::collect_for_room(Cause cause) noexcept {
 }
 
 char* Collector::find_room(std::uint32_t granules, Error& error) noexcept {
-  is_interrupted_ = false;
   Space& space = heap_.space_;
   const bool may_collect = may_allocation_collect();
   const std::optional<Cause> cause = may_collect ? due() : std::nullopt;
@@ -180,9 +179,7 @@ bool Collector::allow_collections() noexcept {
 
 /// Windows would let the mutator go on for long without asking.
 void Collector::meet_what_is_due() noexcept {
-  if (forbidden_ != 0 || is_collecting() || !due()) return;
-  is_interrupted_ = true;
-  heap_.space_.interrupt();
+  if (forbidden_ == 0 && !is_collecting() && due()) heap_.space_.interrupt();
 }
 
 Error Collector::add_external(std::uint64_t bytes) noexcept {
@@ -229,7 +226,6 @@ char* Collector::allocate_by_growing(std::uint32_t granules, std::uint64_t limit
 
 bool Collector::collect(Cause cause) noexcept {
   stop_watching();
-  is_interrupted_ = false;
   const Zeal& zeal = heap_.options_.zeal;
   if (zeal.verify) verify_or_abort("before");
   Busy busy(*this, Phase::marking);
@@ -346,8 +342,12 @@ void Collector::report(const CollectionStats& stats) noexcept {
     log_.log(LogLevel::warn, "collection %" PRIu64 " (%s): abandoned by a callback", stats.number,
              name_of(stats.cause));
   } else {
-    log_.log(LogLevel::debug, "swept in %" PRIu64 " us: %" PRIu64 " hole%s, largest %" PRIu64,
-             stats.sweep_ns / 1000, stats.holes, plural(stats.holes), stats.largest_hole);
+    if (heap_.space_.is_swept()) {
+      log_.log(LogLevel::debug, "swept in %" PRIu64 " us: %" PRIu64 " hole%s, largest %" PRIu64,
+               stats.sweep_ns / 1000, stats.holes, plural(stats.holes), stats.largest_hole);
+    } else {
+      log_.log(LogLevel::debug, "the sweep is left to allocation");
+    }
     log_.log(LogLevel::info,
              "%scollection %" PRIu64 " (%s): %" PRIu64 " KiB in %" PRIu64 " object%s live, %" PRIu64
              " KiB freed, %" PRIu64 " us",
@@ -526,7 +526,6 @@ void Collector::verify_or_abort(const char* when) noexcept {
 
 void Collector::reset() noexcept {
   stop_watching();
-  is_interrupted_ = false;
   refusal_.forget();
   // A mark on what is no object any more would pass for an old one's in the next minor collection.
   const std::uint32_t end = to_granules(heap_.space_.free_list().used_end());

@@ -167,7 +167,6 @@ class Collector {
   /// Why a collection is due, if it is.
   [[nodiscard]] std::optional<Cause> due() const noexcept;
   void meet_what_is_due() noexcept;
-  void unlock() noexcept;
   // refusing.cpp
   [[nodiscard]] std::uint64_t fingerprint_of_roots() noexcept;
   [[nodiscard]] bool is_collecting_in_vain() noexcept;
@@ -226,7 +225,6 @@ class Collector {
   std::uint64_t cut_bytes_ = 0;
   FinalizerCall finalizer_;
   bool collect_deferred_ = false;  ///< A finalizer asked for a collection.
-  bool is_interrupted_ = false;    ///< The next allocation is to ask, whoever reads before it.
   bool overdue_ = false;         ///< Where it was not allowed, the heap grew instead of collecting.
   bool watches_stores_ = false;  ///< From a refusal to the next allocation or collection.
   bool is_asking_ = false;       ///< Inside HeapOptions::near_limit.

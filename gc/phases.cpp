@@ -16,11 +16,6 @@ void Collector::set_phase(Phase phase) noexcept {
   std::atomic_signal_fence(std::memory_order_seq_cst);
 }
 
-void Collector::unlock() noexcept {
-  heap_.set_locked(false);
-  if (is_interrupted_) heap_.space_.interrupt();
-}
-
 void Collector::Busy::enter(Phase phase) noexcept {
   BESOM_CHECK(recoveries_ == collector_.recoveries_,
               "recover() called by a callback that then returned: recoveries before, now",
@@ -30,7 +25,7 @@ void Collector::Busy::enter(Phase phase) noexcept {
 
 void Collector::Busy::leave() noexcept {
   enter(Phase::idle);
-  collector_.unlock();
+  collector_.heap_.set_locked(false);
 }
 
 /// Of a collection that was abandoned. The next is due after as much allocation as after any other:
@@ -62,7 +57,7 @@ void Collector::recover(const char* frame) noexcept {
     account(current_);
   }
   heap_.space_.reveal_unused();
-  unlock();
+  heap_.set_locked(false);
   set_phase(Phase::idle);
 }
 

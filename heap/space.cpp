@@ -44,7 +44,7 @@ Result<Space> Space::create(const HeapOptions& options, const LogSink& log) {
 }
 
 char* Space::allocate(std::uint32_t granules) noexcept {
-  is_closed_ = false;
+  is_interrupted_ = false;
   return granules <= kCursorGranules && windows_enabled_ ? allocate_small(granules)
                                                          : allocate_large(granules);
 }

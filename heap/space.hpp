@@ -112,7 +112,7 @@ class Space {
     return object;
   }
   /// The same, or from a bin or the stretch that is being swept; nullptr when that has no more, or
-  /// the space is closed.
+  /// the space is closed or interrupted.
   [[nodiscard]] BESOM_API char* take(std::uint32_t granules) noexcept;
   /// Memory for one object of `granules`, zeroed, wherever there is any. nullptr: collect, grow, or
   /// call retire() and then this again.
@@ -214,6 +214,7 @@ class Space {
   void claim(Run run) noexcept;
   char* clear(Run run) noexcept;
   void publish(Window& window, std::uint32_t granules) noexcept;
+  void retire_bumped() noexcept;
   void retire_window(Window& window, std::uint32_t granules) noexcept;
   void retire_cursor() noexcept;
   void keep_rest(Run rest) noexcept;
@@ -246,6 +247,7 @@ class Space {
   bool may_have_small_holes_ = true;
   bool may_have_runs_ = true;  ///< For windows.
   bool is_closed_ = false;
+  bool is_interrupted_ = false;
   bool poison_ = false;
   bool is_concealed_ = false;
 };

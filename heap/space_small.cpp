@@ -10,7 +10,7 @@ namespace besom::detail {
 
 __attribute__((noinline)) char* Space::take(std::uint32_t granules) noexcept {
   if (char* object = bump(granules)) return object;
-  if (is_closed_) [[unlikely]]
+  if (is_closed_ || is_interrupted_) [[unlikely]]
     return nullptr;
   if (granules <= Bins::kSizes) {
     if (const std::uint32_t index = bins_.pop(granules)) {
@@ -142,18 +142,21 @@ void Space::publish_windows() noexcept {
   }
 }
 
-void Space::interrupt() noexcept {
+/// Windows and the cursor's hole.
+void Space::retire_bumped() noexcept {
   for (std::uint32_t granules = 1; granules <= kWindowClasses; ++granules) {
     retire_window(windows_[granules], granules);
   }
   retire_cursor();
-  is_closed_ = true;
+}
+
+void Space::interrupt() noexcept {
+  retire_bumped();
+  is_interrupted_ = true;
 }
 
 void Space::retire() noexcept {
-  const bool was_closed = is_closed_;
-  interrupt();
-  is_closed_ = was_closed;
+  retire_bumped();
   for (std::uint32_t granules = 1; granules <= Bins::kSizes; ++granules) {
     while (const std::uint32_t index = bins_.pop(granules)) {
       give_back({index, granules * kGranuleBytes});
