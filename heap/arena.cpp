@@ -342,8 +342,7 @@ std::uint64_t Arena::discard(std::uint64_t index, std::uint64_t bytes) noexcept 
   return held;
 }
 
-void Arena::use_again(std::uint64_t begin, std::uint64_t end) noexcept {
-  zero_pages_.note_used(begin, end);
+void Arena::advise_used(std::uint64_t begin, std::uint64_t end) noexcept {
   for (std::uint64_t number = begin / kHugePage; number <= (end - 1) / kHugePage; ++number) {
     advise_again(number, false);
   }

@@ -75,7 +75,7 @@ class Arena {
   /// wherever something may have been discarded.
   void use(std::uint64_t index, std::uint64_t bytes) noexcept {
     if (zero_pages_.empty() || bytes == 0) return;
-    use_again(index, index + bytes);
+    if (zero_pages_.note_used(index, index + bytes)) advise_used(index, index + bytes);
   }
   /// Makes `[index, index + bytes)` zero, without touching what is known to be, and calls use().
   void zero(std::uint64_t index, std::uint64_t bytes) noexcept;
@@ -85,7 +85,7 @@ class Arena {
   Arena(char* base, std::uint64_t prefix, std::uint64_t reserved, const System& system) noexcept
       : base_(base), prefix_(prefix), reserved_(reserved), system_(&system) {}
 
-  void use_again(std::uint64_t begin, std::uint64_t end) noexcept;
+  void advise_used(std::uint64_t begin, std::uint64_t end) noexcept;
   void advise_again(std::uint64_t number, bool was_discarded) noexcept;
 
   char* base_;

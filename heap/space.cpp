@@ -110,7 +110,7 @@ Error Space::grow(std::uint64_t capacity) noexcept {
   if (!free_list_.try_add_capacity(capacity - before)) {
     return {.code = Errc::out_of_host_memory, .bytes = capacity / 28, .detail = "free list tables"};
   }
-  may_have_runs_ = may_have_small_holes_ = true;
+  note_new_holes();
   return {};
 }
 
@@ -226,7 +226,7 @@ void Space::reset() noexcept {
   sweep_.cancel();
   quarantine_.clear();
   hole_position_ = 0;
-  may_have_runs_ = may_have_small_holes_ = true;
+  note_new_holes();
   leaves_.clear_below(to_granules(free_list_.used_end()));
   free_list_.reset();
   if (BESOM_HAS_ASAN) unpoison(base(), arena_.committed());

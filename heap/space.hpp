@@ -40,11 +40,12 @@ struct Window {
 /// what their types are. Hands out zeroed objects; when to collect and to grow is decided above it.
 ///
 /// Where an object comes from, in this order:
-///   1. the *window* of its size: a run of 4 to 32 KiB in which objects of one size are bumped;
+///   1. the *window* of its size: a run of 1 to 32 KiB in which objects of one size are bumped;
 ///   2. the *cursor*: a hole in which objects of less than 1 KiB and any size are bumped;
 ///   3. a *bin*: what was left of a hole, by exact size;
-///   4. the next hole of the sweep, which the cursor takes. Runs of 4 KiB and more, and what makes
-///      a hole as long, go to the free list instead, and what is smaller than the object to a bin;
+///   4. the next run of the sweep: a window from 1 KiB on, else a hole for the cursor. What is
+///      smaller than the object goes to a bin, and to the free list what has 4 KiB or more, with
+///      the holes on both sides;
 ///   5. the next small hole of the free list, for the cursor;
 ///   6. a run of the free list, for a window. So small objects leave the runs that large ones need
 ///      whole while small holes remain;
@@ -64,6 +65,8 @@ class Space {
   static constexpr std::uint32_t kWindowClasses = 32;
   static constexpr std::uint32_t kMaxWindowBytes = 32 << 10;
   static constexpr std::uint32_t kMinWindowBytes = 4 << 10;
+  /// What the sweep finds is a window from this size on: an object costs less there.
+  static constexpr std::uint32_t kSweptWindowBytes = 1 << 10;
   static_assert(kMinWindowBytes >= kWindowClasses * kGranuleBytes);
   /// The cursor serves objects of up to this many granules: holes of less are small ones.
   static constexpr std::uint32_t kCursorGranules = kLineGranules - 1;
@@ -210,7 +213,11 @@ class Space {
   [[nodiscard]] char* next_hole(std::uint32_t granules) noexcept;
   [[nodiscard]] Run next_small_hole(std::uint32_t granules) noexcept;
   [[nodiscard]] char* open_hole(Run run, std::uint32_t granules) noexcept;
-  [[nodiscard]] char* open_window(std::uint32_t granules) noexcept;
+  [[nodiscard]] char* open_window(Run run, std::uint32_t granules) noexcept;
+  void note_new_holes() noexcept {
+    least_missing_ = kLineGranules;
+    may_have_runs_ = true;
+  }
   void claim(Run run) noexcept;
   char* clear(Run run) noexcept;
   void publish(Window& window, std::uint32_t granules) noexcept;
@@ -244,8 +251,8 @@ class Space {
   bool windows_enabled_ = true;
   // Where there are none the search would cost each allocation its time, so after one in vain it
   // rests until retire() or growth made new ones.
-  bool may_have_small_holes_ = true;
-  bool may_have_runs_ = true;  ///< For windows.
+  std::uint32_t least_missing_ = kLineGranules;  ///< Small holes of so many granules are all used.
+  bool may_have_runs_ = true;                    ///< For windows.
   bool is_closed_ = false;
   bool is_interrupted_ = false;
   bool poison_ = false;

@@ -30,6 +30,8 @@ char* Space::next_hole(std::uint32_t granules) noexcept {
       release_block(run);
     } else if (run.size_bytes < granules * kGranuleBytes) {
       keep_rest(run);
+    } else if (run.size_bytes >= kSweptWindowBytes && granules <= kWindowClasses) {
+      return open_window(run, granules);
     } else {
       return open_hole(run, granules);
     }
@@ -52,7 +54,9 @@ char* Space::allocate_from_list(std::uint32_t granules) noexcept {
     return open_hole(run, granules);
   }
   if (granules <= kWindowClasses && may_have_runs_) {
-    if (char* object = open_window(granules)) return object;
+    const Run run = free_list_.take_run(std::min(kMinWindowBytes, window_bytes()), window_bytes());
+    if (run.size_bytes != 0) return open_window(run, granules);
+    may_have_runs_ = false;
   }
   const std::uint32_t bytes = granules * kGranuleBytes;
   const Run run = free_list_.take_run(bytes, std::max(bytes, window_bytes()));
@@ -61,12 +65,12 @@ char* Space::allocate_from_list(std::uint32_t granules) noexcept {
 
 /// In address order, round and round: what was too small for others stays for those that it fits.
 Run Space::next_small_hole(std::uint32_t granules) noexcept {
-  if (!may_have_small_holes_) return {};
+  if (granules >= least_missing_) return {};
   const std::uint32_t bytes = granules * kGranuleBytes;
   Run run = free_list_.take_next_small(hole_position_, bytes);
   if (run.size_bytes == 0 && hole_position_ != 0) run = free_list_.take_next_small(0, bytes);
   hole_position_ = run.end();
-  if (run.size_bytes == 0 && granules == 1) may_have_small_holes_ = false;
+  if (run.size_bytes == 0) least_missing_ = granules;
   return run;
 }
 
@@ -80,10 +84,7 @@ char* Space::open_hole(Run run, std::uint32_t granules) noexcept {
   return object;
 }
 
-char* Space::open_window(std::uint32_t granules) noexcept {
-  const Run run = free_list_.take_run(std::min(kMinWindowBytes, window_bytes()), window_bytes());
-  may_have_runs_ = run.size_bytes != 0;
-  if (!may_have_runs_) return nullptr;
+char* Space::open_window(Run run, std::uint32_t granules) noexcept {
   Window& window = windows_[granules];
   retire_window(window, granules);
   claim(run);
@@ -117,7 +118,7 @@ void Space::retire_window(Window& window, std::uint32_t granules) noexcept {
   const auto rest = static_cast<std::uint32_t>(window.room());
   if (rest != 0) {
     handed_out_ -= rest;
-    give_back({index_of(window.cursor), rest});
+    keep_rest({index_of(window.cursor), rest});
   }
   window = {};
 }
@@ -169,7 +170,7 @@ void Space::retire() noexcept {
     }
   } while (sweep_.enter_next(free_list_));
   hole_position_ = 0;
-  may_have_runs_ = may_have_small_holes_ = true;
+  note_new_holes();
 }
 
 }  // namespace besom::detail

@@ -6,7 +6,11 @@
 namespace besom::detail {
 namespace {
 
-std::uint64_t from_bit(std::uint32_t granule) { return ~std::uint64_t{0} << (granule & 63u); }
+constexpr std::uint64_t kWholeLine = ~std::uint64_t{0};
+
+std::uint64_t from_bit(std::uint32_t granule) { return kWholeLine << (granule & 63u); }
+/// 0 for 0, so that one less has all bits below the lowest, or all.
+std::uint64_t lowest(std::uint64_t bits) { return bits & (~bits + 1); }
 
 /// The bits of the granules in [granule, next) that lie in the first one's line.
 std::uint64_t part_of_line(std::uint32_t granule, std::uint32_t next) {
@@ -16,6 +20,11 @@ std::uint64_t part_of_line(std::uint32_t granule, std::uint32_t next) {
 /// The border of the line behind `granule`, or `end`.
 std::uint32_t line_end(std::uint32_t granule, std::uint32_t end) {
   return std::min((granule | (kLineGranules - 1)) + 1, end);
+}
+
+/// Whether the hole is one that goes into a run.
+bool is_short(const BoundaryMap& map, std::uint32_t hole) {
+  return map.next_start(hole) - hole < kLineGranules;
 }
 
 }  // namespace
@@ -86,16 +95,26 @@ void Sweep::reveal(FreeList& list) noexcept {
   });
 }
 
-Sweep::Starts Sweep::starts_in(std::uint32_t line, const FreeList& list) const noexcept {
-  const BoundaryMap& map = list.map();
+std::uint64_t Sweep::first_swept(std::uint32_t line, std::uint64_t part,
+                                 const BoundaryMap& map) const noexcept {
   const Line words = map.line(line);
-  const std::uint64_t below = below_end(line);
-  std::uint64_t dead = words.starts & ~words.holes & ~marks_[line] & below;
-  for (std::uint64_t holes = words.holes & below; holes != 0; holes &= holes - 1) {
-    const std::uint32_t granule = (line << kLineShift) | lowest_bit(holes);
-    if (map.next_start(granule) - granule < kLineGranules) dead |= bit(granule);
+  part &= below_end(line);
+  const std::uint64_t dead = lowest(words.starts & ~words.holes & ~marks_[line] & part);
+  for (std::uint64_t holes = words.holes & part & (dead - 1); holes != 0; holes &= holes - 1) {
+    if (is_short(map, (line << kLineShift) | lowest_bit(holes))) return lowest(holes);
   }
-  return {dead, words.starts & ~dead};
+  return dead;
+}
+
+std::uint64_t Sweep::first_kept(std::uint32_t line, std::uint64_t part,
+                                const BoundaryMap& map) const noexcept {
+  const Line words = map.line(line);
+  const std::uint64_t swept = below_end(line) & (words.holes | ~marks_[line]);
+  const std::uint64_t kept = lowest(words.starts & ~swept & part);
+  for (std::uint64_t holes = words.holes & part & (kept - 1); holes != 0; holes &= holes - 1) {
+    if (!is_short(map, (line << kLineShift) | lowest_bit(holes))) return lowest(holes);
+  }
+  return kept;
 }
 
 /// The first run of `from`'s stretch from there on. Remembers nothing of the tables from one run to
@@ -105,21 +124,20 @@ Hole Sweep::next_run(std::uint32_t from, const FreeList& list) const noexcept {
   const std::uint32_t border = (from / kStretchGranules + 1) * kStretchGranules;
   const std::uint32_t border_line = border >> kLineShift;
   std::uint32_t line = from >> kLineShift;
-  Starts starts = starts_in(line, list);
-  starts.dead &= from_bit(from);
-  while (starts.dead == 0) {
+  std::uint64_t first = first_swept(line, from_bit(from), map);
+  while (first == 0) {
     line = map.next_used_line(line + 1);
     if (line >= border_line) return {};
-    starts = starts_in(line, list);
+    first = first_swept(line, kWholeLine, map);
   }
-  const std::uint32_t begin = (line << kLineShift) | lowest_bit(starts.dead);
-  starts.kept &= from_bit(begin);
-  while (starts.kept == 0) {
+  const std::uint32_t begin = (line << kLineShift) | lowest_bit(first);
+  std::uint64_t kept = first_kept(line, from_bit(begin), map);
+  while (kept == 0) {
     line = map.next_used_line(line + 1);
     if (line >= border_line) return {begin, border - begin};
-    starts = starts_in(line, list);
+    kept = first_kept(line, kWholeLine, map);
   }
-  return {begin, ((line << kLineShift) | lowest_bit(starts.kept)) - begin};
+  return {begin, ((line << kLineShift) | lowest_bit(kept)) - begin};
 }
 
 /// Makes one block of the run, whose last part may reach on beyond it. That part's rest is dead in

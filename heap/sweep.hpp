@@ -73,16 +73,16 @@ class Sweep {
  private:
   static constexpr std::uint32_t kNoStretch = ~std::uint32_t{0};
 
-  /// The starts of one line: those that begin or continue a run, and those that end one.
-  struct Starts {
-    std::uint64_t dead = 0;
-    std::uint64_t kept = 0;
-  };
   /// Calls `visit(line, granules)` for each line that is left, and its granules that are.
   template <class Visit>
   void each_line_left(Visit visit) const;
   [[nodiscard]] std::uint64_t below_end(std::uint32_t line) const noexcept;
-  [[nodiscard]] Starts starts_in(std::uint32_t line, const FreeList& list) const noexcept;
+  /// The bit of the first granule in `part` of the line where a run begins or goes on, and of the
+  /// first that ends one; 0 for none.
+  [[nodiscard]] std::uint64_t first_swept(std::uint32_t line, std::uint64_t part,
+                                          const BoundaryMap& map) const noexcept;
+  [[nodiscard]] std::uint64_t first_kept(std::uint32_t line, std::uint64_t part,
+                                         const BoundaryMap& map) const noexcept;
   [[nodiscard]] Hole next_run(std::uint32_t from, const FreeList& list) const noexcept;
   Run take(FreeList& list, LeafBits& leaves, Hole run) noexcept;
   [[nodiscard]] std::uint32_t next_stretch(const FreeList& list,

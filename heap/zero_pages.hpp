@@ -33,13 +33,15 @@ class ZeroPages {
       word |= mask;
     });
   }
-  /// [begin, end), which is not empty, is about to be written.
-  void note_used(std::uint64_t begin, std::uint64_t end) noexcept {
-    if (empty()) return;
+  /// [begin, end), which is not empty, is about to be written. Whether a part of it was zero.
+  bool note_used(std::uint64_t begin, std::uint64_t end) noexcept {
+    const std::uint64_t before = count_;
     each_word(begin >> shift_, pages_below(end), [this](std::uint64_t& word, std::uint64_t mask) {
+      if ((word & mask) == 0) return;
       count_ -= static_cast<std::uint64_t>(std::popcount(mask & word));
       word &= ~mask;
     });
+    return count_ != before;
   }
   /// How many pages of [begin, end), whole ones, are known to be zero.
   [[nodiscard]] std::uint64_t count(std::uint64_t begin, std::uint64_t end) const noexcept {
