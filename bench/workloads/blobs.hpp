@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <vector>
@@ -19,6 +20,7 @@ class Blobs {
     Blob* blob = heap_.try_allocate_blob(bytes);
     if (blob == nullptr) {
       ++refused_;
+      least_refused_ = std::min(least_refused_, bytes);
     } else {
       std::memcpy(bytes_of(blob), &label, sizeof label);
     }
@@ -42,6 +44,8 @@ class Blobs {
     return label.number;
   }
   [[nodiscard]] std::uint64_t refused() const noexcept { return refused_; }
+  /// Bytes of the smallest request that was refused; ~0 where none was.
+  [[nodiscard]] std::uint32_t least_refused() const noexcept { return least_refused_; }
 
  private:
   struct Label {
@@ -57,6 +61,7 @@ class Blobs {
   Table<Blob> table_;
   std::vector<Label> labels_;
   std::uint64_t refused_ = 0;
+  std::uint32_t least_refused_ = ~std::uint32_t{0};
 };
 
 }  // namespace bench

@@ -37,5 +37,8 @@ int main(int argc, char** argv) {
   }
   outcome.ns_each = (bench::cpu_ns() - start) / replacements;
   outcome.refused = small.refused() + large.refused();
+  if (outcome.refused != 0) {
+    outcome.least_refused = std::min(small.least_refused(), large.least_refused());
+  }
   bench::report(heap, outcome);
 }

@@ -48,19 +48,21 @@ void keep(T* object) {
 }
 
 struct Outcome {
-  std::uint64_t check = 0;       ///< The same for every peer, whatever it refuses.
-  std::uint64_t objects = 0;     ///< Allocated in all.
-  std::uint64_t live_bytes = 0;  ///< At the end, in granules of 16 bytes; 0: not asked for.
-  std::uint64_t refused = 0;     ///< Requests that the heap did not meet.
-  double ns_each = 0;            ///< Of what the workload counts; 0: the whole program counts.
+  std::uint64_t check = 0;          ///< The same for every peer, whatever it refuses.
+  std::uint64_t objects = 0;        ///< Allocated in all.
+  std::uint64_t live_bytes = 0;     ///< At the end, in granules of 16 bytes; 0: not asked for.
+  std::uint64_t refused = 0;        ///< Requests that the heap did not meet.
+  std::uint32_t least_refused = 0;  ///< Bytes of the smallest of these.
+  double ns_each = 0;               ///< Of what the workload counts; 0: the whole program counts.
 };
 
 template <class Heap>
 void report(const Heap& heap, const Outcome& outcome) {
-  std::printf("check=%" PRIu64 " objects=%" PRIu64 " live_bytes=%" PRIu64 " refused=%" PRIu64
-              " ns_each=%.3f cpu_ms=%.1f collections=%" PRIu64 " pause_ms=%.1f\n",
-              outcome.check, outcome.objects, outcome.live_bytes, outcome.refused, outcome.ns_each,
-              cpu_ns() * 1e-6, heap.collections(), heap.pause_ms());
+  std::printf(
+      "check=%" PRIu64 " objects=%" PRIu64 " live_bytes=%" PRIu64 " refused=%" PRIu64
+      " least_refused=%" PRIu32 " ns_each=%.3f cpu_ms=%.1f collections=%" PRIu64 " pause_ms=%.1f\n",
+      outcome.check, outcome.objects, outcome.live_bytes, outcome.refused, outcome.least_refused,
+      outcome.ns_each, cpu_ns() * 1e-6, heap.collections(), heap.pause_ms());
 }
 
 }  // namespace bench
