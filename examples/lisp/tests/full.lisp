@@ -1,0 +1,8 @@
+(define l nil)
+(define (fill) (set! l (cons 1 l)) (fill))
+(fill)
+(set! l nil)
+(print (list 'free 'again))
+(define (fill) (set! l (cons 1 l)) (fill))
+(fill)
+(begin (set! l nil) (print "free again"))

@@ -1,0 +1,13 @@
+; A symbol goes when nothing refers to it any more: (gc) is (objects bytes symbols).
+(define (symbols) (car (cdr (cdr (gc)))))
+(define held '(these three are-held))
+(define before nil)
+(define after nil)
+(set! before (symbols))
+'(all of these names are in use as long as the reader holds the list)
+(set! after (symbols))
+(print (- after before))
+(set! held nil)
+(set! after (symbols))
+(print (- after before))
+(print (eq? 'these 'these))
