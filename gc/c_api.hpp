@@ -11,6 +11,7 @@
 #include "gc/fiber.hpp"
 #include "gc/guardian.hpp"
 #include "gc/heap.hpp"
+#include "gc/host_pool.hpp"
 #include "gc/weak.hpp"
 
 namespace besom::detail {
@@ -23,30 +24,6 @@ struct CTrace {
 };
 
 }  // namespace besom::detail
-
-/// A heap, with what its callbacks in C need. All of it is there until the heap has gone.
-struct besom_heap {
-  besom_error error = {};
-  besom_log_write log_write = nullptr;
-  void* log_user = nullptr;
-  besom_near_limit near_limit = nullptr;
-  void* near_limit_user = nullptr;
-  const besom_system* system = nullptr;
-  besom::System calls = {};
-  besom_listener listener = nullptr;
-  void* listener_user = nullptr;
-  std::unique_ptr<besom::detail::CTrace> traces;
-  besom::Heap* heap = nullptr;
-
-  besom_heap() = default;
-  besom_heap(const besom_heap&) = delete;
-  besom_heap& operator=(const besom_heap&) = delete;
-  /// Release hooks and the log sink find all of it in place.
-  ~besom_heap() {
-    delete heap;
-    while (traces != nullptr) traces = std::move(traces->next);
-  }
-};
 
 /// `owner` is good while the handle is not stale; so for all of these.
 struct besom_handle {
@@ -75,6 +52,36 @@ struct besom_registration {
   besom_roots roots;
   besom_mark_hook hook;
   void* user;
+};
+
+/// A heap, with what its callbacks in C need. All of it is there until the heap has gone.
+struct besom_heap {
+  besom_error error = {};
+  besom_log_write log_write = nullptr;
+  void* log_user = nullptr;
+  besom_near_limit near_limit = nullptr;
+  void* near_limit_user = nullptr;
+  const besom_system* system = nullptr;
+  besom::System calls = {};
+  besom_listener listener = nullptr;
+  void* listener_user = nullptr;
+  std::unique_ptr<besom::detail::CTrace> traces;
+  /// What the program made of them may outlive the heap.
+  besom::detail::HostPool<besom_handle> handles;
+  besom::detail::HostPool<besom_weak> weak_handles;
+  besom::detail::HostPool<besom_guardian> guardians;
+  besom::detail::HostPool<besom_fiber> fibers;
+  besom::detail::HostPool<besom_registration> registrations;
+  besom::Heap* heap = nullptr;
+
+  besom_heap() = default;
+  besom_heap(const besom_heap&) = delete;
+  besom_heap& operator=(const besom_heap&) = delete;
+  /// Release hooks and the log sink find all of it in place.
+  ~besom_heap() {
+    delete heap;
+    while (traces != nullptr) traces = std::move(traces->next);
+  }
 };
 
 namespace besom::detail {

@@ -1,8 +1,8 @@
 /// The C interface: handles, locals, registered roots, tracers and mark hooks.
 
 #include <bit>
-#include <new>
 #include <type_traits>
+#include <utility>
 
 #include "gc/c_api.hpp"
 
@@ -14,6 +14,7 @@ using besom::LocalMark;
 using besom::detail::give;
 using besom::detail::give_heap_error;
 using besom::detail::give_object;
+using besom::detail::HostPool;
 using besom::detail::null_for_null;
 using besom::detail::refuse_null;
 using besom::detail::root_refusal;
@@ -60,15 +61,18 @@ const besom::MarkView& view_of(const besom_mark_view* marks) noexcept {
 /// A registration with what `add(registration)` registers, or nullptr.
 template <class Add>
 besom_registration* add(besom_heap* heap, const besom_registration& parts, Add add) noexcept {
-  std::unique_ptr<besom_registration> made(new (std::nothrow) besom_registration{
-      .registration = {}, .roots = parts.roots, .hook = parts.hook, .user = parts.user});
+  besom_registration* const made = heap->registrations.make();
   if (made == nullptr) {
     give(heap, kNoMemory);
     return nullptr;
   }
-  made->registration = add(made.get());
-  if (made->registration) return made.release();
+  made->roots = parts.roots;
+  made->hook = parts.hook;
+  made->user = parts.user;
+  made->registration = add(made);
+  if (made->registration) return made;
   give_heap_error(heap);
+  heap->registrations.drop(made);
   return nullptr;
 }
 
@@ -84,12 +88,12 @@ besom_handle* besom_handle_new(besom_heap* heap, void* object, const char* label
   besom::Handle<Header> handle(*heap->heap, header, label);
   // An empty one is no sign of failure where the object is null.
   const bool has_root = object == nullptr || handle;
-  auto* made = has_root ? new (std::nothrow) besom_handle{std::move(handle), heap} : nullptr;
+  besom_handle* const made = has_root ? heap->handles.make(std::move(handle), heap) : nullptr;
   if (made == nullptr) give(heap, kNoMemory);
   return made;
 }
 
-void besom_handle_free(besom_handle* handle) { delete handle; }
+void besom_handle_free(besom_handle* handle) { HostPool<besom_handle>::drop(handle); }
 
 void* besom_handle_get(const besom_handle* handle) {
   return handle != nullptr ? handle->handle.get() : nullptr;
@@ -212,7 +216,9 @@ besom_status besom_registration_remove(besom_registration* registration) {
   return static_cast<besom_status>(registration->registration.remove().code);
 }
 
-void besom_registration_free(besom_registration* registration) { delete registration; }
+void besom_registration_free(besom_registration* registration) {
+  HostPool<besom_registration>::drop(registration);
+}
 
 void besom_visit(besom_tracer* tracer, besom_value value) {
   if (tracer == nullptr) return;

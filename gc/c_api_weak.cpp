@@ -1,6 +1,6 @@
 /// The C interface: weak handles, boxes, ephemerons and tables, guardians.
 
-#include <new>
+#include <utility>
 
 #include "gc/c_api.hpp"
 #include "gc/weak_tables.hpp"
@@ -15,6 +15,7 @@ using besom::detail::EntryTable;
 using besom::detail::give;
 using besom::detail::give_heap_error;
 using besom::detail::give_object;
+using besom::detail::HostPool;
 using besom::detail::refuse_null;
 using besom::detail::root_refusal;
 
@@ -70,12 +71,12 @@ besom_weak* besom_weak_new(besom_heap* heap, void* object, const char* label) {
   besom::Weak<Header> handle(*heap->heap, static_cast<Header*>(object), label);
   // An empty one is no sign of failure where the object is null.
   const bool is_made = object == nullptr || handle;
-  auto* made = is_made ? new (std::nothrow) besom_weak{std::move(handle), heap} : nullptr;
+  besom_weak* const made = is_made ? heap->weak_handles.make(std::move(handle), heap) : nullptr;
   if (made == nullptr) give(heap, kNoMemory);
   return made;
 }
 
-void besom_weak_free(besom_weak* weak) { delete weak; }
+void besom_weak_free(besom_weak* weak) { HostPool<besom_weak>::drop(weak); }
 
 void* besom_weak_get(const besom_weak* weak) {
   return weak != nullptr ? weak->handle.get() : nullptr;
@@ -172,8 +173,7 @@ void besom_table_each(const besom_heap* heap, const void* table, besom_entry_vis
 
 besom_guardian* besom_guardian_new(besom_heap* heap, besom_finalizer callback, void* user) {
   if (heap == nullptr) return nullptr;
-  auto* made = new (std::nothrow)
-      besom_guardian{.guardian = {}, .callback = callback, .user = user, .owner = heap};
+  besom_guardian* const made = heap->guardians.make(besom::Guardian(), callback, user, heap);
   if (made == nullptr) {
     give(heap, {.code = besom::Errc::out_of_host_memory, .detail = "guardian"});
     return nullptr;
@@ -181,11 +181,11 @@ besom_guardian* besom_guardian_new(besom_heap* heap, besom_finalizer callback, v
   made->guardian = besom::Guardian(*heap->heap, callback != nullptr ? finalize : nullptr, made);
   if (made->guardian) return made;
   give_heap_error(heap);
-  delete made;
+  heap->guardians.drop(made);
   return nullptr;
 }
 
-void besom_guardian_free(besom_guardian* guardian) { delete guardian; }
+void besom_guardian_free(besom_guardian* guardian) { HostPool<besom_guardian>::drop(guardian); }
 
 besom_status besom_guard(besom_guardian* guardian, const void* object, const void* agent,
                          int32_t priority) {

@@ -21,6 +21,54 @@ bool comes_before(const ReadyOrder::Row& a, const ReadyOrder::Row& b) noexcept {
 
 }  // namespace
 
+bool ReadyAgents::make_room(std::size_t count) noexcept {
+  if (has_many() || count > kFew) {
+    if (has_many()) return many_.make_room(count);
+    if (!many_.make_room(std::max(count, kLeastMany))) return false;
+    many_.rows().assign(few_, few_ + few_count_);
+    few_count_ = 0;
+  }
+  return true;
+}
+
+void ReadyAgents::give_back(std::size_t count) noexcept {
+  if (!has_many()) return;
+  if (many_.rows().empty() && count <= kFew) {
+    many_.free_if_empty();
+  } else {
+    many_.give_back(count);
+  }
+}
+
+void ReadyAgents::push(const ReadyAgent& agent) noexcept {
+  if (has_many()) {
+    many_.rows().push_back(agent);
+    std::push_heap(many_.rows().begin(), many_.rows().end(), is_later);
+    return;
+  }
+  BESOM_CHECK(few_count_ < kFew, "no room for a ready agent: there are, room", few_count_, kFew);
+  few_[few_count_++] = agent;
+  std::push_heap(few_, few_ + few_count_, is_later);
+}
+
+ReadyAgent ReadyAgents::pop() noexcept {
+  if (has_many()) {
+    auto& rows = many_.rows();
+    std::pop_heap(rows.begin(), rows.end(), is_later);
+    const ReadyAgent next = rows.back();
+    rows.pop_back();
+    return next;
+  }
+  std::pop_heap(few_, few_ + few_count_, is_later);
+  return few_[--few_count_];
+}
+
+void ReadyAgents::clear() noexcept {
+  few_count_ = 0;
+  many_.rows().clear();
+  many_.free_if_empty();
+}
+
 void ReadyOrder::put(std::size_t place, const Row& row) noexcept {
   heap_.rows()[place] = row;
   row.guardian->place = static_cast<std::uint32_t>(place) + 1;
@@ -38,7 +86,7 @@ void ReadyOrder::update(GuardianQueue& guardian) noexcept {
     rows.pop_back();
     if (moved.guardian == &guardian) return;
   } else {
-    const ReadyAgent& next = guardian.agents.rows().front();
+    const ReadyAgent& next = guardian.agents.all().front();
     moved = {.guardian = &guardian,
              .has_callback = guardian.callback != nullptr,
              .priority = next.priority,
@@ -68,14 +116,12 @@ void ReadyOrder::clear() noexcept {
   heap_.rows().clear();
 }
 
-FinalizerTable* FinalizerTable::create(Heap* heap) noexcept {
-  auto* table = new (std::nothrow) FinalizerTable;
-  if (table != nullptr) table->heap_ = heap;
-  return table;
+FinalizerTable* FinalizerTable::create(Heap* heap, const TableMemory& memory) noexcept {
+  return new (std::nothrow) FinalizerTable(heap, memory);
 }
 
 FinalizerTable::~FinalizerTable() {
-  while (guardians_ != nullptr) delete std::exchange(guardians_, guardians_->next);
+  while (guardians_ != nullptr) queues_.drop(std::exchange(guardians_, guardians_->next));
 }
 
 void FinalizerTable::release() noexcept {
@@ -90,19 +136,19 @@ void FinalizerTable::clear() noexcept {
   callable_ = 0;
   for (GuardianQueue* guardian = guardians_; guardian != nullptr; guardian = guardian->next) {
     guardian->pending = guardian->newest = 0;
-    guardian->agents.rows().clear();
-    guardian->agents.free_if_empty();
+    guardian->agents.clear();
   }
 }
 
 void FinalizerTable::detach() noexcept {
   clear();
+  order_.give_back(0);
   heap_ = nullptr;
 }
 
 GuardianQueue* FinalizerTable::open(FinalizerCallback callback, void* user) noexcept {
   if (!order_.make_room(guardian_count_ + 1)) return nullptr;
-  auto* guardian = new (std::nothrow) GuardianQueue;
+  GuardianQueue* const guardian = queues_.make(&memory_);
   if (guardian == nullptr) return nullptr;
   guardian->next = guardians_;
   guardian->link = &guardians_;
@@ -117,11 +163,11 @@ GuardianQueue* FinalizerTable::open(FinalizerCallback callback, void* user) noex
 void FinalizerTable::close(GuardianQueue* guardian) noexcept {
   drop_pending(*guardian, [](const Registration&) {});
   if (guardian->callback != nullptr) callable_ -= guardian->ready();
-  guardian->agents.rows().clear();
+  guardian->agents.clear();
   order_.update(*guardian);
   *guardian->link = guardian->next;
   if (guardian->next != nullptr) guardian->next->link = guardian->link;
-  delete guardian;
+  queues_.drop(guardian);
   order_.give_back(--guardian_count_);
 }
 
@@ -149,9 +195,7 @@ bool FinalizerTable::add(GuardianQueue& guardian, std::uint32_t object, std::uin
 /// There is room: add() and open() saw to it.
 void FinalizerTable::make_ready(const Registration& registration) noexcept {
   GuardianQueue& guardian = *registration.guardian;
-  auto& agents = guardian.agents.rows();
-  agents.push_back({registration.serial, registration.priority, registration.agent});
-  std::push_heap(agents.begin(), agents.end(), is_later);
+  guardian.agents.push({registration.serial, registration.priority, registration.agent});
   if (guardian.callback != nullptr) ++callable_;
   order_.update(guardian);
 }
@@ -215,14 +259,11 @@ void FinalizerTable::expire(GuardianQueue& guardian) noexcept {
 }
 
 std::uint32_t FinalizerTable::take(GuardianQueue& guardian) noexcept {
-  auto& agents = guardian.agents.rows();
-  if (agents.empty()) return 0;
-  std::pop_heap(agents.begin(), agents.end(), is_later);
-  const std::uint32_t agent = agents.back().agent;
-  agents.pop_back();
+  if (guardian.ready() == 0) return 0;
+  const std::uint32_t agent = guardian.agents.pop().agent;
   if (guardian.callback != nullptr) --callable_;
   order_.update(guardian);
-  if (guardian.pending == 0) guardian.agents.free_if_empty();
+  if (guardian.pending == 0 && guardian.ready() == 0) guardian.agents.clear();
   return agent;
 }
 
@@ -233,7 +274,7 @@ GuardianQueue* FinalizerTable::first_callable() const noexcept {
 
 void FinalizerTable::mark_ready(Marker& marker) const noexcept {
   for (const ReadyOrder::Row& row : order_.rows()) {
-    for (const ReadyAgent& ready : row.guardian->agents.rows()) marker.mark_root(ready.agent);
+    for (const ReadyAgent& ready : row.guardian->agents.all()) marker.mark_root(ready.agent);
   }
 }
 

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "gc/guardian.hpp"
+#include "gc/host_pool.hpp"
 #include "gc/host_vector.hpp"
 
 namespace besom::detail {
@@ -27,19 +29,53 @@ struct ReadyAgent {
   std::uint32_t agent;
 };
 
+/// What one guardian has to hand out: a heap, the next agent first.
+///
+/// Most guardians watch one object or two, and for those there is room in here: many blocks of a
+/// few bytes are what the host's allocator would keep when they have gone.
+class ReadyAgents {
+ public:
+  explicit ReadyAgents(const TableMemory* memory) noexcept : many_(memory) {}
+
+  /// The next one to be handed out comes first, the others in no order.
+  [[nodiscard]] std::span<const ReadyAgent> all() const noexcept {
+    if (!has_many()) return {few_, few_count_};
+    return {many_.rows().data(), many_.rows().size()};
+  }
+  /// For as many in all. False when the host has no memory.
+  [[nodiscard]] bool make_room(std::size_t count) noexcept;
+  void give_back(std::size_t count) noexcept;
+  /// There has to be room. O(log n).
+  void push(const ReadyAgent& agent) noexcept;
+  /// There has to be one. O(log n).
+  ReadyAgent pop() noexcept;
+  void clear() noexcept;
+
+ private:
+  static constexpr std::size_t kFew = 2;
+  static constexpr std::size_t kLeastMany = 16;
+  [[nodiscard]] bool has_many() const noexcept { return many_.rows().capacity() != 0; }
+
+  ReadyAgent few_[kFew] = {};
+  std::size_t few_count_ = 0;
+  HostVector<ReadyAgent> many_;  ///< Has all of them, or no memory.
+};
+
 /// One guardian's side in the heap.
 struct GuardianQueue {
+  explicit GuardianQueue(const TableMemory* memory) noexcept : agents(memory) {}
+
   GuardianQueue* next = nullptr;
   GuardianQueue** link =
       nullptr;  ///< What leads here: the table's list, or `next` of the one before.
   FinalizerCallback callback = nullptr;
   void* user = nullptr;
-  std::uint64_t pending = 0;      ///< Registrations in the table.
-  std::uint32_t newest = 0;       ///< The last of them: its number + 1, or 0.
-  std::uint32_t place = 0;        ///< In the order of those that have something ready, + 1; or 0.
-  HostVector<ReadyAgent> agents;  ///< A heap, the next to be handed out first.
+  std::uint64_t pending = 0;  ///< Registrations in the table.
+  std::uint32_t newest = 0;   ///< The last of them: its number + 1, or 0.
+  std::uint32_t place = 0;    ///< In the order of those that have something ready, + 1; or 0.
+  ReadyAgents agents;
 
-  [[nodiscard]] std::uint64_t ready() const noexcept { return agents.rows().size(); }
+  [[nodiscard]] std::uint64_t ready() const noexcept { return agents.all().size(); }
 };
 
 /// The guardians that have something ready: a heap, first those with a callback, among these the
@@ -53,6 +89,8 @@ class ReadyOrder {
     std::int32_t priority;
     std::uint64_t serial;
   };
+
+  explicit ReadyOrder(const TableMemory* memory) noexcept : heap_(memory) {}
 
   /// For as many guardians as there are. False when the host has no memory.
   [[nodiscard]] bool make_room(std::size_t guardians) noexcept {
@@ -85,8 +123,8 @@ class ReadyOrder {
 /// agent takes once it is ready: a collection asks for nothing. Not thread-safe.
 class FinalizerTable {
  public:
-  /// nullptr when the host has no memory.
-  [[nodiscard]] static FinalizerTable* create(Heap* heap) noexcept;
+  /// nullptr when the host has no memory. `memory` lasts until detach().
+  [[nodiscard]] static FinalizerTable* create(Heap* heap, const TableMemory& memory) noexcept;
   void retain() noexcept { ++owners_; }
   /// The last owner's release destroys the table.
   void release() noexcept;
@@ -139,14 +177,14 @@ class FinalizerTable {
       visit(registration.agent, "agent", registration.agent != registration.object);
     }
     for (const ReadyOrder::Row& row : order_.rows()) {
-      for (const ReadyAgent& ready : row.guardian->agents.rows()) {
+      for (const ReadyAgent& ready : row.guardian->agents.all()) {
         visit(ready.agent, "ready agent", true);
       }
     }
   }
 
  private:
-  FinalizerTable() = default;
+  FinalizerTable(Heap* heap, const TableMemory& memory) noexcept : heap_(heap), memory_(memory) {}
   ~FinalizerTable();
   [[nodiscard]] Registration& numbered(std::uint32_t number) noexcept {
     return registrations_.rows()[number - 1];
@@ -158,14 +196,16 @@ class FinalizerTable {
   void make_ready(const Registration& registration) noexcept;
   void give_back(GuardianQueue& guardian) noexcept;
 
-  Heap* heap_ = nullptr;
+  Heap* heap_;
+  TableMemory memory_;
   std::uint32_t owners_ = 1;
   std::uint64_t serial_ = 0;
+  HostPool<GuardianQueue> queues_;
   GuardianQueue* guardians_ = nullptr;
   std::size_t guardian_count_ = 0;
-  ReadyOrder order_;
+  ReadyOrder order_{&memory_};
   std::uint64_t callable_ = 0;
-  HostVector<Registration> registrations_;
+  HostVector<Registration> registrations_{&memory_};
   std::uint32_t dropped_ = 0;    ///< Registrations without a guardian.
   std::uint32_t old_count_ = 0;  ///< Those below survived a collection: object and agent are old.
 };

@@ -61,8 +61,11 @@ Result<std::unique_ptr<Heap>> Heap::create(const HeapOptions& requested) {
   if (!space) return space.error();
   std::unique_ptr<Heap> heap(new (std::nothrow) Heap(std::move(*space), options));
   if (heap != nullptr) {
-    heap->roots_ = detail::RootTable::create(heap.get(), heap->space_.base());
-    heap->finalizers_ = detail::FinalizerTable::create(heap.get());
+    const System& system = options.system != nullptr ? *options.system : operating_system();
+    const TableMemory tables = table_memory(system);
+    heap->roots_ =
+        detail::RootTable::create(heap.get(), heap->space_.base(), tables.named("besom roots"));
+    heap->finalizers_ = detail::FinalizerTable::create(heap.get(), tables.named("besom guardians"));
   }
   if (heap == nullptr || heap->roots_ == nullptr || heap->finalizers_ == nullptr) {
     return Error{.code = Errc::out_of_host_memory, .detail = "heap"};

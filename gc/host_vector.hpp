@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "freelist/check.hpp"
+#include "freelist/table_memory.hpp"
 
 // Boost.Container has inline functions that report errors: compiled in here they end the process,
 // in a program with exceptions they throw. Of two of one name the linker would keep either, so ours
@@ -19,36 +20,55 @@
 
 namespace besom::detail {
 
-/// Hands out the one block that HostVector took for it before: a container can then ask for memory,
-/// but cannot be refused any.
+/// Hands out the one block that was taken for it before: a container can then ask for memory, but
+/// cannot be refused any. Large blocks are mapped, where there is a TableMemory: malloc would keep
+/// for itself what it has once taken for one.
 template <class T>
 class PreparedAllocator {
  public:
   using value_type = T;
 
-  PreparedAllocator() noexcept = default;
+  /// `memory` may be nullptr, and outlives all that is allocated.
+  explicit PreparedAllocator(const TableMemory* memory) noexcept : memory_(memory) {}
   template <class U>
-  PreparedAllocator(const PreparedAllocator<U>&) noexcept {}
+  PreparedAllocator(const PreparedAllocator<U>& other) noexcept : memory_(other.memory()) {}
 
-  void prepare(void* block, std::size_t count) noexcept {
-    block_ = block;
+  /// False when there is no memory.
+  [[nodiscard]] bool prepare(std::size_t count) noexcept {
+    if (count > static_cast<std::size_t>(-1) / sizeof(T)) return false;
     count_ = count;
+    block_ = is_mapped(count)
+                 ? memory_->calls->map(memory_->context, count * sizeof(T), memory_->name)
+                 : std::malloc(count * sizeof(T));
+    return block_ != nullptr;
   }
   [[nodiscard]] T* allocate(std::size_t count) noexcept {
-    BESOM_CHECK(block_ != nullptr && count <= count_, "host memory not prepared: elements, room",
+    BESOM_CHECK(block_ != nullptr && count == count_, "host memory not prepared: elements, room",
                 count, count_);
     return static_cast<T*>(std::exchange(block_, nullptr));
   }
-  void deallocate(T* block, std::size_t) noexcept { std::free(block); }
-
-  friend bool operator==(const PreparedAllocator&, const PreparedAllocator&) noexcept {
-    return true;  // each frees what another took
+  void deallocate(T* block, std::size_t count) noexcept {
+    if (is_mapped(count)) {
+      memory_->calls->unmap(memory_->context, block, count * sizeof(T));
+    } else {
+      std::free(block);
+    }
   }
-  friend bool operator!=(const PreparedAllocator&, const PreparedAllocator&) noexcept {
-    return false;
+  [[nodiscard]] const TableMemory* memory() const noexcept { return memory_; }
+
+  friend bool operator==(const PreparedAllocator& a, const PreparedAllocator& b) noexcept {
+    return a.memory_ == b.memory_;  // then each frees what the other took
+  }
+  friend bool operator!=(const PreparedAllocator& a, const PreparedAllocator& b) noexcept {
+    return !(a == b);
   }
 
  private:
+  [[nodiscard]] bool is_mapped(std::size_t count) const noexcept {
+    return memory_ != nullptr && memory_->maps(count * sizeof(T));
+  }
+
+  const TableMemory* memory_ = nullptr;
   void* block_ = nullptr;
   std::size_t count_ = 0;
 };
@@ -59,6 +79,10 @@ template <class T>
 class HostVector {
  public:
   using Rows = besom_boost::container::vector<T, PreparedAllocator<T>>;
+
+  /// Of malloc's memory alone where `memory` is nullptr; else it outlives the elements.
+  explicit HostVector(const TableMemory* memory = nullptr) noexcept
+      : rows_(PreparedAllocator<T>(memory)) {}
 
   [[nodiscard]] Rows& rows() noexcept { return rows_; }
   [[nodiscard]] const Rows& rows() const noexcept { return rows_; }
@@ -80,22 +104,23 @@ class HostVector {
   }
   /// Asks for no memory.
   void free_if_empty() noexcept {
-    if (rows_.empty()) Rows().swap(rows_);
+    if (rows_.empty()) Rows(PreparedAllocator<T>(memory())).swap(rows_);
   }
 
  private:
   static constexpr std::size_t kLeast = 2;
 
   [[nodiscard]] bool move_to(std::size_t capacity) noexcept {
-    if (capacity > static_cast<std::size_t>(-1) / sizeof(T)) return false;
-    void* block = std::malloc(capacity * sizeof(T));
-    if (block == nullptr) return false;
-    Rows moved;
-    moved.get_stored_allocator().prepare(block, capacity);
+    Rows moved((PreparedAllocator<T>(memory())));
+    if (!moved.get_stored_allocator().prepare(capacity)) return false;
     moved.reserve(capacity);
     moved.assign(std::make_move_iterator(rows_.begin()), std::make_move_iterator(rows_.end()));
     rows_.swap(moved);
     return true;
+  }
+
+  [[nodiscard]] const TableMemory* memory() const noexcept {
+    return rows_.get_stored_allocator().memory();
   }
 
   Rows rows_;

@@ -10,6 +10,8 @@ namespace besom::detail {
 
 /// Serials lie apart from what they name: a search touches little memory.
 struct RootSources::Table {
+  explicit Table(const TableMemory* memory) noexcept : serials(memory), sources(memory) {}
+
   HostVector<std::uint64_t> serials;  ///< In order.
   HostVector<RootSource> sources;     ///< One for each serial.
   std::size_t removed = 0;
@@ -18,7 +20,7 @@ struct RootSources::Table {
 RootSources::~RootSources() { clear(); }
 
 std::uint64_t RootSources::add(const RootSource& source) noexcept {
-  if (table_ == nullptr) table_ = new (std::nothrow) Table;
+  if (table_ == nullptr) table_ = new (std::nothrow) Table(&memory_);
   if (table_ == nullptr) return 0;
   const std::size_t count = table_->sources.rows().size() + 1;
   if (!table_->serials.make_room(count) || !table_->sources.make_room(count)) return 0;

@@ -4,6 +4,7 @@
 #include <span>
 
 #include "freelist/export.hpp"
+#include "freelist/table_memory.hpp"
 #include "gc/held_roots.hpp"
 #include "gc/mark_hook.hpp"
 #include "gc/native_stack.hpp"
@@ -39,7 +40,8 @@ struct RootSource {
 /// some that were removed: never more than there are others. Not thread-safe.
 class BESOM_API RootSources {
  public:
-  RootSources() = default;
+  /// `memory` outlives what is registered.
+  explicit RootSources(const TableMemory& memory) noexcept : memory_(memory) {}
   RootSources(const RootSources&) = delete;
   RootSources& operator=(const RootSources&) = delete;
   ~RootSources();
@@ -57,6 +59,7 @@ class BESOM_API RootSources {
  private:
   struct Table;
 
+  TableMemory memory_;
   Table* table_ = nullptr;  ///< Made for the first one.
   std::uint64_t serial_ = 0;
 };

@@ -7,18 +7,19 @@
 
 namespace besom::detail {
 
-RootTable::RootTable(Heap* heap, char* base) noexcept : base_(base), thread_(gate_, chunks_) {
+RootTable::RootTable(Heap* heap, char* base, const TableMemory& memory) noexcept
+    : base_(base), thread_(gate_, chunks_), sources_(memory) {
   gate_.heap = heap;
   gate_.thread = this_thread();
   thread_.locals.set_open(true);
 }
 
 RootTable::~RootTable() {
-  while (dropped_ != nullptr) delete std::exchange(dropped_, dropped_->next);
+  while (dropped_ != nullptr) fibers_.drop(std::exchange(dropped_, dropped_->next));
 }
 
-RootTable* RootTable::create(Heap* heap, char* base) noexcept {
-  return new (std::nothrow) RootTable(heap, base);
+RootTable* RootTable::create(Heap* heap, char* base, const TableMemory& memory) noexcept {
+  return new (std::nothrow) RootTable(heap, base, memory);
 }
 
 void RootTable::clear() noexcept {
@@ -69,7 +70,7 @@ FiberState* RootTable::add_fiber(const NativeStack& native) noexcept {
   if (fiber != nullptr) {
     dropped_ = fiber->next;
   } else {
-    fiber = new (std::nothrow) FiberState(gate_, chunks_);
+    fiber = fibers_.make(gate_, chunks_);
     if (fiber == nullptr) return nullptr;
   }
   fiber->native = native;
@@ -88,7 +89,7 @@ void RootTable::remove_fiber(FiberState* fiber) noexcept {
   const std::uint32_t open_scopes = fiber->locals.open_scopes();
   fiber->locals.drop();
   if (open_scopes == 0) {
-    delete fiber;
+    fibers_.drop(fiber);
     return;
   }
   owners_ -= open_scopes;

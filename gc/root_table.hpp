@@ -6,6 +6,7 @@
 #include "gc/callback_visitor.hpp"
 #include "gc/handle_table.hpp"
 #include "gc/held_roots.hpp"
+#include "gc/host_pool.hpp"
 #include "gc/mark_hook.hpp"
 #include "gc/native_stack.hpp"
 #include "gc/root_gate.hpp"
@@ -38,8 +39,9 @@ struct FiberState {
 /// that a handle can learn that its heap is gone. Not thread-safe.
 class BESOM_API RootTable {
  public:
-  /// nullptr when the host has no memory.
-  [[nodiscard]] static RootTable* create(Heap* heap, char* base) noexcept;
+  /// nullptr when the host has no memory. `memory` lasts until detach().
+  [[nodiscard]] static RootTable* create(Heap* heap, char* base,
+                                         const TableMemory& memory) noexcept;
   void retain() noexcept { ++owners_; }
   /// The last owner's release destroys the table.
   void release() noexcept {
@@ -171,7 +173,7 @@ class BESOM_API RootTable {
  private:
   static constexpr const char* kFiberLabel = "native stack of a fiber";
 
-  RootTable(Heap* heap, char* base) noexcept;
+  RootTable(Heap* heap, char* base, const TableMemory& memory) noexcept;
   ~RootTable();
 
   template <class Visit>
@@ -188,6 +190,7 @@ class BESOM_API RootTable {
   HandleTable handles_;
   HandleTable weak_handles_;
   LocalChunks chunks_;
+  HostPool<FiberState> fibers_;
   FiberState thread_;  ///< The first of the list of all.
   FiberState* running_ = &thread_;
   /// Whose scopes were not closed. They may be yet, and then have to find that their fiber is gone,

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <vector>
 
 #include "tests/support/catch.hpp"
 
@@ -231,6 +232,45 @@ TEST_CASE("C: verification hands out as many defects as it is told to", "[gc][c]
           BESOM_OK);
     CHECK(found == kNodes);
     CHECK(seen == std::min<std::uint64_t>(most, kNodes));
+  }
+}
+
+TEST_CASE("C: what handles, guardians and fibers took goes back with the last", "[c][host]") {
+  constexpr std::size_t kMany = 2'000;
+  const std::int64_t before = HostMemory::outstanding();
+  std::vector<besom_handle*> handles(kMany);
+  std::vector<besom_weak*> weak(kMany);
+  std::vector<besom_guardian*> guardians(kMany);
+  std::vector<besom_fiber*> fibers(kMany);
+  for (const bool heap_goes_first : {false, true}) {
+    besom_heap* heap = nullptr;
+    REQUIRE(besom_heap_create(nullptr, &heap, nullptr) == BESOM_OK);
+    const std::int64_t empty = HostMemory::outstanding();
+    bool good = true;
+    for (std::size_t i = 0; i < kMany; ++i) {
+      handles[i] = besom_handle_new(heap, nullptr, "handle");
+      weak[i] = besom_weak_new(heap, nullptr, "weak");
+      guardians[i] = besom_guardian_new(heap, nullptr, nullptr);
+      fibers[i] = besom_fiber_new(heap, nullptr, 0);
+      good = good && handles[i] != nullptr && weak[i] != nullptr && guardians[i] != nullptr &&
+             fibers[i] != nullptr;
+    }
+    CHECK(good);
+    // Blocks of many, as small ones are kept by the host.
+    CHECK(HostMemory::outstanding() < empty + static_cast<std::int64_t>(kMany));
+    if (heap_goes_first) besom_heap_destroy(heap);
+    for (std::size_t i = 0; i < kMany; ++i) {
+      const std::size_t at = i * 7919 % kMany;
+      besom_handle_free(handles[at]);
+      besom_weak_free(weak[at]);
+      besom_guardian_free(guardians[at]);
+      besom_fiber_free(fibers[at]);
+    }
+    if (!heap_goes_first) {
+      CHECK(HostMemory::outstanding() <= empty + 4);
+      besom_heap_destroy(heap);
+    }
+    CHECK(HostMemory::outstanding() <= before + 4);  // the four vectors
   }
 }
 
