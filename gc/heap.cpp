@@ -293,7 +293,10 @@ Error Heap::restore_locals(const LocalMark& mark) noexcept {
   if (!may_enter()) return error_;
   if (mark.table != nullptr && mark.table != roots_) return {.code = Errc::wrong_heap};
   if (mark.table == nullptr || !roots_->unwind(mark.position, mark.serial, mark.open_scopes)) {
-    return {.code = Errc::stale_handle, .detail = "mark of locals"};
+    return {.code = Errc::stale_handle,
+            .detail =
+                "mark of locals (fibers take turns by Heap::switch_to() or "
+                "besom_switch_to())"};
   }
   collector_->note_restored();
   while (collector_->forbidden() > mark.forbidden) {

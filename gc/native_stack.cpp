@@ -26,8 +26,8 @@ bool contains(NativeStack stack, const char* frame) noexcept {
 __attribute__((noinline)) void visit_from_here(const NativeStack& stack, Tracer& tracer) noexcept {
   const auto* here = static_cast<const char*>(__builtin_frame_address(0));
   BESOM_CHECK(contains(stack, here),
-              "native stack: collection outside the frames that are scanned (on a fiber without "
-              "switch_to()?): frame, base",
+              "native stack: collection outside the frames that are scanned; a fiber is entered "
+              "by Heap::switch_to() or besom_switch_to(): frame, base",
               number(here), number(stack.end));
   visit_words(here, stack.end, tracer);
 }
@@ -60,7 +60,9 @@ Result<NativeStack> native_stack(const void* base, const void* frame) noexcept {
   const auto* here = static_cast<const char*>(frame);
   if (here < lowest || here >= end) {
     return Error{.code = Errc::bad_option,
-                 .detail = "native stack: called on a stack that is not the thread's"};
+                 .detail =
+                     "native stack: called on another than the thread's, which is for Fiber "
+                     "or besom_fiber_new() to scan"};
   }
   if (base != nullptr) {
     const auto* last = static_cast<const char*>(base);

@@ -102,8 +102,10 @@ void ShadowStack::close_scope_slow(Mark mark, std::uint64_t depth) noexcept {
   BESOM_CHECK(depth <= depth_ && depth > base_depth_,
               "handle scope ended before by restore_locals() or with its fiber: depth, open", depth,
               depth_);
-  BESOM_CHECK(depth == depth_, "handle scope closed before an inner one: depth, open", depth,
-              depth_);
+  BESOM_CHECK(depth == depth_,
+              "handle scope closed before an inner one (fibers take turns by Heap::switch_to() or "
+              "besom_switch_to()): depth, open",
+              depth, depth_);
   BESOM_CHECK(is_open_ || gate_.heap == nullptr || gate_.is_locked(),
               "handle scope closed while another fiber runs: depth, open", depth, depth_);
   --depth_;

@@ -44,6 +44,40 @@ TEST_CASE("Fibers: two with a scope each that take turns end in any order",
   }
 }
 
+TEST_CASE("Fibers: those that take turns behind the heap's back hear of switch_to()",
+          "[gc][fibers][misuse]") {
+  MisuseTable table("fibers that nobody announced");
+  const auto take_turns = [](auto body) {
+    Kit kit(exact_options());
+    std::vector<std::unique_ptr<Coroutine>> fibers;
+    for (int i = 0; i < 2; ++i) {
+      fibers.push_back(std::make_unique<Coroutine>(kit.heap, Scan::no,
+                                                   [&](Coroutine& self) { body(kit.heap, self); }));
+    }
+    for (auto& fiber : fibers) fiber->enter_unannounced();
+    fibers[0]->enter_unannounced();
+    fibers[1]->enter_unannounced();
+  };
+  CHECK_ABORTS(take_turns([](Heap& heap, Coroutine& self) {
+                 const HandleScope scope(heap);
+                 self.leave_unannounced();
+               }),
+               "(fibers take turns by Heap::switch_to() or besom_switch_to())");
+  table.row();
+  int refused = 0;
+  take_turns([&](Heap& heap, Coroutine& self) {
+    const LocalMark mark = heap.mark_locals();
+    self.leave_unannounced();
+    const Error error = heap.restore_locals(mark);
+    if (error.message().find("Heap::switch_to() or besom_switch_to()") != std::string::npos) {
+      ++refused;
+    }
+    self.leave_unannounced();
+  });
+  CHECK(refused == 1);
+  table.row();
+}
+
 TEST_CASE("Fibers: a hundred generators fill chunks of locals in turn", "[gc][fibers]") {
   Kit kit(exact_options());
   constexpr int kFibers = 100;

@@ -409,7 +409,8 @@ TEST_CASE("Native stack: a fiber that was entered unannounced aborts when it col
                                  [&](Coroutine&) { static_cast<void>(kit.heap.collect()); });
                  fiber.enter_unannounced();
                }()),
-               "outside the frames that are scanned");
+               "outside the frames that are scanned; a fiber is entered by Heap::switch_to() or "
+               "besom_switch_to()");
 }
 
 }  // namespace besom::test

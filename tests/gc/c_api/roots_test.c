@@ -237,6 +237,26 @@ static void fibers_have_locals_and_stacks_of_their_own(void) {
   drop_kit(&kit);
 }
 
+static void collect_unannounced(void) { besom_collect(entered->kit->heap); }
+static void collect_on_a_fiber_unannounced(void* user) {
+  static char stack[256 << 10];
+  Generator self = {0};
+  self.kit = user;
+  besom_scan_native_stack(self.kit->heap, NULL);
+  entered = &self;
+  getcontext(&self.inside);
+  self.inside.uc_stack.ss_sp = stack;
+  self.inside.uc_stack.ss_size = sizeof stack;
+  self.inside.uc_link = &self.outside;
+  makecontext(&self.inside, collect_unannounced, 0);
+  go_in(&self);
+}
+static void a_fiber_that_nobody_announced_hears_of_switch_to(void) {
+  Kit kit = make_exact_kit();
+  CHECK(aborts(collect_on_a_fiber_unannounced, &kit, "besom_switch_to()"));
+  drop_kit(&kit);
+}
+
 static void what_is_no_memory_is_no_range(void) {
   Kit kit = make_kit();
   besom_ref refs[3] = {0, 0, 0};
@@ -370,6 +390,7 @@ void test_roots(void) {
   only_objects_are_rooted();
   plain_data_that_was_made_up_is_refused();
   fibers_have_locals_and_stacks_of_their_own();
+  a_fiber_that_nobody_announced_hears_of_switch_to();
   what_is_no_memory_is_no_range();
   callbacks_and_ranges_name_roots();
   the_native_stack_is_searched();
