@@ -791,6 +791,8 @@ typedef struct besom_collection {
   uint8_t cause;    ///< A besom_cause.
   bool abandoned;   ///< Nothing was freed; live_bytes and live_objects count all there is.
   bool minor;       ///< Marked the young alone.
+  /// Where the sweep is left to allocation, live_bytes counts an object without refs whose length
+  /// was overwritten for what its header says.
   uint64_t live_bytes, live_objects, freed_bytes, freed_objects;
   uint64_t roots_ns, mark_ns, weak_ns, sweep_ns, pause_ns;
   /// The first two are 0 where the sweep is left to allocation.

@@ -278,6 +278,7 @@ void Collector::free_unmarked(CollectionStats& stats) noexcept {
     stats.live_objects = marker_.marked();
     stats.live_bytes = std::min(used, bytes_of_live(stats));
     sweep_old(stats);
+    if (space.is_swept()) stats.live_bytes = space.used_bytes();
   }
   stats.freed_bytes = used - stats.live_bytes;
   stats.sweep_ns = now_ns() - swept_from;

@@ -27,7 +27,10 @@ struct CollectionStats {
   /// would have found is not known; live_bytes and live_objects count all there is.
   bool abandoned = false;
   bool minor = false;  ///< Marked the young alone; what was reached before counts as live.
-  std::uint64_t live_bytes = 0;    ///< After it; rounded up to granules, headers included.
+  /// After it; rounded up to granules, headers included. Where sweeping is left to allocation, as
+  /// marking found them: an object without refs whose length was overwritten counts for what its
+  /// header says.
+  std::uint64_t live_bytes = 0;
   std::uint64_t live_objects = 0;  ///< After it.
   std::uint64_t freed_bytes = 0;
   std::uint64_t freed_objects = 0;

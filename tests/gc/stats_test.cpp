@@ -46,6 +46,20 @@ TEST_CASE("Stats: live and freed count objects and their bytes", "[gc][stats]") 
   CHECK(last.number == heap.collections);
 }
 
+TEST_CASE("Stats: live bytes are the tables', whatever a header claims", "[gc][stats]") {
+  Kit kit(exact_options());
+  const Handle<ByteArray> bytes = kit.heap.make(kit.bytes, 5000);
+  const Handle<ByteArray> other = kit.heap.make(kit.bytes, 5000);
+  REQUIRE_FALSE(kit.heap.collect());
+  const std::uint64_t live = kit.heap.last_collection().live_bytes;
+  CHECK(live == 2 * 5008);
+  bytes->header.length = 10;
+  REQUIRE_FALSE(kit.heap.collect());
+  CHECK(kit.heap.last_collection().live_bytes == live);
+  CHECK(kit.heap.last_collection().freed_bytes == 0);
+  CHECK(kit.heap.stats().used == live);
+}
+
 TEST_CASE("Stats: holes are those of the free list", "[gc][stats]") {
   Kit kit(exact_options());
   Handle<RefArray<Node>> all = kit.heap.make(kit.refs, 1000);
