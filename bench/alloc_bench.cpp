@@ -6,12 +6,11 @@
 
 #include <benchmark/benchmark.h>
 
+#include <besom/besom.hpp>
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
 #include <utility>
-
-#include "besom.hpp"
 
 namespace {
 

@@ -7,6 +7,7 @@
 
 #include <benchmark/benchmark.h>
 
+#include <besom/besom.hpp>
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
@@ -14,7 +15,6 @@
 #include <utility>
 
 #include "bench/workloads/program.hpp"
-#include "besom.hpp"
 #include "tests/support/random.hpp"
 
 namespace {

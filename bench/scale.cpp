@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <besom/besom.hpp>
 #include <cinttypes>
 #include <cstdio>
 #include <cstdlib>
@@ -17,7 +18,6 @@
 #include <vector>
 
 #include "bench/svg.hpp"
-#include "besom.hpp"
 
 namespace {
 

@@ -7,13 +7,13 @@
 
 #include <benchmark/benchmark.h>
 
+#include <besom/besom.hpp>
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
 #include <utility>
 
 #include "bench/workloads/program.hpp"
-#include "besom.hpp"
 #include "tests/support/random.hpp"
 
 namespace {

@@ -2,7 +2,7 @@
 // https://benchmarksgame-team.pages.debian.net/benchmarksgame/description/binarytrees.html
 //
 // To learn from: how a recursive function roots what it holds while it allocates more.
-#include <besom.hpp>
+#include <besom/besom.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <iostream>

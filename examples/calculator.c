@@ -12,7 +12,7 @@
 // To learn from: all that an interpreter in C does with besom.h. Objects hold raw pointers; the
 // data stack, the calls that are under way and the definitions are roots, named by one callback.
 // What a builtin needs while it allocates stays on the data stack, so nothing else is a root.
-#include <besom.h>
+#include <besom/besom.h>
 #include <ctype.h>
 #include <errno.h>
 #include <math.h>

@@ -6,7 +6,7 @@
 // memory.
 #include <unistd.h>
 
-#include <besom.hpp>
+#include <besom/besom.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <fstream>

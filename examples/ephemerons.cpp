@@ -4,7 +4,7 @@
 // entries lie in the worst order: whoever walks over them to see which keys live finds one more
 // each time. A collector that walks until nothing changes takes time quadratic in the length; here
 // each entry waits at its key, and the time is linear.
-#include <besom.hpp>
+#include <besom/besom.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <iostream>

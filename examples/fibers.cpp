@@ -10,7 +10,7 @@
 // be told is where control goes: switch_to(), around the call that takes it there.
 #include <ucontext.h>
 
-#include <besom.hpp>
+#include <besom/besom.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <exception>

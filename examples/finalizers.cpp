@@ -5,7 +5,7 @@
 // open at the end is handed out before the heap goes. Beside it, a buffer outside the heap is freed
 // by its type's release hook, which needs no attention at all.
 #include <algorithm>
-#include <besom.hpp>
+#include <besom/besom.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>

@@ -4,7 +4,7 @@
 //
 // To learn from: what the holes look like to the library, and what "heap_limit" can mean.
 #include <algorithm>
-#include <besom.hpp>
+#include <besom/besom.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <iostream>
@@ -14,7 +14,6 @@
 #include "common/program.hpp"
 #include "common/random.hpp"
 
-using besom::FreeList;
 using besom::HandleScope;
 using besom::Heap;
 using besom::Local;
@@ -105,7 +104,8 @@ void draw(Heap& heap) {
   const std::uint64_t capacity = heap.stats().capacity;
   const std::uint64_t cell_bytes = std::max<std::uint64_t>(16, capacity / (kColumns * kRows));
   std::vector<std::uint64_t> free_in(capacity / cell_bytes + 1);
-  free_in[0] = FreeList::kAlign;  // Index 0 is null: never handed out, and drawn as if it could be.
+  free_in[0] =
+      besom::kGranuleBytes;  // Index 0 is null: never handed out, and drawn as if it could be.
   std::uint64_t largest = 0;
   std::uint64_t free_bytes = 0;
   const std::vector<Run> holes = holes_of(heap);

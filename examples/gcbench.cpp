@@ -3,7 +3,7 @@
 //
 // To learn from: top down needs fewer roots than bottom up, because each new node is stored at once
 // in a tree that is rooted already.
-#include <besom.hpp>
+#include <besom/besom.hpp>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>

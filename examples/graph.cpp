@@ -5,7 +5,7 @@
 // on or behind cycles, which a reference counter would never free.
 //
 // To learn from: roots that are the embedder's own memory, as an interpreter's stack would be.
-#include <besom.hpp>
+#include <besom/besom.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <iomanip>

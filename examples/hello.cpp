@@ -1,5 +1,5 @@
 // The least a program does with Besom: describe a type, allocate, root, drop, collect.
-#include <besom.hpp>
+#include <besom/besom.hpp>
 #include <cstddef>
 #include <iostream>
 #include <string_view>

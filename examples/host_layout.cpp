@@ -6,7 +6,7 @@
 // random, and compares all of it with plain records.
 //
 // To learn from: raw pointers in the code's own variables, found by scanning the stack.
-#include <besom.hpp>
+#include <besom/besom.hpp>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>

@@ -4,7 +4,7 @@
 // To learn from: objects with arrays in them, several types side by side, and how to hold one new
 // object while another is allocated.
 #include <algorithm>
-#include <besom.hpp>
+#include <besom/besom.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>

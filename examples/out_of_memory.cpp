@@ -1,6 +1,6 @@
 // Runs into the heap's limit again and again, and goes on: a refused allocation is a null pointer
 // and an error with figures, and the heap is as it was. What to give up is the program's to decide.
-#include <besom.hpp>
+#include <besom/besom.hpp>
 #include <cstdint>
 #include <cstring>
 #include <deque>

@@ -2,7 +2,7 @@
 // collection, and the more room there is, the rarer it is. Try --growth 1.2 and --growth 4.
 //
 // After `quads` of the Whippet collector's benchmarks.
-#include <besom.hpp>
+#include <besom/besom.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <iostream>

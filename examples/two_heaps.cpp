@@ -7,7 +7,7 @@
 // To learn from: attach_thread(), mark hooks, external bytes, NoCollectScope and safepoints, a
 // census, the path that keeps an object alive, and what error a foreign thread gets.
 #include <algorithm>
-#include <besom.hpp>
+#include <besom/besom.hpp>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>

@@ -7,7 +7,7 @@
 //
 // To learn from: tables of the heap that the collector takes entries out of, and weak handles.
 #include <algorithm>
-#include <besom.hpp>
+#include <besom/besom.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>

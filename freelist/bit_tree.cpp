@@ -1,6 +1,6 @@
 #include "freelist/bit_tree.hpp"
 
-#include "freelist/run.hpp"
+#include "besom/run.hpp"
 
 namespace besom::detail {
 namespace {

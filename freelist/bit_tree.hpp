@@ -3,8 +3,8 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "freelist/export.hpp"
-#include "freelist/zeroed_array.hpp"
+#include "besom/detail/export.h"
+#include "besom/detail/zeroed_array.hpp"
 
 namespace besom::detail {
 

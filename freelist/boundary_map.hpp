@@ -4,21 +4,14 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "besom/detail/check.hpp"
+#include "besom/detail/export.h"
+#include "besom/detail/front.hpp"
+#include "besom/detail/zeroed_array.hpp"
+#include "besom/run.hpp"
 #include "freelist/bit_tree.hpp"
-#include "freelist/check.hpp"
-#include "freelist/export.hpp"
-#include "freelist/run.hpp"
-#include "freelist/zeroed_array.hpp"
 
 namespace besom::detail {
-
-/// The table words of one line. Bit i of `starts`: a block or a hole starts at the line's granule
-/// i. Bit i of `holes`: what starts there is a hole. `holes` is a subset of `starts`.
-struct Line {
-  std::uint64_t starts = 0;
-  std::uint64_t holes = 0;
-};
-static_assert(sizeof(Line) == 16, "1/64 of the arena");
 
 /// Where blocks and holes begin, for every granule of the index space.
 ///
@@ -47,6 +40,8 @@ class BESOM_API BoundaryMap {
   void prefetch(std::uint32_t granule) const noexcept {
     __builtin_prefetch(&lines_[granule >> kLineShift], 1);
   }
+  /// For who sets starts without a call. Invalidated by grow().
+  [[nodiscard]] Line* lines() noexcept { return lines_.data(); }
   [[nodiscard]] bool is_start(std::uint32_t granule) const noexcept {
     return (lines_[granule >> kLineShift].starts & bit(granule)) != 0;
   }

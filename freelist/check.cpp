@@ -1,4 +1,4 @@
-#include "freelist/check.hpp"
+#include "besom/detail/check.hpp"
 
 #include <cstdio>
 #include <cstdlib>

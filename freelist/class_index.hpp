@@ -5,9 +5,9 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "besom/detail/zeroed_array.hpp"
+#include "besom/run.hpp"
 #include "freelist/boundary_map.hpp"
-#include "freelist/run.hpp"
-#include "freelist/zeroed_array.hpp"
 
 namespace besom::detail {
 

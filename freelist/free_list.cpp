@@ -4,7 +4,7 @@
 #include <bit>
 #include <limits>
 
-#include "freelist/check.hpp"
+#include "besom/detail/check.hpp"
 
 namespace besom {
 

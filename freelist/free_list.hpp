@@ -4,13 +4,13 @@
 #include <cstdint>
 #include <optional>
 
+#include "besom/detail/export.h"
+#include "besom/log.hpp"
+#include "besom/run.hpp"
 #include "freelist/boundary_map.hpp"
 #include "freelist/class_index.hpp"
-#include "freelist/export.hpp"
 #include "freelist/hole_range.hpp"
 #include "freelist/hole_tree.hpp"
-#include "freelist/log.hpp"
-#include "freelist/run.hpp"
 
 namespace besom {
 
@@ -154,6 +154,8 @@ class BESOM_API FreeList {
   [[nodiscard]] bool is_block(std::uint32_t index) const noexcept;
   /// The block or hole that contains `index`, which must lie in [kAlign, kAlign + max_size()).
   [[nodiscard]] Run run_at(std::uint32_t index) const noexcept;
+  /// See BoundaryMap::lines(). Invalidated by growth beyond what reserve() took memory for.
+  [[nodiscard]] detail::Line* lines() noexcept { return map_.lines(); }
   /// Read access for a collector that marks and sweeps by these tables. Invalidated by growth.
   [[nodiscard]] const detail::BoundaryMap& map() const noexcept { return map_; }
 

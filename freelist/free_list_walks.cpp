@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "freelist/check.hpp"
+#include "besom/detail/check.hpp"
 #include "freelist/free_list.hpp"
 
 namespace besom {

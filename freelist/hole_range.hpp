@@ -3,8 +3,8 @@
 #include <cstddef>
 #include <iterator>
 
+#include "besom/run.hpp"
 #include "freelist/boundary_map.hpp"
-#include "freelist/run.hpp"
 
 namespace besom::detail {
 

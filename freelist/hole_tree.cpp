@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <iterator>
 
-#include "freelist/check.hpp"
+#include "besom/detail/check.hpp"
 
 namespace besom::detail {
 namespace {

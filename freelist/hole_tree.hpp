@@ -4,9 +4,9 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "freelist/export.hpp"
-#include "freelist/run.hpp"
-#include "freelist/zeroed_array.hpp"
+#include "besom/detail/export.h"
+#include "besom/detail/zeroed_array.hpp"
+#include "besom/run.hpp"
 
 namespace besom::detail {
 

@@ -1,4 +1,4 @@
-#include "freelist/log.hpp"
+#include "besom/log.hpp"
 
 #include <cstdarg>
 #include <cstdio>

@@ -9,9 +9,9 @@
 #include <string>
 #include <utility>
 
-#include "examples/scheme/driver.hpp"
-#include "examples/scheme/ports.hpp"
 #include "fuzz/driver.hpp"
+#include "scheme/driver.hpp"
+#include "scheme/ports.hpp"
 
 namespace besom::fuzz {
 

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <besom/besom.hpp>
 #include <cinttypes>
 #include <cstdio>
 #include <cstring>
@@ -14,7 +15,6 @@
 #include <thread>
 #include <vector>
 
-#include "besom.hpp"
 #include "tests/support/seed.hpp"
 
 namespace besom::fuzz {
@@ -118,7 +118,7 @@ class Victim {
  public:
   Victim(const HeapOptions& options, Random& random, Counts& counts)
       : random_(random), counts_(counts) {
-    Result<std::unique_ptr<Heap>> heap = Heap::create(options);
+    Result<HeapPtr> heap = Heap::create(options);
     require(static_cast<bool>(heap), "heap", static_cast<std::uint64_t>(heap.error().code), counts);
     heap_ = std::move(*heap);
     define({.name = "pair", .size = 16, .fields = {{"a", 8}, {"b", 12, SlotKind::value}}});

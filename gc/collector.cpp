@@ -7,8 +7,8 @@
 #include <new>
 #include <utility>
 
-#include "gc/finalizer_table.hpp"
-#include "gc/root_table.hpp"
+#include "gc/roots/root_walks.hpp"
+#include "gc/weak/finalizer_table.hpp"
 
 namespace besom {
 
@@ -84,10 +84,10 @@ Result<std::unique_ptr<Collector>> Collector::create(Heap& heap, LogSink log) {
   if (collector == nullptr) {
     return Error{.code = Errc::out_of_host_memory, .detail = "collector"};
   }
-  if (Error error = heap.space_.grow(collector->pacer_.initial())) return error;
-  heap.space_.set_poison(options.zeal.poison);
+  if (Error error = heap.space_->grow(collector->pacer_.initial())) return error;
+  heap.space_->set_poison(options.zeal.poison);
   collector->until_zeal_ = options.zeal.collect_every;
-  if (options.zeal.collect_every != 0 || options.zeal.poison) heap.space_.disable_windows();
+  if (options.zeal.collect_every != 0 || options.zeal.poison) heap.space_->disable_windows();
   return collector;
 }
 
@@ -98,7 +98,7 @@ void Collector::attach_thread() noexcept {
 }
 
 std::uint64_t Collector::allocated_since_collection() const noexcept {
-  return heap_.space_.handed_out() - handed_out_then_;
+  return heap_.space_->handed_out() - handed_out_then_;
 }
 
 std::uint64_t Collector::growth_limit() const noexcept {
@@ -134,7 +134,7 @@ void Collector::collect_for_room(Cause cause) noexcept {
 }
 
 char* Collector::find_room(std::uint32_t granules, Error& error) noexcept {
-  Space& space = heap_.space_;
+  Space& space = *heap_.space_;
   const bool may_collect = may_allocation_collect();
   const std::optional<Cause> cause = may_collect ? due() : std::nullopt;
   if (until_zeal_ > 1) --until_zeal_;
@@ -179,7 +179,7 @@ bool Collector::allow_collections() noexcept {
 
 /// Windows would let the mutator go on for long without asking.
 void Collector::meet_what_is_due() noexcept {
-  if (forbidden_ == 0 && !is_collecting() && due()) heap_.space_.interrupt();
+  if (forbidden_ == 0 && !is_collecting() && due()) heap_.space_->interrupt();
 }
 
 Error Collector::add_external(std::uint64_t bytes) noexcept {
@@ -204,7 +204,7 @@ Error Collector::remove_external(std::uint64_t bytes) noexcept {
 
 char* Collector::allocate_by_growing(std::uint32_t granules, std::uint64_t limit,
                                      Error& error) noexcept {
-  Space& space = heap_.space_;
+  Space& space = *heap_.space_;
   const std::uint64_t bytes = std::uint64_t{granules} << kGranuleShift;
   error = {.code = Errc::heap_limit, .bytes = bytes, .limit = limit, .detail = "heap_max"};
   while (space.capacity() < limit) {
@@ -235,17 +235,17 @@ bool Collector::collect(Cause cause) noexcept {
   stats.cause = cause;
   stats.minor = is_minor(cause);
   begun_ns_ = now_ns();
-  heap_.space_.retire();
+  heap_.space_->retire();
   count_dead();
   cut_objects_ = cut_bytes_ = 0;
-  heap_.space_.conceal_unused();
-  const Cards cards = heap_.space_.cards();
+  heap_.space_->conceal_unused();
+  const Cards cards = heap_.space_->cards();
   const bool checks_stores = cards.recording() && (zeal.verify || zeal.collect_every != 0);
   if (checks_stores && has_old_objects()) check_stores(&cards, "before");
   mark(stats);
   if (!stats.abandoned) {
     const std::uint64_t marked_at = now_ns();
-    heap_.roots_->run_hooks(MarkView(heap_.space_, marker_.marks(), stats.minor));
+    heap_.roots_->run_hooks(MarkView(*heap_.space_, marker_.marks(), stats.minor));
     settle(stats);
     stats.weak_ns = now_ns() - marked_at;
   }
@@ -267,7 +267,7 @@ bool Collector::collect(Cause cause) noexcept {
 
 void Collector::free_unmarked(CollectionStats& stats) noexcept {
   const std::uint64_t swept_from = now_ns();
-  Space& space = heap_.space_;
+  Space& space = *heap_.space_;
   space.reveal_unused();
   const std::uint64_t used = space.used_bytes();
   if (stats.minor) {
@@ -288,7 +288,7 @@ void Collector::free_unmarked(CollectionStats& stats) noexcept {
 std::uint64_t Collector::bytes_of_live(const CollectionStats& stats) noexcept {
   // In these cases some objects were looked at twice, or not for what they are.
   if (stats.mark_rescans != 0 || stats.bad_refs != 0 || stats.bad_headers != 0) {
-    return bytes_of_marked(heap_.space_, marker_.marks(), marker_.end());
+    return bytes_of_marked(*heap_.space_, marker_.marks(), marker_.end());
   }
   return marker_.marked_bytes() - std::min(marker_.marked_bytes(), cut_bytes_);
 }
@@ -297,7 +297,7 @@ std::uint64_t Collector::bytes_of_live(const CollectionStats& stats) noexcept {
 /// looks for faults, and in a generational heap, where the next minor collection would have to wait
 /// for it.
 void Collector::sweep_old(const CollectionStats& stats) noexcept {
-  Space& space = heap_.space_;
+  Space& space = *heap_.space_;
   const bool generational = heap_.options_.generational;
   space.young_lines().clear();
   marks_are_clear_ = !generational;
@@ -317,7 +317,7 @@ void Collector::account(CollectionStats& stats) noexcept {
   if (!stats.minor) overdue_ = false;
   if (stats.cause == Cause::zeal) until_zeal_ = heap_.options_.zeal.collect_every;
   last_ = stats;
-  handed_out_then_ = heap_.space_.handed_out();
+  handed_out_then_ = heap_.space_->handed_out();
   if (!stats.minor) handed_out_at_full_ = handed_out_then_;
   live_objects_ = stats.live_objects;
   ++totals_.collections;
@@ -331,9 +331,9 @@ void Collector::account(CollectionStats& stats) noexcept {
 
 /// When somebody asks, or at the next collection, by which time the sweep has counted them.
 void Collector::count_dead() noexcept {
-  if (!counts_dead_ || heap_.space_.is_concealed()) return;
+  if (!counts_dead_ || heap_.space_->is_concealed()) return;
   counts_dead_ = false;
-  last_.freed_objects = heap_.space_.dead_objects() - cut_objects_;
+  last_.freed_objects = heap_.space_->dead_objects() - cut_objects_;
   totals_.freed_objects += last_.freed_objects;
 }
 
@@ -343,7 +343,7 @@ void Collector::report(const CollectionStats& stats) noexcept {
     log_.log(LogLevel::warn, "collection %" PRIu64 " (%s): abandoned by a callback", stats.number,
              name_of(stats.cause));
   } else {
-    if (heap_.space_.is_swept()) {
+    if (heap_.space_->is_swept()) {
       log_.log(LogLevel::debug, "swept in %" PRIu64 " us: %" PRIu64 " hole%s, largest %" PRIu64,
                stats.sweep_ns / 1000, stats.holes, plural(stats.holes), stats.largest_hole);
     } else {
@@ -368,7 +368,7 @@ void Collector::report(const CollectionStats& stats) noexcept {
 
 void Collector::mark(CollectionStats& stats) noexcept {
   const std::uint64_t begun = now_ns();
-  marker_.begin(heap_.space_, types_, stats.minor || marks_are_clear_);
+  marker_.begin(*heap_.space_, types_, stats.minor || marks_are_clear_);
   marks_are_clear_ = false;
   TraceVisitor visitor(marker_);
   // Who collects on purpose has rooted what is to stay.
@@ -380,7 +380,7 @@ void Collector::mark(CollectionStats& stats) noexcept {
   if (visitor.is_abandoned()) marker_.abandon();
   heap_.finalizers_->mark_ready(marker_);
   heap_.finalizers_->await(marker_, stats.minor);
-  Cards cards = heap_.space_.cards();
+  Cards cards = heap_.space_->cards();
   if (cards.recording() && !marker_.is_abandoned()) {
     const std::uint32_t card_end = (to_bytes(marker_.end() - 1) >> Cards::kShift) + 1;
     if (stats.minor) marker_.mark_from_cards(cards);
@@ -442,7 +442,7 @@ void Collector::settle(CollectionStats& stats) noexcept {
 void Collector::release_dead(CollectionStats& stats) noexcept {
   const std::uint64_t begun = now_ns();
   shrink_tables(stats);
-  const Releaser::Counts released = releaser_.release(heap_.space_, types_, &marker_.marks());
+  const Releaser::Counts released = releaser_.release(*heap_.space_, types_, &marker_.marks());
   stats.bad_headers += released.bad_headers;
   stats.released = released.released;
   stats.weak_ns += now_ns() - begun;
@@ -475,7 +475,7 @@ void Collector::finish(CollectionStats& stats) noexcept {
 
 /// Not after a minor collection: what it freed is used again before the next full one.
 void Collector::give_back(CollectionStats& stats) noexcept {
-  Space& space = heap_.space_;
+  Space& space = *heap_.space_;
   constexpr std::uint64_t kWorthACall = 1 << 20;
   const std::uint64_t kept = pacer_.kept_bytes(stats.cause == Cause::requested);
   if (space.resident_bytes() <= kept + kWorthACall) return;
@@ -488,7 +488,7 @@ void Collector::give_back(CollectionStats& stats) noexcept {
 }
 
 void Collector::note_holes(CollectionStats& stats) const noexcept {
-  const Space& space = heap_.space_;
+  const Space& space = *heap_.space_;
   if (space.is_swept()) {
     stats.holes = space.free_list().num_free_blocks();
     stats.largest_hole = space.free_list().largest_free_block();
@@ -499,7 +499,7 @@ void Collector::note_holes(CollectionStats& stats) const noexcept {
 
 /// Callbacks run here as they do in a collection, so the same is refused to them.
 VerifyCounts Collector::verify(DefectSink sink) noexcept {
-  heap_.space_.free_list().verify();
+  heap_.space_->free_list().verify();
   return read([&](const Space& space, const TypeTable& types) {
     return verify_heap(space, types, *heap_.roots_, *heap_.finalizers_, sink);
   });
@@ -515,7 +515,7 @@ bool Collector::is_minor(Cause cause) const noexcept {
 /// With `cards` before marking, else after it.
 void Collector::check_stores(const Cards* cards, const char* when) noexcept {
   DamageReport report(log_, when, current_.number);
-  find_missed_stores(heap_.space_, types_, marker_.marks(), cards, report.sink());
+  find_missed_stores(*heap_.space_, types_, marker_.marks(), cards, report.sink());
   report.abort_if_any();
 }
 
@@ -529,15 +529,15 @@ void Collector::reset() noexcept {
   stop_watching();
   refusal_.forget();
   // A mark on what is no object any more would pass for an old one's in the next minor collection.
-  const std::uint32_t end = to_granules(heap_.space_.free_list().used_end());
+  const std::uint32_t end = to_granules(heap_.space_->free_list().used_end());
   marker_.marks().clear_below(end);
-  if (heap_.space_.cards().recording()) {
-    heap_.space_.cards().clear((to_bytes(end - 1) >> Cards::kShift) + 1);
+  if (heap_.space_->cards().recording()) {
+    heap_.space_->cards().clear((to_bytes(end - 1) >> Cards::kShift) + 1);
   }
   nursery_ = Nursery(heap_.options_.generational);
   count_dead();
   marks_are_clear_ = false;
-  heap_.space_.reset();
+  heap_.space_->reset();
   live_objects_ = 0;
   // What the embedder holds outside is not given back by forgetting objects.
   const std::uint64_t external = pacer_.external();
@@ -550,7 +550,7 @@ void Collector::reset() noexcept {
 /// All tables are indexed by place in the arena, but for the mark stack, whose beginning is kept.
 std::uint64_t Collector::table_bytes_used(std::uint64_t reserved) const noexcept {
   constexpr std::uint64_t kRounding = 64 << 10;  // pages that each table begins and ends in
-  const std::uint64_t untouched = heap_.space_.untouched();
+  const std::uint64_t untouched = heap_.space_->untouched();
   // Tables are below a quarter of heap_max and a MiB, and that is below 2^33: no overflow.
   const std::uint64_t share =
       reserved * (untouched >> kGranuleShift) / (heap_.options_.heap_max >> kGranuleShift);
@@ -564,7 +564,7 @@ const CollectionStats& Collector::last() noexcept {
 
 HeapStats Collector::stats() noexcept {
   count_dead();
-  const Space& space = heap_.space_;
+  const Space& space = *heap_.space_;
   HeapStats stats = totals_;
   stats.capacity = space.capacity();
   stats.used = space.used_bytes();

@@ -2,16 +2,18 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <optional>
 
-#include "gc/heap.hpp"
-#include "gc/marker.hpp"
+#include "besom/heap.hpp"
+#include "besom/stats.hpp"
+#include "gc/mark/marker.hpp"
 #include "gc/nursery.hpp"
+#include "gc/observers.hpp"
 #include "gc/pacer.hpp"
 #include "gc/refusal.hpp"
-#include "gc/releaser.hpp"
-#include "gc/stats.hpp"
-#include "gc/sweeper.hpp"
+#include "gc/sweep/releaser.hpp"
+#include "gc/sweep/sweeper.hpp"
 
 namespace besom::detail {
 
@@ -52,9 +54,9 @@ class Collector {
   template <class Body>
   auto read(Body body) {
     Busy busy(*this, Phase::reading);
-    heap_.space_.conceal_unused();
-    auto result = body(heap_.space_, types_);
-    heap_.space_.reveal_unused();
+    heap_.space_->conceal_unused();
+    auto result = body(*heap_.space_, types_);
+    heap_.space_->reveal_unused();
     busy.leave();
     return result;
   }
@@ -155,7 +157,7 @@ class Collector {
                                           Error& error) noexcept;
   [[nodiscard]] std::uint64_t allocated_since_collection() const noexcept;
   [[nodiscard]] std::uint64_t allocated_since_full() const noexcept {
-    return heap_.space_.handed_out() - handed_out_at_full_;
+    return heap_.space_->handed_out() - handed_out_at_full_;
   }
   /// How far the heap may grow now without a collection.
   [[nodiscard]] std::uint64_t growth_limit() const noexcept;

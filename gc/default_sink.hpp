@@ -1,6 +1,6 @@
 #pragma once
 
-#include "freelist/log.hpp"
+#include "besom/log.hpp"
 
 namespace besom::detail {
 

@@ -3,9 +3,9 @@
 
 #include <utility>
 
+#include "besom/weak_tables.hpp"
 #include "gc/collector.hpp"
-#include "gc/finalizer_table.hpp"
-#include "gc/weak_tables.hpp"
+#include "gc/weak/finalizer_table.hpp"
 #include "heap/load_once.hpp"
 
 namespace besom::detail {
@@ -32,7 +32,7 @@ __attribute__((noinline)) Result<std::uint64_t> Collector::run_finalizers(
       return Error{.code = Errc::out_of_host_memory, .detail = "agent of a finalizer"};
     }
     slot->ref = finalizers.take(*guardian);
-    char* agent = heap_.space_.base() + slot->ref;
+    char* agent = heap_.space_->base() + slot->ref;
     const FinalizerCall call{.place = locals.place_of(slot),
                              .serial = slot->serial,
                              .locals = &locals,
@@ -102,6 +102,12 @@ void Collector::recover_finalizer(const char* frame) noexcept {
   }
 }
 
+TableWalk::TableWalk(const Heap& heap) noexcept : collector_(collector_of(heap)) {
+  collector_.begin_table_walk();
+}
+
+TableWalk::~TableWalk() { collector_.end_table_walk(); }
+
 Error Collector::prepare_weak() noexcept {
   const HeapOptions& options = heap_.options_;
   const System& system = options.system != nullptr ? *options.system : operating_system();
@@ -121,13 +127,13 @@ Error Collector::prepare(const TypeDescriptor& descriptor) noexcept {
 void Collector::shrink_tables(const CollectionStats& stats) noexcept {
   marker_.take_tables([&](std::uint32_t index, std::uint32_t extent) {
     if (stats.minor || table_walks_ != 0 || extent < sizeof(EntryTable)) return;
-    shrink_table(*reinterpret_cast<EntryTable*>(heap_.space_.base() + index));
+    shrink_table(*reinterpret_cast<EntryTable*>(heap_.space_->base() + index));
   });
 }
 
 /// The end that is cut off has no mark: the sweep frees it. Both objects may have been overwritten.
 void Collector::shrink_table(EntryTable& table) noexcept {
-  Space& space = heap_.space_;
+  Space& space = *heap_.space_;
   const auto index = load_once<std::uint32_t>(&table.entries);
   if (!marker_.is_live(index)) return;
   const Run run = space.free_list().run_at(index);
@@ -151,8 +157,8 @@ void Collector::shrink_table(EntryTable& table) noexcept {
 void Collector::release_all() noexcept {
   if (!releaser_.is_used()) return;
   Busy busy(*this, Phase::sweeping);
-  heap_.space_.retire();
-  totals_.released += releaser_.release(heap_.space_, types_, nullptr).released;
+  heap_.space_->retire();
+  totals_.released += releaser_.release(*heap_.space_, types_, nullptr).released;
   busy.leave();
 }
 

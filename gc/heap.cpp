@@ -1,14 +1,16 @@
-#include "gc/heap.hpp"
+#include "besom/heap.hpp"
 
 #include <stdlib.h>  // secure_getenv
 
 #include <algorithm>
 #include <functional>
+#include <memory>
 #include <new>
 
 #include "gc/collector.hpp"
 #include "gc/default_sink.hpp"
-#include "gc/finalizer_table.hpp"
+#include "gc/observers.hpp"
+#include "gc/weak/finalizer_table.hpp"
 #include "heap/load_once.hpp"
 #include "heap/zero.hpp"
 
@@ -39,10 +41,9 @@ Error wrong_thread() noexcept {
 
 }  // namespace
 
-Heap::Heap(Space space, const HeapOptions& options) noexcept
-    : space_(std::move(space)), options_(options) {}
+Heap::Heap(const HeapOptions& options) noexcept : options_(options) {}
 
-Result<std::unique_ptr<Heap>> Heap::create(const HeapOptions& requested) {
+Result<HeapPtr> Heap::create(const HeapOptions& requested) {
   HeapOptions options = requested;
   // A program with more rights than its user must not be steered by the user's environment.
   const char* environment = options.read_environment ? secure_getenv("BESOM_OPTIONS") : nullptr;
@@ -57,22 +58,25 @@ Result<std::unique_ptr<Heap>> Heap::create(const HeapOptions& requested) {
   log.level = options.log;
   if (log.write == nullptr) log = detail::default_sink(options.log);
 
-  Result<Space> space = Space::create(options, log);
-  if (!space) return space.error();
-  std::unique_ptr<Heap> heap(new (std::nothrow) Heap(std::move(*space), options));
-  if (heap != nullptr) {
+  HeapPtr heap(new (std::nothrow) Heap(options));
+  if (heap) {
+    Result<Space> space = Space::create(options, log, heap->front_);
+    if (!space) return space.error();
+    heap->space_ = new (std::nothrow) Space(std::move(*space));
+  }
+  if (heap && heap->space_ != nullptr) {
     const System& system = options.system != nullptr ? *options.system : operating_system();
     const TableMemory tables = table_memory(system);
     heap->roots_ =
-        detail::RootTable::create(heap.get(), heap->space_.base(), tables.named("besom roots"));
+        detail::RootTable::create(heap.get(), heap->front_.base, tables.named("besom roots"));
     heap->finalizers_ = detail::FinalizerTable::create(heap.get(), tables.named("besom guardians"));
   }
-  if (heap == nullptr || heap->roots_ == nullptr || heap->finalizers_ == nullptr) {
+  if (!heap || heap->space_ == nullptr || heap->roots_ == nullptr || heap->finalizers_ == nullptr) {
     return Error{.code = Errc::out_of_host_memory, .detail = "heap"};
   }
   Result<std::unique_ptr<Collector>> collector = Collector::create(*heap, log);
   if (!collector) return collector.error();
-  heap->collector_ = std::move(*collector);
+  heap->collector_ = collector->release();
   return heap;
 }
 
@@ -91,14 +95,20 @@ Heap::~Heap() {
     roots_->detach();
     roots_->release();
   }
-  if (finalizers_ == nullptr) return;
-  finalizers_->detach();
-  finalizers_->release();
+  if (finalizers_ != nullptr) {
+    finalizers_->detach();
+    finalizers_->release();
+  }
+  delete collector_;
+  delete space_;
 }
+
+char* Heap::bump_in_new_line(std::uint32_t granules) noexcept { return space_->bump(granules); }
+char* Heap::take(std::uint32_t granules) noexcept { return space_->take(granules); }
 
 void Heap::set_locked(bool locked) noexcept {
   roots_->set_locked(locked);
-  space_.set_closed(locked);
+  space_->set_closed(locked);
 }
 
 Result<TypeId> Heap::define(TypeDescriptor descriptor) {
@@ -154,7 +164,7 @@ void* Heap::allocate(TypeId type, std::uint64_t length) noexcept {
   const std::uint64_t bytes = info.size_bytes(count) + kGranuleBytes - 1;
   if (bytes < (Space::kWindowClasses + 1) * kGranuleBytes) [[likely]] {
     const auto granules = static_cast<std::uint32_t>(bytes >> kGranuleShift);
-    detail::Window& window = space_.window(granules);
+    detail::Window& window = front_.windows[granules];
     const std::size_t rounded = std::size_t{granules} << kGranuleShift;
     char* object = nullptr;
     if (window.room() >= rounded) [[likely]] {
@@ -162,7 +172,7 @@ void* Heap::allocate(TypeId type, std::uint64_t length) noexcept {
       window.cursor += rounded;
       detail::zero_granules(object, granules);
     } else {
-      object = space_.take(granules);
+      object = space_->take(granules);
     }
     if (object != nullptr) [[likely]] {
       return begin_noted(object, info, type, count);
@@ -205,12 +215,12 @@ AllocationContract Heap::allocation_contract(std::uint64_t size_bytes) noexcept 
   const std::uint64_t granules =
       (std::max<std::uint64_t>(has_window ? size_bytes : 0, sizeof(Header)) + kGranuleBytes - 1) >>
       kGranuleShift;
-  auto* base = reinterpret_cast<char*>(&space_.window(0));
+  auto* base = reinterpret_cast<char*>(&front_.windows[0]);
   const auto offset_of = [base](const void* place) {
     return static_cast<std::uint32_t>(static_cast<const char*>(place) - base);
   };
   // The first window is never opened.
-  detail::Window& window = space_.window(has_window ? static_cast<std::uint32_t>(granules) : 0);
+  detail::Window& window = front_.windows[has_window ? static_cast<std::uint32_t>(granules) : 0];
   return {.base = base,
           .cursor_offset = offset_of(&window.cursor),
           .limit_offset = offset_of(&window.limit),
@@ -223,9 +233,9 @@ Result<Header*> Heap::check(Ref<void> ref, TypeId type) noexcept {
     return wrong_thread();
   const Error bad_ref{
       .code = Errc::bad_ref, .bytes = ref.index(), .detail = "no object of the type starts there"};
-  const Run run = space_.object_at(ref.index());
+  const Run run = space_->object_at(ref.index());
   if (run.size_bytes == 0 || run.index != ref.index()) return bad_ref;
-  auto* header = reinterpret_cast<Header*>(space_.base() + ref.index());
+  auto* header = reinterpret_cast<Header*>(front_.base + ref.index());
   const Header found = detail::load_header(header);
   const TypeInfo* info = detail::checked_type(collector_->types(), found, run.size_bytes);
   if (info == nullptr || (type != 0 && found.type != type)) return bad_ref;
@@ -233,14 +243,14 @@ Result<Header*> Heap::check(Ref<void> ref, TypeId type) noexcept {
 }
 
 bool Heap::contains(const void* address) const noexcept {
-  const auto offset = static_cast<std::uint64_t>(static_cast<const char*>(address) - space_.base());
-  return offset < space_.capacity();
+  const auto offset = static_cast<std::uint64_t>(static_cast<const char*>(address) - front_.base);
+  return offset < space_->capacity();
 }
 
 Header* Heap::object_start(const void* address) noexcept {
   if (!contains(address) || !collector_->is_own_thread()) return nullptr;
-  const Run run = space_.object_at(detail::index_of(address));
-  return run.size_bytes == 0 ? nullptr : reinterpret_cast<Header*>(space_.base() + run.index);
+  const Run run = space_->object_at(detail::index_of(address));
+  return run.size_bytes == 0 ? nullptr : reinterpret_cast<Header*>(front_.base + run.index);
 }
 
 Error Heap::collect() noexcept {
@@ -431,12 +441,12 @@ Error Heap::attach_thread() noexcept {
   return {};
 }
 
-const FreeList& Heap::free_list() noexcept {
-  BESOM_CHECK(collector_->is_own_thread(),
-              "free_list() on another thread: last collection, handles", collector_->last().number,
-              roots_->handles().count());
-  space_.publish_windows();
-  return space_.free_list();
+const FreeList& detail::free_list_of(Heap& heap) noexcept {
+  BESOM_CHECK(heap.collector_->is_own_thread(),
+              "free_list() on another thread: last collection, handles",
+              heap.collector_->last().number, heap.roots_->handles().count());
+  heap.space_->publish_windows();
+  return heap.space_->free_list();
 }
 
 Error detail::prepare_agents(Heap& heap) noexcept { return heap.collector_->prepare_weak(); }
@@ -482,7 +492,7 @@ Error detail::root_refusal(Heap& heap, const void* object) noexcept {
             .detail = "object of another heap: its address, this heap's base"};
   }
   // The newest object has no root yet as a rule: the tables need not be asked.
-  if (index == heap.newest_ || heap.space_.is_object(index)) return {};
+  if (index == heap.newest_ || heap.space_->is_object(index)) return {};
   return {.code = Errc::bad_ref, .bytes = index, .detail = "no object starts there"};
 }
 

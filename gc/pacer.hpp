@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "heap/options.hpp"
+#include "besom/options.hpp"
 
 namespace besom::detail {
 

@@ -2,9 +2,9 @@
 
 #include <atomic>
 
+#include "besom/detail/root_table.hpp"
 #include "gc/collector.hpp"
-#include "gc/root_table.hpp"
-#include "gc/sweeper.hpp"
+#include "gc/sweep/sweeper.hpp"
 
 namespace besom::detail {
 
@@ -34,9 +34,9 @@ void Collector::keep_all(CollectionStats& stats) noexcept {
   marker_.undo_waiting();
   marker_.trim();
   stats.abandoned = true;
-  stats.live_bytes = heap_.space_.used_bytes();
-  stats.live_objects = count_objects(heap_.space_);
-  heap_.space_.reveal_unused();
+  stats.live_bytes = heap_.space_->used_bytes();
+  stats.live_objects = count_objects(*heap_.space_);
+  heap_.space_->reveal_unused();
   note_holes(stats);
   pacer_.note_external();
 }
@@ -56,7 +56,7 @@ void Collector::recover(const char* frame) noexcept {
     keep_all(current_);
     account(current_);
   }
-  heap_.space_.reveal_unused();
+  heap_.space_->reveal_unused();
   heap_.set_locked(false);
   set_phase(Phase::idle);
 }

@@ -2,8 +2,8 @@
 /// embedder, who may drop something.
 
 #include "gc/collector.hpp"
-#include "gc/finalizer_table.hpp"
-#include "gc/root_table.hpp"
+#include "gc/roots/root_walks.hpp"
+#include "gc/weak/finalizer_table.hpp"
 
 namespace besom::detail {
 
@@ -15,7 +15,7 @@ std::uint64_t Collector::fingerprint_of_roots() noexcept {
   std::uint64_t hash = kOdd;
   const auto add = [&](std::uint32_t ref) { hash = (hash ^ (hash >> 29) ^ ref) * kOdd; };
   add(heap_.newest_);
-  const Addresses addresses(heap_.space_);
+  const Addresses addresses(*heap_.space_);
   heap_.roots_->each_labelled(
       addresses, [&](std::uint32_t bits, const char*, SlotKind, HeldRoot::Kind) { add(bits); });
   heap_.finalizers_->each([&](std::uint32_t ref, const char*, bool is_kept) {
@@ -29,7 +29,7 @@ std::uint64_t Collector::fingerprint_of_roots() noexcept {
 bool Collector::is_collecting_in_vain() noexcept {
   if (!refusal_.is_of(last_.number)) return false;
   // What windows hold passes for handed out.
-  heap_.space_.retire();
+  heap_.space_->retire();
   return allocated_since_collection() == 0 && refusal_.stands(fingerprint_of_roots());
 }
 
@@ -37,10 +37,10 @@ bool Collector::is_collecting_in_vain() noexcept {
 void Collector::note_refusal() noexcept {
   if (!may_allocation_collect() || last_.minor || last_.abandoned) return;
   if (!refusal_.is_of(last_.number)) {
-    heap_.space_.retire();
+    heap_.space_->retire();
     refusal_.note(last_.number, fingerprint_of_roots());
   }
-  Cards cards = heap_.space_.cards();
+  Cards cards = heap_.space_->cards();
   if (!heap_.options_.generational) cards.start_recording(heap_.options_.heap_max);
   watches_stores_ = true;
 }
@@ -49,9 +49,9 @@ void Collector::note_refusal() noexcept {
 void Collector::stop_watching() noexcept {
   if (!watches_stores_) return;
   watches_stores_ = false;
-  Cards cards = heap_.space_.cards();
+  Cards cards = heap_.space_->cards();
   const auto end =
-      static_cast<std::uint32_t>((heap_.space_.capacity() + Cards::kBytes - 1) >> Cards::kShift);
+      static_cast<std::uint32_t>((heap_.space_->capacity() + Cards::kBytes - 1) >> Cards::kShift);
   if (cards.next_marked(0, end) != end) refusal_.forget();
   if (heap_.options_.generational) return;
   cards.unmark(end);

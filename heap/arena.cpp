@@ -16,7 +16,7 @@
 #include <cstring>
 #include <utility>
 
-#include "heap/barrier.hpp"
+#include "besom/barrier.hpp"
 
 // Named by newer kernel headers only.
 #ifndef PR_SET_VMA

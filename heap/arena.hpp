@@ -4,9 +4,9 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "freelist/table_memory.hpp"
-#include "heap/error.hpp"
-#include "heap/system.hpp"
+#include "besom/detail/table_memory.hpp"
+#include "besom/error.hpp"
+#include "besom/system.hpp"
 #include "heap/zero_pages.hpp"
 
 namespace besom {

@@ -1,3 +1,3 @@
-#include "heap/barrier.hpp"
+#include "besom/barrier.hpp"
 
 std::uint32_t besom_recorded_cards[1 << 16];

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "freelist/run.hpp"
+#include "besom/run.hpp"
 
 namespace besom::detail {
 

@@ -1,11 +1,11 @@
-#include "heap/error.hpp"
+#include "besom/error.hpp"
 
 #include <algorithm>
 #include <cinttypes>
 #include <cstdio>
 #include <cstring>
 
-#include "freelist/log.hpp"
+#include "besom/log.hpp"
 
 namespace besom {
 namespace {

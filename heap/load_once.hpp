@@ -5,7 +5,7 @@
 #include <cstring>
 #include <type_traits>
 
-#include "heap/ref.hpp"
+#include "besom/ref.hpp"
 
 namespace besom::detail {
 

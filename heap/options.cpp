@@ -1,4 +1,4 @@
-#include "heap/options.hpp"
+#include "besom/options.hpp"
 
 #include <bit>
 #include <charconv>
@@ -6,6 +6,7 @@
 #include <optional>
 
 namespace besom {
+
 namespace {
 
 constexpr double kMaxGrowth = 1000;

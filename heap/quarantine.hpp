@@ -3,8 +3,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "besom/detail/zeroed_array.hpp"
 #include "freelist/free_list.hpp"
-#include "freelist/zeroed_array.hpp"
 
 namespace besom::detail {
 

@@ -3,8 +3,8 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "heap/error.hpp"
-#include "heap/system.hpp"
+#include "besom/error.hpp"
+#include "besom/system.hpp"
 
 namespace besom::detail {
 

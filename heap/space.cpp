@@ -4,12 +4,12 @@
 #include <cerrno>
 #include <cstring>
 
+#include "besom/ref.hpp"
 #include "heap/poison.hpp"
-#include "heap/ref.hpp"
 
 namespace besom::detail {
 
-Result<Space> Space::create(const HeapOptions& options, const LogSink& log) {
+Result<Space> Space::create(const HeapOptions& options, const LogSink& log, Front& front) {
   const System& system = options.system != nullptr ? *options.system : operating_system();
   Result<Arena> arena =
       Arena::reserve(options.heap_max, options.reserve, system, options.generational);
@@ -22,12 +22,12 @@ Result<Space> Space::create(const HeapOptions& options, const LogSink& log) {
                  .bytes = options.heap_max / 28,
                  .detail = "tables of the free list"};
   }
-  Space space(std::move(*arena), std::move(*free_list));
+  Space space(std::move(*arena), std::move(*free_list), front);
   const auto lines = static_cast<std::uint32_t>(options.heap_max >> (kGranuleShift + kLineShift));
   if (!space.quarantine_.create(options.zeal.quarantine, options.heap_max)) {
     return Error{.code = Errc::out_of_host_memory, .detail = "quarantine"};
   }
-  if (!space.leaves_.create(options.heap_max, tables)) {
+  if (!front.leaves.create(options.heap_max, tables)) {
     return Error{.code = Errc::out_of_host_memory,
                  .system_errno = errno,
                  .bytes = options.heap_max >> 7,
@@ -53,7 +53,7 @@ char* Space::allocate(std::uint32_t granules) noexcept {
 char* Space::allocate_large(std::uint32_t granules) noexcept {
   const std::uint32_t bytes = granules * kGranuleBytes;
   std::uint32_t index = free_list_.alloc_fast(bytes);
-  while (index == 0 && sweep_.file_long_runs(free_list_, leaves_)) {
+  while (index == 0 && sweep_.file_long_runs(free_list_, front_->leaves)) {
     index = free_list_.alloc_fast(bytes);
   }
   if (index == 0) return nullptr;
@@ -152,7 +152,7 @@ std::uint64_t Space::discard_holes(std::uint64_t least, std::uint64_t most) noex
 std::uint64_t Space::discard_all() noexcept {
   const std::uint64_t discarded = discard_holes(arena_.page_bytes(), ~std::uint64_t{0});
   free_list_.discard_zeros_below(untouched_);
-  leaves_.discard_zeros(untouched_ >> kGranuleShift);
+  front_->leaves.discard_zeros(untouched_ >> kGranuleShift);
   if (cards().recording()) {
     const auto count =
         static_cast<std::uint32_t>((untouched_ + Cards::kBytes - 1) >> Cards::kShift);
@@ -163,24 +163,24 @@ std::uint64_t Space::discard_all() noexcept {
 
 template <class Visit>
 void Space::each_unused(Visit visit) const {
-  for (const Window& window : windows_) {
+  for (const Window& window : front_->windows) {
     if (window.room() != 0) visit(index_of(window.cursor));
   }
-  if (cursor_ != limit_) visit(index_of(cursor_));
+  if (front_->cursor != front_->limit) visit(index_of(front_->cursor));
   bins_.each(visit);
   quarantine_.each([&](Run run) { visit(run.index); });
 }
 
 /// Takes what objects are bumped in out of the mutator's sight, or back.
 void Space::park() noexcept {
-  std::swap(windows_, parked_);
-  std::swap(cursor_, parked_cursor_);
-  std::swap(limit_, parked_limit_);
+  std::swap(front_->windows, parked_);
+  std::swap(front_->cursor, parked_cursor_);
+  std::swap(front_->limit, parked_limit_);
 }
 
 void Space::conceal_unused() noexcept {
   publish_windows();
-  if (cursor_ != limit_) free_list_.start_block(index_of(cursor_));
+  if (front_->cursor != front_->limit) free_list_.start_block(index_of(front_->cursor));
   each_unused([&](std::uint32_t index) { free_list_.conceal(index); });
   sweep_.conceal(free_list_);
   park();
@@ -200,15 +200,15 @@ void Space::reveal_unused() noexcept {
 Run Space::object_at(std::uint32_t index) const noexcept {
   if (index < FreeList::kAlign || index - FreeList::kAlign >= free_list_.max_size()) return {};
   for (std::uint32_t granules = 1; granules <= kWindowClasses; ++granules) {
-    const Window& window = windows_[granules];
+    const Window& window = front_->windows[granules];
     const std::uint32_t offset = index - index_of(window.first);
     if (offset >= static_cast<std::uint32_t>(window.limit - window.first)) continue;
     if (index >= index_of(window.cursor)) return {};
     const std::uint32_t bytes = granules * kGranuleBytes;
     return {index_of(window.first) + offset / bytes * bytes, bytes};
   }
-  const std::uint32_t rest = index_of(cursor_);
-  const auto rest_bytes = static_cast<std::uint32_t>(limit_ - cursor_);
+  const std::uint32_t rest = index_of(front_->cursor);
+  const auto rest_bytes = static_cast<std::uint32_t>(front_->limit - front_->cursor);
   if (index - rest < rest_bytes) return {};
   Run run = free_list_.run_at(index);
   if (!free_list_.is_block(run.index) || sweep_.is_dead(to_granules(run.index)) ||
@@ -220,14 +220,14 @@ Run Space::object_at(std::uint32_t index) const noexcept {
 }
 
 void Space::reset() noexcept {
-  std::fill(std::begin(windows_), std::end(windows_), Window{});
-  cursor_ = limit_ = nullptr;
+  std::fill(std::begin(front_->windows), std::end(front_->windows), Window{});
+  front_->cursor = front_->limit = nullptr;
   bins_ = {};
   sweep_.cancel();
   quarantine_.clear();
   hole_position_ = 0;
   note_new_holes();
-  leaves_.clear_below(to_granules(free_list_.used_end()));
+  front_->leaves.clear_below(to_granules(free_list_.used_end()));
   free_list_.reset();
   if (BESOM_HAS_ASAN) unpoison(base(), arena_.committed());
 }

@@ -3,38 +3,20 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "besom/barrier.hpp"
+#include "besom/detail/export.h"
+#include "besom/detail/front.hpp"
+#include "besom/error.hpp"
+#include "besom/options.hpp"
 #include "freelist/bit_tree.hpp"
-#include "freelist/export.hpp"
 #include "freelist/free_list.hpp"
 #include "heap/arena.hpp"
-#include "heap/barrier.hpp"
 #include "heap/bins.hpp"
-#include "heap/error.hpp"
-#include "heap/leaf_bits.hpp"
-#include "heap/options.hpp"
 #include "heap/quarantine.hpp"
 #include "heap/sweep.hpp"
 #include "heap/type_table.hpp"
 
 namespace besom::detail {
-
-/// A run that objects of one size are bump-allocated in. Their starts are written into the side
-/// tables when the window is published, as one pattern: a bit per allocation would cost a quarter
-/// of the allocation's time.
-///
-///   first        cursor                 limit
-///   |obj|obj|obj |       free           |
-///
-/// [first, limit) is one block of the free list until then.
-struct Window {
-  char* cursor = nullptr;
-  char* limit = nullptr;
-  char* first = nullptr;
-
-  [[nodiscard]] std::size_t room() const noexcept {
-    return static_cast<std::size_t>(limit - cursor);
-  }
-};
 
 /// The arena with what is known about it outside: which granules are free, where objects start,
 /// what their types are. Hands out zeroed objects; when to collect and to grow is decided above it.
@@ -61,8 +43,7 @@ struct Window {
 /// Not thread-safe.
 class Space {
  public:
-  /// Objects of up to this many granules, 512 bytes, get windows.
-  static constexpr std::uint32_t kWindowClasses = 32;
+  static constexpr std::uint32_t kWindowClasses = Front::kWindowClasses;
   static constexpr std::uint32_t kMaxWindowBytes = 32 << 10;
   static constexpr std::uint32_t kMinWindowBytes = 4 << 10;
   /// What the sweep finds is a window from this size on: an object costs less there.
@@ -72,8 +53,9 @@ class Space {
   static constexpr std::uint32_t kCursorGranules = kLineGranules - 1;
 
   /// `options` have passed check_options(). Takes all host memory that the side tables can ever
-  /// need.
-  [[nodiscard]] static Result<Space> create(const HeapOptions& options, const LogSink& log);
+  /// need. `front` outlives the space.
+  [[nodiscard]] static Result<Space> create(const HeapOptions& options, const LogSink& log,
+                                            Front& front);
 
   [[nodiscard]] char* base() const noexcept { return arena_.base(); }
   [[nodiscard]] Cards cards() const noexcept { return Cards(base()); }
@@ -84,11 +66,11 @@ class Space {
   [[nodiscard]] const Arena& arena() const noexcept { return arena_; }
   [[nodiscard]] std::uint64_t capacity() const noexcept { return free_list_.current_capacity(); }
   [[nodiscard]] std::size_t table_bytes() const noexcept {
-    return free_list_.table_bytes() + leaves_.size_bytes() + quarantine_.table_bytes() +
+    return free_list_.table_bytes() + front_->leaves.size_bytes() + quarantine_.table_bytes() +
            arena_.table_bytes();
   }
-  [[nodiscard]] LeafBits& leaves() noexcept { return leaves_; }
-  [[nodiscard]] const LeafBits& leaves() const noexcept { return leaves_; }
+  [[nodiscard]] LeafBits& leaves() noexcept { return front_->leaves; }
+  [[nodiscard]] const LeafBits& leaves() const noexcept { return front_->leaves; }
 
   /// Bytes in objects, dead or alive, and what is unused. What is in quarantine counts as free.
   [[nodiscard]] std::uint64_t used_bytes() const noexcept {
@@ -103,16 +85,15 @@ class Space {
 
   /// The window for objects of `granules`, in 1..kWindowClasses. Without room, or with windows
   /// switched off, call take().
-  [[nodiscard]] Window& window(std::uint32_t granules) noexcept { return windows_[granules]; }
+  [[nodiscard]] Window& window(std::uint32_t granules) noexcept {
+    return front_->windows[granules];
+  }
   /// Memory for an object of `granules`, in 1..kCursorGranules, zeroed, from the hole at hand;
   /// nullptr when its rest is too small.
   [[nodiscard]] char* bump(std::uint32_t granules) noexcept {
-    char* object = cursor_;
-    const std::size_t bytes = std::size_t{granules} << kGranuleShift;
-    if (static_cast<std::size_t>(limit_ - object) < bytes) return nullptr;
-    cursor_ = object + bytes;
-    free_list_.start_block(index_of(object));
-    return object;
+    if (!front_->has_room(granules)) return nullptr;
+    free_list_.start_block(index_of(front_->cursor));
+    return front_->bump(granules);
   }
   /// The same, or from a bin or the stretch that is being swept; nullptr when that has no more, or
   /// the space is closed or interrupted.
@@ -198,8 +179,11 @@ class Space {
   void reset() noexcept;
 
  private:
-  Space(Arena arena, FreeList free_list) noexcept
-      : arena_(std::move(arena)), free_list_(std::move(free_list)) {}
+  Space(Arena arena, FreeList free_list, Front& front) noexcept
+      : front_(&front), arena_(std::move(arena)), free_list_(std::move(free_list)) {
+    front.base = arena_.base();
+    front.lines = free_list_.lines();
+  }
 
   /// So many stretches are swept in vain before a run is used.
   static constexpr std::uint32_t kPatience = 16;
@@ -232,16 +216,13 @@ class Space {
   void each_unused(Visit visit) const;
   void park() noexcept;
 
-  Window windows_[kWindowClasses + 1];
-  char* cursor_ = nullptr;
-  char* limit_ = nullptr;
+  Front* front_;
   Window parked_[kWindowClasses + 1];  ///< While unused blocks are concealed.
   char* parked_cursor_ = nullptr;
   char* parked_limit_ = nullptr;
   Bins bins_;
   Sweep sweep_;
   Quarantine quarantine_;
-  LeafBits leaves_;
   Arena arena_;
   FreeList free_list_;
   BitTree young_lines_;  ///< Without room where the heap is not generational.

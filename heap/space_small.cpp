@@ -24,8 +24,8 @@ __attribute__((noinline)) char* Space::take(std::uint32_t granules) noexcept {
 
 /// From the stretch that is being swept.
 char* Space::next_hole(std::uint32_t granules) noexcept {
-  for (Run run = sweep_.next(free_list_, leaves_); run.size_bytes != 0;
-       run = sweep_.next(free_list_, leaves_)) {
+  for (Run run = sweep_.next(free_list_, front_->leaves); run.size_bytes != 0;
+       run = sweep_.next(free_list_, front_->leaves)) {
     if (Sweep::is_long(free_list_, run)) {
       release_block(run);
     } else if (run.size_bytes < granules * kGranuleBytes) {
@@ -79,13 +79,13 @@ char* Space::open_hole(Run run, std::uint32_t granules) noexcept {
   retire_cursor();
   claim(run);
   char* object = clear(run);
-  cursor_ = object + std::size_t{granules} * kGranuleBytes;
-  limit_ = object + run.size_bytes;
+  front_->cursor = object + std::size_t{granules} * kGranuleBytes;
+  front_->limit = object + run.size_bytes;
   return object;
 }
 
 char* Space::open_window(Run run, std::uint32_t granules) noexcept {
-  Window& window = windows_[granules];
+  Window& window = front_->windows[granules];
   retire_window(window, granules);
   claim(run);
   const std::uint32_t bytes = granules * kGranuleBytes;
@@ -124,9 +124,9 @@ void Space::retire_window(Window& window, std::uint32_t granules) noexcept {
 }
 
 void Space::retire_cursor() noexcept {
-  const auto rest = static_cast<std::uint32_t>(limit_ - cursor_);
-  const std::uint32_t index = index_of(cursor_);
-  cursor_ = limit_ = nullptr;
+  const auto rest = static_cast<std::uint32_t>(front_->limit - front_->cursor);
+  const std::uint32_t index = index_of(front_->cursor);
+  front_->cursor = front_->limit = nullptr;
   if (rest == 0) return;
   free_list_.start_block(index);
   handed_out_ -= rest;
@@ -139,14 +139,14 @@ void Space::keep_rest(Run rest) noexcept {
 
 void Space::publish_windows() noexcept {
   for (std::uint32_t granules = 1; granules <= kWindowClasses; ++granules) {
-    publish(windows_[granules], granules);
+    publish(front_->windows[granules], granules);
   }
 }
 
 /// Windows and the cursor's hole.
 void Space::retire_bumped() noexcept {
   for (std::uint32_t granules = 1; granules <= kWindowClasses; ++granules) {
-    retire_window(windows_[granules], granules);
+    retire_window(front_->windows[granules], granules);
   }
   retire_cursor();
 }
@@ -164,8 +164,8 @@ void Space::retire() noexcept {
     }
   }
   do {
-    for (Run run = sweep_.next(free_list_, leaves_); run.size_bytes != 0;
-         run = sweep_.next(free_list_, leaves_)) {
+    for (Run run = sweep_.next(free_list_, front_->leaves); run.size_bytes != 0;
+         run = sweep_.next(free_list_, front_->leaves)) {
       release_block(run);
     }
   } while (sweep_.enter_next(free_list_));

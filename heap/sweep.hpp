@@ -2,8 +2,8 @@
 
 #include <cstdint>
 
+#include "besom/detail/leaf_bits.hpp"
 #include "freelist/free_list.hpp"
-#include "heap/leaf_bits.hpp"
 
 namespace besom::detail {
 

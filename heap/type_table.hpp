@@ -2,8 +2,8 @@
 
 #include <cstdint>
 
-#include "freelist/zeroed_array.hpp"
-#include "heap/type.hpp"
+#include "besom/detail/zeroed_array.hpp"
+#include "besom/type.hpp"
 
 namespace besom::detail {
 

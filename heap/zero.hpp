@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "freelist/run.hpp"
+#include "besom/run.hpp"
 
 namespace besom::detail {
 

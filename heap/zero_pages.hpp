@@ -5,8 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "freelist/run.hpp"
-#include "freelist/zeroed_array.hpp"
+#include "besom/detail/zeroed_array.hpp"
+#include "besom/run.hpp"
 
 namespace besom::detail {
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <besom/besom.hpp>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -10,7 +11,6 @@
 #include <utility>
 
 #include "bench/peers/grows_to.hpp"
-#include "besom.hpp"
 
 /// The workloads' view of Besom. bench/README.md lists what each peer has to supply.
 namespace bench {

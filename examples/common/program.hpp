@@ -1,6 +1,6 @@
 #pragma once
 
-#include <besom.hpp>
+#include <besom/besom.hpp>
 #include <cstdint>
 #include <functional>
 #include <memory>

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <besom.hpp>
+#include <besom/besom.hpp>
 #include <cstdio>
 #include <string>
 

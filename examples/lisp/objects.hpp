@@ -6,7 +6,7 @@
 //
 // Every object begins with a Header. Each type has a type(), which tells the collector where in the
 // object the refs are. Objects begin as zeros, and no constructor runs: new fields are nil or null.
-#include <besom.hpp>
+#include <besom/besom.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Checks by grep what the folders may include and call. Prints each line that breaks a rule.
+# Checks by grep what the folders may include and call, beside what components.py checks. Prints each
+# line that breaks a rule.
 #   arrows.sh SOURCE_ROOT
 set -euo pipefail
 shopt -s lastpipe # so that `forbid`, at the end of a pipeline, counts in this shell
@@ -33,32 +34,25 @@ grep_in() {
 
 include_of() { printf '^[[:space:]]*#[[:space:]]*include[[:space:]]*["<](%s)' "$1"; }
 
-mapfile -t freelist < <(sources freelist)
-mapfile -t heap < <(sources heap)
-mapfile -t gc < <(sources gc)
-library=("${freelist[@]}" "${heap[@]}" "${gc[@]}")
-# internal FOLDER : the headers that its meson.build lists as not installed.
-internal() {
-  sed -n '/_internal_headers = \[/,/\]/p' "$1/meson.build" | { grep -oE "[a-z_]+\.hpp" || [ $? -eq 1 ]; } |
-    sed "s,^,$1/,"
-}
-mapfile -t internal < <(for folder in freelist heap gc; do internal "$folder"; done)
-public=(besom.hpp)
-for file in "${library[@]}"; do
-  case " ${internal[*]} " in *" $file "*) continue ;; esac
-  case $file in *.hpp) public+=("$file") ;; esac
-done
+mapfile -t library < <(sources freelist heap gc inspect capi include)
+mapfile -t public < <(find include -name '*.hpp' -o -name '*.h')
+mapfile -t users < <(find examples scheme tests bench fuzz -name '*.[ch]' -o -name '*.[ch]pp')
 
-grep_in "$(include_of '(heap|gc|tests|bench|examples|fuzz)/|besom\.hpp')" "${freelist[@]}" |
-  forbid 'freelist/ includes nothing to its right'
-grep_in "$(include_of '(gc|tests|bench|examples|fuzz)/|besom\.hpp')" "${heap[@]}" |
-  forbid 'heap/ includes only freelist/ and heap/'
-grep_in "$(include_of '(tests|bench|examples|fuzz)/|besom\.hpp')" "${gc[@]}" |
-  forbid 'gc/ includes only freelist/, heap/ and gc/'
 grep_in "$(include_of '\.\.?/')" "${library[@]}" |
   forbid 'includes name their folder, so that these checks can see it'
+# Not even a file of that name in the includer's own tree then comes in between.
+grep_in '^[[:space:]]*#[[:space:]]*include[[:space:]]*"' "${public[@]}" | { grep -v '"besom/' || [ $? -eq 1 ]; } |
+  forbid 'public headers include each other as "besom/..."'
+grep_in "$(include_of '[^>]*\.hpp')" include/besom/besom.h include/besom/version.h include/besom/detail/export.h |
+  forbid 'besom.h includes nothing of C++'
+grep_in '^[[:space:]]*#[[:space:]]*include[[:space:]]*"besom/[^/]*"' "${users[@]}" |
+  forbid 'programs and tests include <besom/...>, as users do'
 
-mapfile -t outside_arena < <(printf '%s\n' "${library[@]}" besom.hpp | grep -vx 'heap/arena\.cpp')
+mapfile -t programs < <(sources examples scheme)
+grep_in "$(include_of '(freelist|heap|gc|inspect|capi|besom/detail)/')" "${programs[@]}" |
+  forbid 'examples and the interpreter know what users know'
+
+mapfile -t outside_arena < <(printf '%s\n' "${library[@]}" | grep -vx 'heap/arena\.cpp')
 {
   grep_in "$(include_of '(sys/(mman|prctl|syscall|resource|stat)|fcntl|unistd)\.h')" "${outside_arena[@]}"
   # A call, be it qualified by `::` or not, but no member and no function of ours by that name.
@@ -68,17 +62,10 @@ mapfile -t outside_arena < <(printf '%s\n' "${library[@]}" besom.hpp | grep -vx 
 
 grep_in "$(include_of '(boost|spdlog|fmt|CLI)/')" "${public[@]}" |
   forbid 'public headers show no other library'
-for file in "${internal[@]}"; do
-  grep_in "$(include_of "$file")" "${public[@]}"
-done | forbid 'public headers include none that is not installed'
-
-# What a folder does not list in its meson.build is neither installed nor compiled alone.
-for header in "${public[@]}"; do
-  folder=$(dirname "$header")
-  list=$folder/meson.build
-  if [ -f "$list" ] && ! grep -qF "'$(basename "$header")'" "$list"; then
-    printf '%s:1:%s is missing\n' "$list" "$(basename "$header")"
-  fi
-done | forbid 'every header is listed in the meson.build beside it'
+# Meson builds what stands there, and installs include/besom.
+diff <(sed 's/ throws$//' library.txt | sort) \
+  <({ find freelist heap gc inspect capi -name '*.cpp'; printf '%s\n' "${public[@]}"; } | sort) |
+  { grep '^[<>]' || [ $? -eq 1 ]; } |
+  forbid 'library.txt lists each source (<: that there is not, >: missing) and each public header'
 
 exit $((failures > 0))

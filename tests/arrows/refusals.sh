@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Checks that a compiler or machine that Besom cannot have is told so by one error and no more, and
 # that besom.h takes any C++.
-#   refusals.sh SOURCE_ROOT BUILD_ROOT CXX CC
+#   refusals.sh INCLUDE CXX CC
 set -euo pipefail
-source_root=$1 build_root=$2
-read -ra cxx <<<"$3"
-read -ra cc <<<"$4"
+include=$1
+read -ra cxx <<<"$2"
+read -ra cc <<<"$3"
 
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
@@ -20,7 +20,7 @@ fail() {
 compile() {
   local header=$1
   shift
-  "$@" -fsyntax-only -I"$source_root" -I"$build_root" - <<<"#include <$header>" >"$log" 2>&1
+  "$@" -fsyntax-only -I"$include" - <<<"#include <$header>" >"$log" 2>&1
 }
 # refused TEXT HEADER COMPILER OPTION...
 refused() {
@@ -34,12 +34,12 @@ refused() {
 # What compilers for 32-bit machines define.
 narrow=(-U__SIZEOF_POINTER__ -D__SIZEOF_POINTER__=4)
 
-refused 'C++20' besom.hpp "${cxx[@]}" -x c++ -std=c++17
-refused 'C++20' besom.hpp "${cxx[@]}" -x c++ -std=c++11
-refused '64-bit' besom.hpp "${cxx[@]}" -x c++ -std=c++20 "${narrow[@]}"
-refused '64-bit' besom.h "${cxx[@]}" -x c++ -std=c++20 "${narrow[@]}"
-refused '64-bit' besom.h "${cc[@]}" -x c -std=c99 "${narrow[@]}"
+refused 'C++20' besom/besom.hpp "${cxx[@]}" -x c++ -std=c++17
+refused 'C++20' besom/besom.hpp "${cxx[@]}" -x c++ -std=c++11
+refused '64-bit' besom/besom.hpp "${cxx[@]}" -x c++ -std=c++20 "${narrow[@]}"
+refused '64-bit' besom/besom.h "${cxx[@]}" -x c++ -std=c++20 "${narrow[@]}"
+refused '64-bit' besom/besom.h "${cc[@]}" -x c -std=c99 "${narrow[@]}"
 for standard in 11 17 20; do
-  compile besom.h "${cxx[@]}" -x c++ -std=c++$standard || fail "besom.h in C++$standard"
+  compile besom/besom.h "${cxx[@]}" -x c++ -std=c++$standard || fail "besom.h in C++$standard"
 done
 [ "$failures" -eq 0 ]

@@ -1,6 +1,6 @@
 /* A program as a C user would write it: exits 0 when what it linked works and is of the version
  * that its headers say. */
-#include <besom.h>
+#include <besom/besom.h>
 #include <stdio.h>
 #include <string.h>
 

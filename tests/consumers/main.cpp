@@ -1,6 +1,6 @@
 // A program as a user would write it: exits 0 when what it linked works and is of the version that
 // its headers say.
-#include <besom.hpp>
+#include <besom/besom.hpp>
 #include <cstddef>
 #include <cstdio>
 #include <stdexcept>
@@ -35,9 +35,10 @@ int main() try {  // Users may throw, though the library does not.
   if (!heap->check(local.ref(), pair) || live_after_collection(*heap) != 2) return 1;
   root.reset();
   if (live_after_collection(*heap) != 1 || !heap->verify().ok()) return 1;
-  for (const besom::Run hole : heap->free_list().free_blocks()) {
+  const auto show = [](void*, besom::Run hole) {
     std::printf("besom %s: %u bytes free at 0x%x\n", BESOM_VERSION, hole.size_bytes, hole.index);
-  }
+  };
+  if (heap->each_hole(show, nullptr)) return 1;
   return 0;
 } catch (const std::exception& error) {
   std::fprintf(stderr, "%s\n", error.what());

@@ -1,6 +1,8 @@
 /// The tests of the original, one for one, each under the rule it proves. They also run against the
 /// original's port as it was found, which passes them all: what they miss, defects_test.cpp shows.
 
+#include <algorithm>
+
 #include "freelist/free_list.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/picture.hpp"

@@ -3,6 +3,7 @@
 /// Fibonacci(2n + 1). The operations are an allocation of each size from 1 to n and a free of each
 /// block. $BESOM_LAYOUT_GRANULES sets another arena than 12.
 
+#include <algorithm>
 #include <cstdlib>
 #include <string>
 #include <string_view>

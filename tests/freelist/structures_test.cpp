@@ -1,15 +1,16 @@
 /// The parts that a FreeList is made of, each against a std::set.
 
+#include <algorithm>
+#include <besom/run.hpp>
 #include <iterator>
 #include <map>
 #include <set>
 
+#include "besom/detail/zeroed_array.hpp"
 #include "freelist/bit_tree.hpp"
 #include "freelist/boundary_map.hpp"
 #include "freelist/class_index.hpp"
 #include "freelist/hole_tree.hpp"
-#include "freelist/run.hpp"
-#include "freelist/zeroed_array.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/death.hpp"
 #include "tests/support/seed.hpp"

@@ -2,6 +2,7 @@
 
 #include <malloc.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "freelist/free_list.hpp"

@@ -2,13 +2,13 @@
 
 #include <ucontext.h>
 
+#include <besom/besom.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <utility>
 
-#include "besom.hpp"
 #include "tests/support/death.hpp"
 
 #if defined(__SANITIZE_ADDRESS__)

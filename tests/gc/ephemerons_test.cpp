@@ -1,5 +1,6 @@
 /// Ephemerons: a value lives as long as its key does by something else.
 
+#include <algorithm>
 #include <bit>
 #include <chrono>
 #include <set>

@@ -5,9 +5,11 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "heap/arena.hpp"
 #include "tests/gc/kit.hpp"
 #include "tests/heap/fault_system.hpp"
 
@@ -50,7 +52,7 @@ class Life {
 
   /// False when something was not as promised.
   void run() {
-    Result<std::unique_ptr<Heap>> created = Heap::create(options_);
+    Result<HeapPtr> created = Heap::create(options_);
     if (!created) {
       note_refusal(created.error());
       REQUIRE(FaultSystem::mappings() == leaked_by_unmap());
@@ -244,7 +246,7 @@ TEST_CASE("Faults: under `ulimit -v 2097152` the full reservation is refused, a 
   if (kUnderSanitizer) return;
   const Death death = death_of([] {
     limit_address_space(std::size_t{2} << 30);
-    const Result<std::unique_ptr<Heap>> refused = Heap::create(exact_options());
+    const Result<HeapPtr> refused = Heap::create(exact_options());
     BESOM_CHECK(!refused, "an 8 GiB reservation in 2 GiB", 0, 0);
     BESOM_CHECK(refused.error().code == Errc::reserve_failed, "code", refused.error().code, 0);
     BESOM_CHECK(refused.error().system_errno == ENOMEM, "errno", refused.error().system_errno, 0);
@@ -255,7 +257,7 @@ TEST_CASE("Faults: under `ulimit -v 2097152` the full reservation is refused, a 
     // Again and again: had a refusal leaked, the later ones would fail.
     for (int i = 0; i < 50; ++i) {
       BESOM_CHECK(!Heap::create(exact_options()), "second refusal", i, 0);
-      const Result<std::unique_ptr<Heap>> heap = Heap::create(options);
+      const Result<HeapPtr> heap = Heap::create(options);
       BESOM_CHECK(heap, "smaller reservation: code, errno", heap.error().code,
                   heap.error().system_errno);
       const Result<Type<Node>> node = (*heap)->define<Node>();
@@ -274,7 +276,7 @@ TEST_CASE("Faults: with data memory limited the heap says so and goes on", "[gc]
     HeapOptions options = exact_options(1024 * kMiB);
     options.reserve = 1024 * kMiB;
     options.growth = Growth::fixed();
-    const Result<std::unique_ptr<Heap>> heap = Heap::create(options);
+    const Result<HeapPtr> heap = Heap::create(options);
     BESOM_CHECK(heap, "heap", heap.error().code, 0);
     const Result<Type<Node>> type = (*heap)->define<Node>();
     Handle<Node> list(**heap, nullptr);

@@ -1,6 +1,7 @@
 /// Minor collections: what they free, what they keep, when they run, and what a store that went
 /// past the barrier looks like.
 
+#include <algorithm>
 #include <cstring>
 #include <vector>
 

@@ -16,7 +16,7 @@ std::uint32_t Choices::below(std::uint32_t bound) noexcept {
 }
 
 HeapModel::Impl::Impl(const ModelPlan& plan, Choices& choices) : plan_(plan), choices_(choices) {
-  Result<std::unique_ptr<Heap>> heap = Heap::create(plan.options);
+  Result<HeapPtr> heap = Heap::create(plan.options);
   expect(static_cast<bool>(heap), "heap created", 0);
   heap_ = std::move(*heap);
   define_types();

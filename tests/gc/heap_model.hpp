@@ -1,10 +1,10 @@
 #pragma once
 
+#include <besom/options.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 
-#include "heap/options.hpp"
 #include "tests/support/random.hpp"
 
 namespace besom::test {

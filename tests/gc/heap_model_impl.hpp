@@ -1,10 +1,10 @@
 #pragma once
 
+#include <besom/besom.hpp>
 #include <memory>
 #include <utility>
 #include <vector>
 
-#include "besom.hpp"
 #include "tests/gc/heap_model.hpp"
 #include "tests/gc/model_objects.hpp"
 

@@ -1,4 +1,5 @@
 #include <cstring>
+#include <memory>
 
 #include "tests/gc/heap_model_impl.hpp"
 

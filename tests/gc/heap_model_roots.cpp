@@ -1,3 +1,5 @@
+#include <memory>
+
 #include "tests/gc/heap_model_impl.hpp"
 
 namespace besom::test {

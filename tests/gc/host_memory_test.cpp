@@ -6,6 +6,7 @@
 
 #include <cstdio>
 #include <functional>
+#include <memory>
 #include <new>
 #include <string>
 #include <vector>
@@ -46,7 +47,7 @@ struct Roots {
 
 /// A heap from its creation to its end; each refused step is taken again once memory is back.
 void live(const HeapOptions& options, Roots& roots, Findings& findings) {
-  Result<std::unique_ptr<Heap>> created = Heap::create(options);
+  Result<HeapPtr> created = Heap::create(options);
   if (!created) {
     findings.refused(created.error().code);
     HostMemory::lift();

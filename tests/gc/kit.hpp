@@ -1,12 +1,12 @@
 #pragma once
 
+#include <besom/besom.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <memory>
 #include <string>
 
-#include "besom.hpp"
 #include "tests/heap/show.hpp"
 #include "tests/support/death.hpp"
 #include "tests/support/seed.hpp"
@@ -85,7 +85,7 @@ inline HeapOptions any_options(std::uint64_t heap_max = 64 * kMiB) {
 }
 
 inline std::unique_ptr<Heap> make_heap(const HeapOptions& options) {
-  Result<std::unique_ptr<Heap>> heap = Heap::create(options);
+  Result<HeapPtr> heap = Heap::create(options);
   INFO(heap.error().message());
   REQUIRE(heap);
   return std::move(*heap);

@@ -4,8 +4,10 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <vector>
 
+#include "heap/space.hpp"
 #include "tests/gc/kit.hpp"
 #include "tests/heap/fault_system.hpp"
 #include "tests/support/process.hpp"
@@ -398,7 +400,8 @@ TEST_CASE("Memory: what a generational heap once used goes back in time",
 TEST_CASE("Memory: of what is too much the topmost goes, for the lowest is used again first",
           "[gc][memory]") {
   HeapOptions options = fixed_options(64 * kMiB, false);
-  Result<detail::Space> created = detail::Space::create(options, LogSink{});
+  detail::Front front;
+  Result<detail::Space> created = detail::Space::create(options, LogSink{}, front);
   REQUIRE(created);
   detail::Space& space = *created;
   REQUIRE_FALSE(space.grow(64 * kMiB));

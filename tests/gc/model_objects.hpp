@@ -1,9 +1,8 @@
 #pragma once
 
+#include <besom/besom.hpp>
 #include <cstdint>
 #include <vector>
-
-#include "besom.hpp"
 
 /// What HeapModel's heap holds: the kinds of objects with their layouts, and the shadow of each.
 namespace besom::test::model {

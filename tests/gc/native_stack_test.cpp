@@ -5,6 +5,7 @@
 
 #include <array>
 #include <csetjmp>
+#include <memory>
 #include <thread>
 
 #include "tests/gc/coroutine.hpp"

@@ -5,6 +5,7 @@
 #include <tuple>
 #include <vector>
 
+#include "freelist/free_list.hpp"
 #include "tests/gc/weak_kit.hpp"
 
 namespace besom::test {
@@ -153,9 +154,9 @@ class Program {
         static_cast<void>(heap.object_start(heap.get(Ref<char>(choice.between(16, 1 << 20)))));
         break;
       case 13:
-        static_cast<void>(heap.free_list().largest_free_block());
-        static_cast<void>(heap.free_list().num_free_blocks());
-        for (const Run hole : heap.free_list().free_blocks()) static_cast<void>(hole);
+        static_cast<void>(detail::free_list_of(heap).largest_free_block());
+        static_cast<void>(detail::free_list_of(heap).num_free_blocks());
+        for (const Run hole : detail::free_list_of(heap).free_blocks()) static_cast<void>(hole);
         break;
       case 14:
         static_cast<void>(table_->contains(heap, last_));

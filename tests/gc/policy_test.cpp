@@ -342,7 +342,7 @@ TEST_CASE("Environment: BESOM_OPTIONS overrides what the program sets", "[gc][po
   CHECK(make_heap(options)->options().heap_max == options.heap_max);
   for (const char* wrong : {"heap_max=1K", "heap_max=x", "nonsense", "growth=0.5"}) {
     setenv("BESOM_OPTIONS", wrong, 1);
-    const Result<std::unique_ptr<Heap>> heap = Heap::create(options);
+    const Result<HeapPtr> heap = Heap::create(options);
     CHECK_FALSE(heap);
     CHECK(heap.error().code == Errc::bad_option);
   }
@@ -359,7 +359,7 @@ TEST_CASE("Options: senseless ones create no heap", "[gc][policy][misuse]") {
   MisuseTable table("heaps of senseless options");
   for (const std::uint64_t heap_max : {std::uint64_t{0}, std::uint64_t{1}, 64 * kKiB - 1,
                                        HeapOptions::kMaxHeap + 1, ~std::uint64_t{0}}) {
-    const Result<std::unique_ptr<Heap>> heap = Heap::create(exact_options(heap_max));
+    const Result<HeapPtr> heap = Heap::create(exact_options(heap_max));
     CHECK_FALSE(heap);
     CHECK(heap.error().code == Errc::bad_option);
     table.row();

@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "heap/space.hpp"
 #include "tests/gc/kit.hpp"
 
 namespace besom::test {

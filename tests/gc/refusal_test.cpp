@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "freelist/free_list.hpp"
 #include "tests/gc/kit.hpp"
 #include "tests/heap/fault_system.hpp"
 
@@ -104,7 +105,7 @@ TEST_CASE("Refusal: in each mode, what is refused is refused right after a colle
         REQUIRE(kit.heap.error().code == Errc::heap_limit);
         REQUIRE_FALSE(kit.heap.last_collection().minor);
         std::uint64_t largest = 0;
-        for (const Run hole : kit.heap.free_list().free_blocks()) {
+        for (const Run hole : detail::free_list_of(kit.heap).free_blocks()) {
           largest = std::max<std::uint64_t>(largest, hole.size_bytes);
         }
         REQUIRE(largest < (bytes + sizeof(Header) + 15) / 16 * 16);

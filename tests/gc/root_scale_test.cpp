@@ -45,8 +45,8 @@ double seconds_of_a_tree(int members) {
 }
 
 /// How much more 64 times the members take, against what they do for a tree: for what is in
-/// O(n log n) about as much, and for a search through all ten times or more. The shortest of several, as
-/// on a busy machine each may be long.
+/// O(n log n) about as much, and for a search through all ten times or more. The shortest of
+/// several, as on a busy machine each may be long.
 template <class Prepare>
 void check_growth(const char* what, Prepare prepare) {
   constexpr double kMost = 6;

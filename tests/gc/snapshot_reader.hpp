@@ -1,12 +1,11 @@
 #pragma once
 
+#include <besom/besom.hpp>
 #include <cstdint>
 #include <map>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "besom.hpp"
 
 namespace besom::test {
 

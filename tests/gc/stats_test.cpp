@@ -7,6 +7,8 @@
 #include <thread>
 #include <vector>
 
+#include "freelist/free_list.hpp"
+#include "heap/arena.hpp"
 #include "tests/gc/kit.hpp"
 
 namespace besom::test {
@@ -70,7 +72,7 @@ TEST_CASE("Stats: holes are those of the free list", "[gc][stats]") {
   std::uint64_t holes = 0;
   std::uint64_t largest = 0;
   std::uint64_t free_bytes = 0;
-  for (const Run hole : kit.heap.free_list().free_blocks()) {
+  for (const Run hole : detail::free_list_of(kit.heap).free_blocks()) {
     ++holes;
     largest = std::max<std::uint64_t>(largest, hole.size_bytes);
     free_bytes += hole.size_bytes;
@@ -147,7 +149,7 @@ TEST_CASE("Stats: an abandoned collection counts all objects and holes there are
     CHECK(abandoned.live_bytes == live + 3000 * sizeof(Block));
     std::uint64_t holes = 0;
     std::uint64_t largest = 0;
-    for (const Run hole : kit.heap.free_list().free_blocks()) {
+    for (const Run hole : detail::free_list_of(kit.heap).free_blocks()) {
       ++holes;
       largest = std::max<std::uint64_t>(largest, hole.size_bytes);
     }

@@ -1,6 +1,7 @@
 /// How much memory and time tables take: after their entries have gone, under chosen keys, over a
 /// long life.
 
+#include <algorithm>
 #include <chrono>
 #include <map>
 #include <vector>

@@ -7,6 +7,8 @@
 #include <csignal>
 #include <thread>
 
+#include "freelist/free_list.hpp"
+#include "heap/space.hpp"
 #include "tests/gc/call_outs.hpp"
 
 namespace besom::test {
@@ -54,7 +56,7 @@ TEST_CASE("Another thread is refused what a callback may do", "[gc][threads][mis
   CHECK(start == nullptr);
   table.row();
   CHECK(kit.heap.stats().external == 100);
-  CHECK_ABORTS(std::thread([&] { static_cast<void>(kit.heap.free_list()); }).join(),
+  CHECK_ABORTS(std::thread([&] { static_cast<void>(detail::free_list_of(kit.heap)); }).join(),
                "free_list() on another thread");
   table.row();
 }
@@ -138,7 +140,7 @@ TEST_CASE("A heap can be handed from thread to thread", "[gc][threads]") {
 
 TEST_CASE("Two heaps on two threads", "[gc][threads]") {
   const auto work = [](std::uint64_t* live) {
-    Result<std::unique_ptr<Heap>> heap = Heap::create(any_options(4 * kMiB));
+    Result<HeapPtr> heap = Heap::create(any_options(4 * kMiB));
     if (!heap) return;
     const Result<Type<Node>> type = (*heap)->define<Node>();
     if (!type) return;

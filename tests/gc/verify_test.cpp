@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "freelist/free_list.hpp"
 #include "tests/gc/kit.hpp"
 
 namespace besom::test {
@@ -27,7 +28,7 @@ struct Scene : Kit {
     REQUIRE_FALSE(heap.collect());
     live = heap.last_collection().live_objects;
     hole = {};
-    for (const Run run : heap.free_list().free_blocks()) {
+    for (const Run run : detail::free_list_of(heap).free_blocks()) {
       if (run.size_bytes > hole.size_bytes) hole = run;
     }
     capacity = static_cast<std::uint32_t>(heap.stats().capacity);

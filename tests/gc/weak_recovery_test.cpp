@@ -1,10 +1,10 @@
 /// Weak things where a collection is given up, and where paths to roots lead through new kinds of
 /// slots.
 
+#include <besom/guardian.hpp>
 #include <csetjmp>
 #include <cstring>
 
-#include "gc/guardian.hpp"
 #include "tests/gc/weak_kit.hpp"
 
 namespace besom::test {

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "freelist/free_list.hpp"
 #include "heap/poison.hpp"
 #include "tests/gc/weak_kit.hpp"
 
@@ -208,7 +209,7 @@ TEST_CASE("Zeal: what is in quarantine is no object, and counts as free",
       REQUIRE_FALSE(kit.heap.reset());
       CHECK(kit.heap.verify().objects == 0);
       CHECK(kit.survivors() == 0);
-      CHECK(kit.heap.free_list().num_free_blocks() == 1);
+      CHECK(detail::free_list_of(kit.heap).num_free_blocks() == 1);
     }
   }
 }

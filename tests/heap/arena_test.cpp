@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 
 #include <algorithm>
+#include <besom/barrier.hpp>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
@@ -18,8 +19,7 @@
 #include <string>
 #include <vector>
 
-#include "freelist/zeroed_array.hpp"
-#include "heap/barrier.hpp"
+#include "besom/detail/zeroed_array.hpp"
 #include "tests/heap/fault_system.hpp"
 #include "tests/heap/show.hpp"
 #include "tests/support/death.hpp"

@@ -1,11 +1,11 @@
 /// Where stores are noted: below the arena, a byte for each 512 bytes of it.
 
+#include <besom/barrier.hpp>
+#include <besom/ref.hpp>
 #include <set>
 #include <vector>
 
 #include "heap/arena.hpp"
-#include "heap/barrier.hpp"
-#include "heap/ref.hpp"
 #include "tests/heap/fault_system.hpp"
 #include "tests/heap/show.hpp"
 #include "tests/support/seed.hpp"

@@ -1,7 +1,6 @@
 /// What is said when something fails, and what a failed result refuses.
 
-#include "heap/error.hpp"
-
+#include <besom/error.hpp>
 #include <cerrno>
 #include <set>
 #include <string>

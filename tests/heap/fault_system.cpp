@@ -3,7 +3,7 @@
 #include <cerrno>
 #include <iterator>
 
-#include "freelist/check.hpp"
+#include "besom/detail/check.hpp"
 
 namespace besom::test {
 namespace {

@@ -1,9 +1,8 @@
 #pragma once
 
+#include <besom/system.hpp>
 #include <cstddef>
 #include <cstdint>
-
-#include "heap/system.hpp"
 
 namespace besom::test {
 

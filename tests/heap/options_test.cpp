@@ -1,7 +1,6 @@
 /// Settings as text, and settings that make no sense.
 
-#include "heap/options.hpp"
-
+#include <besom/options.hpp>
 #include <clocale>
 #include <limits>
 #include <string>

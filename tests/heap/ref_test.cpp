@@ -1,11 +1,10 @@
 /// Refs, tagged values, and both as fields of an object.
 
-#include "heap/ref.hpp"
-
+#include <besom/ref.hpp>
+#include <besom/type.hpp>
 #include <utility>
 
 #include "heap/arena.hpp"
-#include "heap/type.hpp"
 #include "tests/heap/show.hpp"
 #include "tests/support/death.hpp"
 

@@ -1,9 +1,9 @@
 #pragma once
 
+#include <besom/error.hpp>
 #include <cstdio>
 #include <string>
 
-#include "heap/error.hpp"
 #include "tests/support/catch.hpp"
 
 /// Failed checks print the name of an error code.

@@ -13,6 +13,7 @@
 namespace besom::test {
 namespace {
 
+using detail::Front;
 using detail::index_of;
 using detail::Space;
 using detail::Window;
@@ -21,12 +22,16 @@ HeapOptions options_of(std::uint64_t heap_max) {
   return {.heap_max = heap_max, .read_environment = false, .system = &FaultSystem::table()};
 }
 
-Space space_of(std::uint64_t heap_max, std::uint64_t capacity) {
-  Result<Space> space = Space::create(options_of(heap_max), {});
-  REQUIRE(space);
-  REQUIRE_FALSE(space->grow(capacity));
-  return std::move(*space);
-}
+/// With the front that a heap would have.
+struct OwnSpace {
+  OwnSpace(std::uint64_t heap_max, std::uint64_t capacity)
+      : space(*Space::create(options_of(heap_max), {}, front)) {
+    REQUIRE_FALSE(space.grow(capacity));
+  }
+
+  Front front;
+  Space space;
+};
 
 /// As the heap does: from the window, else from a hole, else the slow way.
 char* allocate(Space& space, std::uint32_t granules) {
@@ -51,7 +56,8 @@ char* allocate(Space& space, std::uint32_t granules) {
 TEST_CASE("Space: capacities at every edge give what they can", "[heap][space]") {
   for (const std::uint32_t capacity :
        {0u, 1u, 15u, 16u, 17u, 31u, 32u, 33u, 47u, 48u, 4095u, 4096u, 4097u}) {
-    Space space = space_of(64 << 10, capacity);
+    OwnSpace own_space(64 << 10, capacity);
+    Space& space = own_space.space;
     CHECK(space.capacity() == capacity);
     space.disable_windows();
     std::uint64_t objects = 0;
@@ -63,7 +69,8 @@ TEST_CASE("Space: capacities at every edge give what they can", "[heap][space]")
 }
 
 TEST_CASE("Space: objects in an open window are objects, its rest is none", "[heap][space]") {
-  Space space = space_of(1 << 20, 1 << 20);
+  OwnSpace own_space(1 << 20, 1 << 20);
+  Space& space = own_space.space;
   char* first = allocate(space, 2);
   char* second = allocate(space, 2);
   REQUIRE(second == first + 32);
@@ -79,7 +86,8 @@ TEST_CASE("Space: objects in an open window are objects, its rest is none", "[he
 }
 
 TEST_CASE("Space: no object is found outside, at null or misaligned", "[heap][space]") {
-  Space space = space_of(1 << 20, 256 << 10);
+  OwnSpace own_space(1 << 20, 256 << 10);
+  Space& space = own_space.space;
   char* object = allocate(space, 4);
   for (const std::uint32_t index : {0u, 1u, 15u, (256u << 10) - 16, 256u << 10, 1u << 20,
                                     0x7ffffff0u, 0xfffffff0u, 0xffffffffu}) {
@@ -94,9 +102,8 @@ TEST_CASE("Space: no object is found outside, at null or misaligned", "[heap][sp
 
 namespace {
 
-/// All 1 MiB taken by objects of four granules, of which every second then died: no window fits.
-Space checkered_space() {
-  Space space = space_of(1 << 20, 1 << 20);
+/// All taken by objects of four granules, of which every second then died: no window fits.
+void checker(Space& space) {
   std::vector<char*> objects;
   while (char* object = allocate(space, 4)) objects.push_back(object);
   space.retire();
@@ -105,14 +112,14 @@ Space checkered_space() {
     space.release({index_of(objects[i]), 64});
   }
   space.retire();
-  return space;
 }
 
 }  // namespace
 
 TEST_CASE("Space: small objects leave the runs of large ones whole while small holes remain",
           "[heap][space]") {
-  Space space = space_of(1 << 20, 1 << 20);
+  OwnSpace own_space(1 << 20, 1 << 20);
+  Space& space = own_space.space;
   char* large = space.allocate(512);
   REQUIRE(large != nullptr);
   std::vector<char*> objects;
@@ -132,7 +139,9 @@ TEST_CASE("Space: small objects leave the runs of large ones whole while small h
 }
 
 TEST_CASE("Space: the rest of a hole is no object, at the cursor and in a bin", "[heap][space]") {
-  Space space = checkered_space();
+  OwnSpace own_space(1 << 20, 1 << 20);
+  Space& space = own_space.space;
+  checker(space);
   const std::uint64_t used = space.used_bytes();
   char* first = allocate(space, 3);
   REQUIRE(first != nullptr);
@@ -156,7 +165,9 @@ TEST_CASE("Space: the rest of a hole is no object, at the cursor and in a bin", 
 }
 
 TEST_CASE("Space: holes are used up to the last granule, zeroed", "[heap][space]") {
-  Space space = checkered_space();
+  OwnSpace own_space(1 << 20, 1 << 20);
+  Space& space = own_space.space;
+  checker(space);
   const std::uint64_t holes = (std::uint64_t{1} << 20) - 16 - space.used_bytes();
   std::uint64_t taken = 0;
   for (const std::uint32_t granules : {3u, 1u}) {
@@ -179,7 +190,9 @@ TEST_CASE("Space: holes are used up to the last granule, zeroed", "[heap][space]
 }
 
 TEST_CASE("Space: a reset forgets windows, the hole at hand and bins", "[heap][space]") {
-  Space space = checkered_space();
+  OwnSpace own_space(1 << 20, 1 << 20);
+  Space& space = own_space.space;
+  checker(space);
   for (const std::uint32_t granules : {3u, 2u, 3u}) REQUIRE(allocate(space, granules) != nullptr);
   space.reset();
   CHECK(space.used_bytes() == 0);
@@ -188,7 +201,8 @@ TEST_CASE("Space: a reset forgets windows, the hole at hand and bins", "[heap][s
 }
 
 TEST_CASE("Space: retiring windows makes one hole of what they did not use", "[heap][space]") {
-  Space space = space_of(1 << 20, 1 << 20);
+  OwnSpace own_space(1 << 20, 1 << 20);
+  Space& space = own_space.space;
   for (std::uint32_t granules = 1; granules <= Space::kWindowClasses; ++granules) {
     REQUIRE(allocate(space, granules) != nullptr);
   }
@@ -202,7 +216,8 @@ TEST_CASE("Space: retiring windows makes one hole of what they did not use", "[h
 
 TEST_CASE("Space: memory is zero when handed out, however it was used before", "[heap][space]") {
   Random random = random_for("Space: zeroed");
-  Space space = space_of(1 << 20, 1 << 20);
+  OwnSpace own_space(1 << 20, 1 << 20);
+  Space& space = own_space.space;
   struct Object {
     char* address;
     std::uint32_t bytes;
@@ -242,7 +257,8 @@ TEST_CASE("Space: memory is zero when handed out, however it was used before", "
 }
 
 TEST_CASE("Space: discard_all keeps objects and leaves what they take", "[heap][space]") {
-  Space space = space_of(4 << 20, 4 << 20);
+  OwnSpace own_space(4 << 20, 4 << 20);
+  Space& space = own_space.space;
   char* first = allocate(space, 4);
   char* large = allocate(space, 50'000);
   char* last = allocate(space, 20'000);
@@ -268,7 +284,8 @@ TEST_CASE("Space: discard_all keeps objects and leaves what they take", "[heap][
 }
 
 TEST_CASE("Space: a refused growth changes nothing", "[heap][space][faults]") {
-  Space space = space_of(1 << 20, 64 << 10);
+  OwnSpace own_space(1 << 20, 64 << 10);
+  Space& space = own_space.space;
   char* object = allocate(space, 3);
   FaultSystem::fail(SystemCall::commit, 1, true);
   const Error error = space.grow(128 << 10);
@@ -283,7 +300,8 @@ TEST_CASE("Space: a refused growth changes nothing", "[heap][space][faults]") {
 }
 
 TEST_CASE("Space: the last object may end with the capacity", "[heap][space]") {
-  Space space = space_of(1 << 20, 64 << 10);
+  OwnSpace own_space(1 << 20, 64 << 10);
+  Space& space = own_space.space;
   char* object = allocate(space, 4095);
   REQUIRE(object != nullptr);
   CHECK(index_of(object) == 16);
@@ -297,7 +315,8 @@ TEST_CASE("Space: the last object may end with the capacity", "[heap][space]") {
 TEST_CASE("Space: at 4 GiB the last granule below the end can be used", "[heap][space]") {
   // Address space only: memory that was never handed out is not touched to make it zero. What comes
   // back would be, so that each whole is taken from a space of its own.
-  Space space = space_of(HeapOptions::kMaxHeap, HeapOptions::kMaxHeap);
+  OwnSpace own_space(HeapOptions::kMaxHeap, HeapOptions::kMaxHeap);
+  Space& space = own_space.space;
   const std::uint32_t granules = 0xffffffe0u / 16;
   char* object = space.allocate(granules);
   REQUIRE(object != nullptr);
@@ -310,7 +329,8 @@ TEST_CASE("Space: at 4 GiB the last granule below the end can be used", "[heap][
   CHECK(space.free_list().num_free_blocks() == 1);
   CHECK(space.used_bytes() == 0);
 
-  Space other = space_of(HeapOptions::kMaxHeap, HeapOptions::kMaxHeap);
+  OwnSpace own_other(HeapOptions::kMaxHeap, HeapOptions::kMaxHeap);
+  Space& other = own_other.space;
   REQUIRE(other.allocate(granules - 1) != nullptr);
   char* last = other.allocate(1);
   REQUIRE(last != nullptr);
@@ -322,7 +342,8 @@ TEST_CASE("Space: at 4 GiB the last granule below the end can be used", "[heap][
 TEST_CASE("Space: nothing stays mapped", "[heap][space]") {
   REQUIRE(FaultSystem::mappings() == 0);
   {
-    Space space = space_of(1 << 20, 64 << 10);
+    OwnSpace own_space(1 << 20, 64 << 10);
+    Space& space = own_space.space;
     CHECK(FaultSystem::mappings() == 1);
   }
   CHECK(FaultSystem::mappings() == 0);

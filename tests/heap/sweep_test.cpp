@@ -29,7 +29,7 @@ class SweptSpace {
                                .generational = generational,
                                .read_environment = false,
                                .system = &FaultSystem::table()},
-                              {})),
+                              {}, front_)),
         taken_(bytes / kGranule),
         marks_(bytes / 1024 + 2),
         keeps_marks_(generational) {
@@ -161,6 +161,7 @@ class SweptSpace {
     return longest;
   }
 
+  detail::Front front_;
   Space space_;
   std::map<std::uint32_t, std::uint32_t> live_;  ///< Index to bytes.
   std::vector<bool> taken_;                      ///< By granule.

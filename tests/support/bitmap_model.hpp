@@ -1,10 +1,9 @@
 #pragma once
 
+#include <besom/run.hpp>
 #include <cstdint>
 #include <stdexcept>
 #include <vector>
-
-#include "freelist/run.hpp"
 
 namespace besom::test {
 

@@ -2,7 +2,7 @@
 
 #include "tests/gc/host_memory.hpp"
 
-#include <besom.h>
+#include <besom/besom.h>
 
 #include <algorithm>
 #include <cstdio>

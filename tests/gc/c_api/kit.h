@@ -2,7 +2,7 @@
 
 /// What the tests of besom.h share. They are C99 and know nothing of C++.
 
-#include <besom.h>
+#include <besom/besom.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

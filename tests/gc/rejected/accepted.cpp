@@ -1,5 +1,5 @@
 // accepted: what hosts have, and heaps can hold
-#include <besom.hpp>
+#include <besom/besom.hpp>
 #include <cstddef>
 
 struct Object {  // types with a common base

@@ -1,5 +1,5 @@
 // error: no destructor runs
-#include <besom.hpp>
+#include <besom/besom.hpp>
 #include <string>
 
 struct Text {

@@ -1,5 +1,5 @@
 // error: no multiple of their alignment
-#include <besom.hpp>
+#include <besom/besom.hpp>
 
 struct Doubles {
   besom::Header header;

@@ -1,5 +1,5 @@
 // error: the element type asks for a greater alignment
-#include <besom.hpp>
+#include <besom/besom.hpp>
 
 struct alignas(32) Vector {
   float lane[8];

@@ -1,5 +1,5 @@
 // error: its header is not its first member
-#include <besom.hpp>
+#include <besom/besom.hpp>
 
 struct Named {
   const char* name;

@@ -1,5 +1,5 @@
 // error: it has no room for its header
-#include <besom.hpp>
+#include <besom/besom.hpp>
 
 struct Small {
   int number;

@@ -1,5 +1,5 @@
 // error: it has virtual functions
-#include <besom.hpp>
+#include <besom/besom.hpp>
 
 struct Shape {
   besom::Header header;

@@ -1,0 +1,171 @@
+#pragma once
+
+/// What stands behind the opaque types of besom.h.
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+
+#include "besom/besom.h"
+#include "besom/detail/host_pool.hpp"
+#include "besom/fiber.hpp"
+#include "besom/guardian.hpp"
+#include "besom/heap.hpp"
+#include "besom/weak.hpp"
+
+namespace besom::detail {
+
+/// A C type's trace callback, as Tracer::user() gives it to the one that the heap calls.
+struct CTrace {
+  besom_trace callback;
+  void* user;
+  std::unique_ptr<CTrace> next;
+};
+
+}  // namespace besom::detail
+
+/// `owner` is good while the handle is not stale; so for all of these.
+struct besom_handle {
+  besom::Handle<besom::Header> handle;
+  besom_heap* owner;
+};
+
+struct besom_weak {
+  besom::Weak<besom::Header> handle;
+  besom_heap* owner;
+};
+
+struct besom_guardian {
+  besom::Guardian guardian;
+  besom_finalizer callback;
+  void* user;
+  besom_heap* owner;
+};
+
+struct besom_fiber {
+  besom::Fiber fiber;
+};
+
+struct besom_registration {
+  besom::RootRegistration registration;
+  besom_roots roots;
+  besom_mark_hook hook;
+  void* user;
+};
+
+/// A heap, with what its callbacks in C need. All of it is there until the heap has gone.
+struct besom_heap {
+  besom_error error = {};
+  besom_log_write log_write = nullptr;
+  void* log_user = nullptr;
+  besom_near_limit near_limit = nullptr;
+  void* near_limit_user = nullptr;
+  const besom_system* system = nullptr;
+  besom::System calls = {};
+  besom_listener listener = nullptr;
+  void* listener_user = nullptr;
+  std::unique_ptr<besom::detail::CTrace> traces;
+  /// What the program made of them may outlive the heap.
+  besom::detail::HostPool<besom_handle> handles;
+  besom::detail::HostPool<besom_weak> weak_handles;
+  besom::detail::HostPool<besom_guardian> guardians;
+  besom::detail::HostPool<besom_fiber> fibers;
+  besom::detail::HostPool<besom_registration> registrations;
+  besom::Heap* heap = nullptr;
+
+  besom_heap() = default;
+  besom_heap(const besom_heap&) = delete;
+  besom_heap& operator=(const besom_heap&) = delete;
+  /// Release hooks and the log sink find all of it in place.
+  ~besom_heap() {
+    delete heap;
+    while (traces != nullptr) traces = std::move(traces->next);
+  }
+};
+
+namespace besom::detail {
+
+/// What a C program stored in an enumeration may be any number, and reading such a one as the
+/// enumeration is undefined in C++.
+template <class Enum>
+[[nodiscard]] std::uint32_t number_of(const Enum& value) noexcept {
+  std::uint32_t number = 0;
+  static_assert(sizeof value == sizeof number);
+  std::memcpy(&number, &value, sizeof number);
+  return number;
+}
+
+[[nodiscard]] constexpr besom_error to_c(const Error& error) noexcept {
+  besom_error result = {.code = static_cast<besom_status>(error.code),
+                        .system_errno = error.system_errno,
+                        .bytes = error.bytes,
+                        .limit = error.limit,
+                        .detail = error.detail,
+                        .used = error.used,
+                        .name = ""};
+  static_assert(sizeof result.name == sizeof error.name);
+  for (std::size_t i = 0; i < sizeof result.name; ++i) result.name[i] = error.name[i];
+  return result;
+}
+
+/// A number that C stored as `Enum`, of which `last` is the greatest. What is none comes out as one
+/// that has no name, and not cut to another that has.
+template <class Enum>
+[[nodiscard]] constexpr Enum enum_of(std::uint32_t number, Enum last) noexcept {
+  constexpr Enum kNone = static_cast<Enum>(0xff);
+  return number <= static_cast<std::uint32_t>(last) ? static_cast<Enum>(number) : kNone;
+}
+
+/// The error's code; what is one is kept for besom_last_error().
+inline besom_status give(besom_heap* heap, const Error& error) noexcept {
+  if (error) heap->error = to_c(error);
+  return static_cast<besom_status>(error.code);
+}
+
+/// Why a call is refused that `argument` is missing from.
+[[nodiscard]] constexpr Error bad_argument(const char* argument) noexcept {
+  return {.code = Errc::bad_argument, .detail = argument};
+}
+/// For a call that its heap or `argument` is missing from. That a heap takes no calls now comes
+/// first.
+inline besom_status refuse_null(besom_heap* heap, const char* argument) noexcept {
+  if (heap == nullptr) return BESOM_BAD_ARGUMENT;
+  const Errc refusal = roots_of(*heap->heap).refusal();
+  if (refusal != Errc::ok) return give(heap, {.code = refusal, .detail = argument});
+  return give(heap, bad_argument(argument));
+}
+/// The same for functions that return a pointer.
+inline std::nullptr_t null_for_null(besom_heap* heap, const char* argument) noexcept {
+  refuse_null(heap, argument);
+  return nullptr;
+}
+
+/// The same for calls that note in the heap why they failed.
+inline void give_heap_error(besom_heap* heap) noexcept { heap->error = to_c(heap->heap->error()); }
+
+/// Whether an object's address lies in another arena. Null lies in none.
+[[nodiscard]] inline bool is_foreign(const besom_heap* heap, const void* object) noexcept {
+  return object != nullptr && arena_of(object) != base_of(*heap->heap);
+}
+/// Why no root of the heap can be set to `object` now, or ok.
+[[nodiscard]] inline Error root_refusal(const besom_heap* heap, const void* object) noexcept {
+  return root_refusal(*heap->heap, object);
+}
+
+[[nodiscard]] inline Tracer& tracer_of(besom_tracer* tracer) noexcept {
+  return *reinterpret_cast<Tracer*>(tracer);
+}
+[[nodiscard]] inline besom_tracer* to_c(Tracer& tracer) noexcept {
+  return reinterpret_cast<besom_tracer*>(&tracer);
+}
+
+/// Writes the object of a checked ref to `object`, if that is wanted.
+template <class T>
+besom_status give_object(besom_heap* heap, const Result<Ref<T>>& ref, void** object) noexcept {
+  if (!ref) return give(heap, ref.error());
+  if (object != nullptr) *object = heap->heap->get(*ref);
+  return BESOM_OK;
+}
+
+}  // namespace besom::detail

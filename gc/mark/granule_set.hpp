@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstdint>
+
+#include "besom/run.hpp"
+#include "freelist/bit_tree.hpp"
+#include "heap/arena.hpp"
+
+namespace besom::detail {
+
+/// A set of granules: a bit each, and a tree over the lines that have any, so that walking it costs
+/// as much as it has lines, not as much as the arena has. Takes memory only once it is reserved,
+/// 1/128 of heap_max, and of that only the pages that are used.
+class GranuleSet {
+ public:
+  /// Makes room for the granules of a heap; afterwards nothing here can fail. Fails with
+  /// out_of_host_memory. Does nothing the second time.
+  [[nodiscard]] Error reserve(std::uint64_t heap_max, const char* name, const System& system);
+  [[nodiscard]] bool is_reserved() const noexcept { return words_.size() != 0; }
+
+  // Preconditions: is_reserved().
+  [[nodiscard]] bool contains(std::uint32_t granule) const noexcept {
+    return (words_[granule >> kLineShift] & bit(granule)) != 0;
+  }
+  void insert(std::uint32_t granule) noexcept {
+    std::uint64_t& word = words_[granule >> kLineShift];
+    if (word == 0) lines_.insert(granule >> kLineShift);
+    word |= bit(granule);
+  }
+  void erase(std::uint32_t granule) noexcept {
+    std::uint64_t& word = words_[granule >> kLineShift];
+    word &= ~bit(granule);
+    if (word == 0) lines_.erase(granule >> kLineShift);
+  }
+  void clear() noexcept;
+
+  /// Visits the members in address order. `visit` may erase the one that it is given.
+  template <class Visit>
+  void each(Visit visit) const {
+    if (!is_reserved()) return;
+    for (std::uint32_t line = lines_.first_from(0); line != BitTree::kNone;
+         line = lines_.first_from(line + 1)) {
+      for (std::uint64_t bits = words_[line]; bits != 0; bits &= bits - 1) {
+        visit((line << kLineShift) | lowest_bit(bits));
+      }
+    }
+  }
+
+  [[nodiscard]] std::uint64_t table_bytes() const noexcept {
+    return words_.size_bytes() + lines_.table_bytes();
+  }
+
+ private:
+  ZeroedArray<std::uint64_t> words_;
+  BitTree lines_;
+};
+
+}  // namespace besom::detail

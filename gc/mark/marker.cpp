@@ -1,0 +1,333 @@
+#include "gc/mark/marker.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "heap/load_once.hpp"
+
+namespace besom::detail {
+
+Result<MarkBits> MarkBits::create(std::uint64_t heap_max, const System& system) {
+  // A line beyond the last: the sweep reads the one of the sentinel behind the last granule.
+  const std::uint64_t lines = (heap_max >> (kGranuleShift + kLineShift)) + 2;
+  MarkBits marks;
+  marks.words_ = ZeroedArray<std::uint64_t>(table_memory(system).named("besom marks"));
+  if (!marks.words_.grow(lines)) {
+    return Error{.code = Errc::out_of_host_memory,
+                 .system_errno = errno,
+                 .bytes = lines * sizeof(std::uint64_t),
+                 .detail = "mark bits"};
+  }
+  return marks;
+}
+
+void MarkBits::clear_below(std::uint32_t end) noexcept {
+  std::memset(words(), 0, ((std::size_t{end} >> kLineShift) + 1) * sizeof(std::uint64_t));
+}
+
+Result<Marker> Marker::create(std::uint64_t heap_max, std::uint32_t stack_entries,
+                              const System& system) {
+  Result<MarkBits> marks = MarkBits::create(heap_max, system);
+  if (!marks) return marks.error();
+  Marker marker;
+  marker.marks_ = std::move(*marks);
+  // One entry for 80 bytes of arena: a 1/20 that only a wide graph of small objects comes to use.
+  const std::uint64_t by_size = std::max<std::uint64_t>(heap_max / 80, kMinStack);
+  const std::uint64_t entries = stack_entries != 0 ? stack_entries : by_size;
+  if (entries <= kMinStack) {
+    marker.stack_capacity_ = static_cast<std::uint32_t>(entries);
+    return marker;
+  }
+  marker.stack_table_ = ZeroedArray<std::uint32_t>(table_memory(system).named("besom mark stack"));
+  if (marker.stack_table_.grow(entries)) {
+    marker.stack_capacity_ = static_cast<std::uint32_t>(entries);
+  }
+  return marker;
+}
+
+void Marker::begin(Space& space, const TypeTable& types, bool keep_marks) noexcept {
+  base_ = space.base();
+  map_ = &space.free_list().map();
+  lines_ = map_->lines();
+  leaf_bits_ = &space.leaves();
+  leaves_ = leaf_bits_->words();
+  types_ = &types;
+  addresses_ = Addresses(space);
+  mark_words_ = marks_.words();
+  stack_ = stack_table_.data() != nullptr ? stack_table_.data() : small_stack_;
+  end_ = to_granules(space.free_list().used_end());
+  findings_ = {};
+  stack_size_ = stack_peak_ = slice_count_ = 0;
+  overflow_begin_ = ~std::uint32_t{0};
+  overflow_end_ = 0;
+  marked_ = marked_granules_ = work_ = 0;
+  arena_end_ = std::uint64_t{end_} << kGranuleShift;
+  links_ = 0;
+  registrations_ = nullptr;
+  registrations_end_ = 0;
+  abandoned_ = false;
+  if (!keep_marks) marks_.clear_below(end_);
+}
+
+void Marker::push(std::uint32_t index) noexcept {
+  if (stack_size_ == stack_capacity_) [[unlikely]] {
+    note_overflow(index);
+  } else {
+    stack_[stack_size_++] = index;
+  }
+}
+
+void Marker::note_overflow(std::uint32_t index) noexcept {
+  ++marked_;
+  const std::uint32_t line = to_granules(index) >> kLineShift;
+  overflow_begin_ = std::min(overflow_begin_, line);
+  overflow_end_ = std::max(overflow_end_, line + 1);
+}
+
+/// Refs and values share their bit patterns, but in a ref slot an integer is damage.
+template <SlotKind kind>
+inline void Marker::visit(std::uint32_t bits) noexcept {
+  if (bits == 0 || (kind == SlotKind::value && (bits & 1) != 0)) return;
+  mark_index(bits);
+}
+
+inline void Marker::mark_index(std::uint32_t index) noexcept {
+  const std::uint32_t granule = to_granules(index);
+  if (granule >= end_) [[unlikely]] {
+    ++findings_.bad_refs;
+    return;
+  }
+  std::uint64_t& word = mark_words_[granule >> kLineShift];
+  const std::uint64_t mask = bit(granule);
+  if ((word & mask) != 0) return;
+  word |= mask;
+  if (leaves_ != nullptr && (leaves_[granule >> kLineShift] & mask) != 0) {
+    ++marked_;
+    marked_granules_ += map_->next_start(granule) - granule;
+  } else {
+    push(index);
+  }
+}
+
+/// The base itself is no null but a pointer to no object.
+inline void Marker::visit_pointer(std::uint64_t word) noexcept {
+  const std::uint32_t index = addresses_.index_of_pointer(word);
+  if (index != Addresses::kOutside) mark_index(index);
+}
+
+void Marker::mark_root(std::uint32_t bits) noexcept { visit<SlotKind::value>(bits); }
+
+void Marker::mark_word(WordKind kind, std::uint64_t word) noexcept {
+  if (kind == WordKind::pointer) {
+    visit_pointer(word);
+    return;
+  }
+  addresses_.each_object_in(kind, word, [this](std::uint32_t index) { mark_index(index); });
+}
+
+template <SlotKind kind>
+inline void Marker::visit_slots(const char* first, std::uint32_t count) noexcept {
+  for (std::uint32_t i = 0; i < count; ++i) {
+    visit<kind>(load_once<std::uint32_t>(first + std::size_t{i} * sizeof(std::uint32_t)));
+  }
+}
+
+inline void Marker::visit_slots(SlotKind kind, const char* first, std::uint32_t count) noexcept {
+  if (kind == SlotKind::ref) {
+    visit_slots<SlotKind::ref>(first, count);
+  } else if (kind == SlotKind::value) {
+    visit_slots<SlotKind::value>(first, count);
+  } else {
+    visit_pointers(first, count);
+  }
+}
+
+/// Apart, so that the loop over refs keeps its registers.
+__attribute__((noinline)) void Marker::visit_pointers(const char* first,
+                                                      std::uint32_t count) noexcept {
+  for (std::uint32_t i = 0; i < count; ++i) {
+    visit_pointer(load_once<std::uint64_t>(first + std::size_t{i} * sizeof(std::uint64_t)));
+  }
+}
+
+/// `count` neighbours of a trailing array that is not one of bytes.
+inline void Marker::visit_elements(const TypeInfo& type, char* first,
+                                   std::uint32_t count) noexcept {
+  if (type.trailing == Trailing::refs) {
+    visit_slots<SlotKind::ref>(first, count);
+  } else if (type.trailing == Trailing::values) {
+    visit_slots<SlotKind::value>(first, count);
+  } else if (type.trailing == Trailing::pointers) {
+    visit_pointers(first, count);
+  } else if (type.trailing != Trailing::weak) {
+    visit_entries(type.trailing, first, count);
+  }
+}
+
+/// Visits the slots of a marked object. Only here is the index held against the tables, when their
+/// words have arrived: what turns out to be no object's start loses its mark again.
+void Marker::trace(std::uint32_t index) noexcept {
+  const std::uint32_t granule = index >> kGranuleShift;
+  const Line& line = lines_[granule >> kLineShift];
+  if ((line.starts & ~line.holes & bit(granule)) == 0) [[unlikely]] {
+    ++findings_.bad_refs;
+    --marked_;
+    marks_.clear(granule);
+    return;
+  }
+  const char* object = base_ + index;
+  Header header = load_header(object);
+  const std::uint64_t extent = std::uint64_t{map_->next_start(granule) - granule} << kGranuleShift;
+  const TypeInfo* type = checked_type(*types_, header, extent);
+  if (type == nullptr) [[unlikely]] {
+    const Found found = wake(granule);
+    if (found.type == nullptr) return;
+    header = found.header;
+    type = found.type;
+  }
+  for (std::uint32_t i = 0; i < type->run_count; ++i) {
+    const SlotRun& run = type->runs[i];
+    visit_slots(run.kind, object + run.offset, run.count);
+  }
+  if (type->trace != nullptr) {
+    trace_by_callback(*type, object, extent);
+  } else if (type->has_tail) {
+    trace_trailing(index, *type, header.length);
+  }
+  work_ += 1 + type->fixed_slots;
+}
+
+__attribute__((noinline)) void Marker::trace_by_callback(const TypeInfo& type, const char* object,
+                                                         std::uint64_t extent) noexcept {
+  if (abandoned_) return;
+  TraceVisitor visitor(*this, type.descriptor->trace_user);
+  type.trace(object, static_cast<std::uint32_t>(extent), visitor);
+  if (visitor.is_abandoned()) abandon();
+}
+
+/// Without anything below `end_`, what is still queued marks nothing more.
+void Marker::abandon() noexcept {
+  abandoned_ = true;
+  end_ = stack_size_ = slice_count_ = overflow_end_ = 0;
+}
+
+void Marker::trace_trailing(std::uint32_t index, const TypeInfo& type,
+                            std::uint32_t length) noexcept {
+  if (type.is_weak) {
+    noted_.insert(to_granules(index));
+    if (type.element_bytes < sizeof(std::uint32_t) || type.trailing == Trailing::weak) return;
+  }
+  // Also where the stack could not take all refs: slices wait until it is empty.
+  const std::uint32_t room = stack_capacity_ - stack_size_;
+  if (length > std::min(kSliceSlots, room) && slice_count_ < kMaxSlices) {
+    slices_[slice_count_++] = {&type, index, length, 0};
+    return;
+  }
+  visit_elements(type, base_ + index + type.fixed_bytes, length);
+  work_ += length;
+}
+
+void Marker::trace_next_slice() noexcept {
+  Slice& slice = slices_[slice_count_ - 1];
+  const TypeInfo& type = *slice.type;
+  char* array = base_ + slice.object + type.fixed_bytes;
+  const std::uint32_t first = slice.next;
+  const std::uint32_t count = std::min({slice.length - first, kSliceSlots, stack_capacity_});
+  slice.next += count;
+  work_ += count;
+  if (slice.next == slice.length) --slice_count_;
+  visit_elements(type, array + std::size_t{first} * type.element_bytes, count);
+}
+
+void Marker::drain() noexcept {
+  drain_stack();
+  while (overflow_begin_ < overflow_end_) rescan();
+  if (abandoned_) findings_ = {};
+}
+
+/// Visits again all marked objects in the lines where some could not be pushed. Each walk visits
+/// at least those, so that the marked ones become more until none is left out.
+void Marker::rescan() noexcept {
+  ++findings_.rescans;
+  const std::uint32_t begin = std::exchange(overflow_begin_, ~std::uint32_t{0});
+  const std::uint32_t end = std::exchange(overflow_end_, 0);
+  for (std::uint32_t number = begin; number < end && !abandoned_; ++number) {
+    for (std::uint64_t marked = mark_words_[number]; marked != 0; marked &= marked - 1) {
+      trace(((number << kLineShift) | static_cast<std::uint32_t>(std::countr_zero(marked)))
+            << kGranuleShift);
+      drain_stack();
+    }
+  }
+}
+
+/// Most marked cards hold nothing but new objects, which were stored into as they were made. Those
+/// have no marks, so that a look at the mark bits passes over them.
+void Marker::mark_from_cards(const Cards& cards) noexcept {
+  const std::uint32_t last = (to_bytes(end_ - 1) >> Cards::kShift) + 1;
+  std::uint32_t whole = 0;  // up to here objects that cannot be visited in part have been
+  for (std::uint32_t card = cards.next_marked(0, last); card != last;
+       card = cards.next_marked(card + 1, last)) {
+    constexpr std::uint32_t kGranules = Cards::kBytes / kGranuleBytes;
+    const std::uint32_t first = card * kGranules;
+    const auto visit = [&](std::uint32_t granule) {
+      if (granule < whole || granule >= end_ || !map_->is_block(granule)) return;
+      const std::uint32_t next = map_->next_start(granule);
+      if (next > first && trace_within(granule, next, {to_bytes(first), Cards::kBytes})) {
+        whole = next;
+      }
+    };
+    if (!map_->is_start(first)) {
+      const std::uint32_t before = map_->prev_start(first);
+      if (before != BoundaryMap::kNone && marks_.test(before)) visit(before);
+    }
+    std::uint64_t marked = mark_words_[first >> kLineShift] >> (first & 63u);
+    for (marked &= (std::uint64_t{1} << kGranules) - 1; marked != 0; marked &= marked - 1) {
+      visit(first + lowest_bit(marked));
+    }
+  }
+}
+
+/// Visits the slots of the object in [granule, end) that lie in `part`. Returns whether it visited
+/// all the others as well.
+bool Marker::trace_within(std::uint32_t granule, std::uint32_t end, Run part) noexcept {
+  const char* object = base_ + to_bytes(granule);
+  const std::uint64_t extent = std::uint64_t{end - granule} << kGranuleShift;
+  Header header = load_header(object);
+  const TypeInfo* type = checked_type(*types_, header, extent);
+  if (type == nullptr) [[unlikely]] {
+    const Found found = wake(granule);
+    if (found.type == nullptr) return true;
+    header = found.header;
+    type = found.type;
+  }
+  if (type->trace != nullptr) {
+    trace_by_callback(*type, object, extent);
+    return true;
+  }
+  work_ += 1 + type->fixed_slots;
+  for (std::uint32_t i = 0; i < type->run_count; ++i) {
+    visit_slots(type->runs[i].kind, object + type->runs[i].offset, type->runs[i].count);
+  }
+  if (type->is_weak) noted_.insert(granule);
+  const std::uint64_t element = type->element_bytes;
+  if (element < sizeof(std::uint32_t)) return true;
+  // Slots are numbered from the array's first; the part may begin before it and end behind it.
+  const std::uint64_t array = to_bytes(granule) + std::uint64_t{type->fixed_bytes};
+  const std::uint64_t part_end = part.index + std::uint64_t{part.size_bytes};
+  const std::uint64_t first = part.index > array ? (part.index - array) / element : 0;
+  const std::uint64_t past = part_end > array ? (part_end - array + element - 1) / element : 0;
+  const std::uint64_t count = std::min<std::uint64_t>(past, header.length);
+  if (first >= count) return false;
+  work_ += count - first;
+  visit_elements(*type, base_ + array + first * element, static_cast<std::uint32_t>(count - first));
+  return false;
+}
+
+void Marker::trim() noexcept {
+  if (std::uint64_t{stack_peak_} * sizeof(std::uint32_t) > kKeptStackBytes) {
+    stack_table_.discard_from(kKeptStackBytes / sizeof(std::uint32_t));
+  }
+}
+
+}  // namespace besom::detail

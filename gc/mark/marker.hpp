@@ -1,0 +1,268 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "gc/mark/granule_set.hpp"
+#include "gc/mark/waiting.hpp"
+#include "heap/addresses.hpp"
+#include "heap/arena.hpp"
+#include "heap/load_once.hpp"
+#include "heap/space.hpp"
+#include "heap/type_table.hpp"
+
+namespace besom::detail {
+
+struct Registration;
+
+/// One mark bit a granule, outside the arena; an object is marked at its first granule.
+class MarkBits {
+ public:
+  [[nodiscard]] static Result<MarkBits> create(std::uint64_t heap_max, const System& system);
+
+  [[nodiscard]] bool test(std::uint32_t granule) const noexcept {
+    return (words_[granule >> kLineShift] & bit(granule)) != 0;
+  }
+  void set(std::uint32_t granule) noexcept { words_[granule >> kLineShift] |= bit(granule); }
+  void clear(std::uint32_t granule) noexcept { words_[granule >> kLineShift] &= ~bit(granule); }
+  /// Clears the bits of all granules below `end`.
+  void clear_below(std::uint32_t end) noexcept;
+  /// Gives the memory of the words back that are zero; `end` is a byte index.
+  void discard_zeros_below(std::uint64_t end) noexcept {
+    words_.discard_zeros(end >> (kGranuleShift + kLineShift));
+  }
+
+  [[nodiscard]] std::uint64_t* words() noexcept { return words_.data(); }
+  [[nodiscard]] const std::uint64_t* words() const noexcept { return words_.data(); }
+  [[nodiscard]] std::uint64_t size_bytes() const noexcept { return words_.size_bytes(); }
+
+ private:
+  ZeroedArray<std::uint64_t> words_;
+};
+
+/// What marking met that it did not follow.
+struct MarkFindings {
+  std::uint64_t bad_refs = 0;
+  std::uint64_t bad_headers = 0;
+  std::uint64_t rescans = 0;
+  std::uint64_t weak_cleared = 0;
+  std::uint64_t entries_broken = 0;
+};
+
+/// Marks what is reachable from the roots it is given.
+///
+/// An object is marked when the first ref to it is met and pushed once, unless it is known to have
+/// no refs, so that the stack is bounded by objects, not edges. Between the stack and the visit
+/// lies a short queue of objects whose memory and table words are being prefetched: without it
+/// marking a random graph waits for memory at each object. Nothing recurses and nothing is
+/// allocated: where the stack is full the object stays marked, and when all else is done a walk
+/// over the mark bits visits what was left.
+///
+/// Nothing that is read from the arena is trusted: an index has to be the start of an object by the
+/// side tables, and an object's header may only claim less than its extent there. Nor is anything
+/// read twice that was checked once: another thread may write there meanwhile.
+///
+/// Weak things: an object with weak slots notes itself when it is visited; an ephemeron whose key
+/// is not yet marked waits at the key (waiting.hpp). When nothing is left to visit, end_waiting()
+/// takes the chains apart, and clear_weak_slots() looks at the noted objects.
+class Marker {
+ public:
+  /// Of the stack's memory, what stays between collections at most.
+  static constexpr std::uint64_t kKeptStackBytes = 256 << 10;
+
+  /// `stack_entries` 0: sized by `heap_max`.
+  [[nodiscard]] static Result<Marker> create(std::uint64_t heap_max, std::uint32_t stack_entries,
+                                             const System& system);
+
+  /// Clears the marks, or keeps them: then what was reached before is not visited again, and what
+  /// it refers to is marked by mark_from_cards(). Space::retire() and
+  /// conceal_unused() before.
+  void begin(Space& space, const TypeTable& types, bool keep_marks) noexcept;
+  /// Marks the target of a root; `bits` is a ref or a value.
+  void mark_root(std::uint32_t bits) noexcept;
+  /// Marks what a word leads to that a callback or an ambiguous root names.
+  void mark_word(WordKind kind, std::uint64_t word) noexcept;
+  /// Marks what marked objects refer to from marked cards.
+  void mark_from_cards(const Cards& cards) noexcept;
+  /// Marks all that is reachable from what was marked.
+  void drain() noexcept;
+  /// Stops marking at once. The marks mean nothing then, and have to be cleared by the next
+  /// begin().
+  void abandon() noexcept;
+  [[nodiscard]] bool is_abandoned() const noexcept { return abandoned_; }
+
+  /// Makes room for noting objects, which weak slots and waiting take. Fails with
+  /// out_of_host_memory.
+  [[nodiscard]] Error prepare_weak(std::uint64_t heap_max, const System& system) {
+    return noted_.reserve(heap_max, "besom weak", system);
+  }
+  /// Marks the agents of registrations [first, end) whose object is marked; the others wait for
+  /// theirs. The table stays where it is until end_waiting().
+  void await(Registration* table, std::uint32_t first, std::uint32_t end) noexcept;
+  /// Whether `index` is the start of an object that is marked. After drain().
+  [[nodiscard]] bool is_live(std::uint32_t index) const noexcept {
+    return is_object(index) && marks_.test(to_granules(index));
+  }
+  /// After drain(): all headers and slots are again as the mutator left them. False when a chain
+  /// was overwritten: then what waited in it may not be marked although its object is.
+  bool end_waiting() noexcept;
+  /// The same when marking was given up; nothing stays noted.
+  void undo_waiting() noexcept;
+  /// After end_waiting(): clears the weak slots of the objects visited whose targets are not
+  /// marked, and breaks their entries. Of what is noted only the tables remain. More may be marked
+  /// after that, and drained; then it is all due again.
+  void clear_weak_slots() noexcept;
+  /// Calls `visit(index, extent in bytes)` for each table that was visited. None stays noted.
+  template <class Visit>
+  void take_tables(Visit visit) noexcept {
+    noted_.each([&](std::uint32_t granule) {
+      visit(to_bytes(granule), to_bytes(map_->next_start(granule) - granule));
+    });
+    noted_.clear();
+  }
+
+  /// Objects marked since begin(), and what they take. That counts for more than it is where there
+  /// were bad refs or rescans, and for less where damage lets a header claim less than its object
+  /// has.
+  [[nodiscard]] std::uint64_t marked() const noexcept { return marked_; }
+  [[nodiscard]] std::uint64_t marked_bytes() const noexcept {
+    return marked_granules_ << kGranuleShift;
+  }
+  /// Objects and slots visited since begin(): what marking costs, the same in each run.
+  [[nodiscard]] std::uint64_t work() const noexcept { return work_; }
+
+  [[nodiscard]] const MarkFindings& findings() const noexcept { return findings_; }
+  [[nodiscard]] MarkBits& marks() noexcept { return marks_; }
+  /// The first granule above all objects and holes that marking looked at.
+  [[nodiscard]] std::uint32_t end() const noexcept { return end_; }
+  /// Gives the stack's memory back where a deep graph made it large.
+  void trim() noexcept;
+  [[nodiscard]] std::uint64_t table_bytes() const noexcept {
+    return marks_.size_bytes() + stack_table_.size_bytes() + noted_.table_bytes();
+  }
+
+ private:
+  /// A large array is visited in slices, so that its refs do not flood the stack at once.
+  struct Slice {
+    const TypeInfo* type;
+    std::uint32_t object;
+    std::uint32_t length;  ///< As it was when the object was visited.
+    std::uint32_t next;    ///< Slots visited so far.
+  };
+  static constexpr std::uint32_t kSliceSlots = 256;
+  static constexpr std::uint32_t kMaxSlices = 64;
+  static constexpr std::uint32_t kMinStack = 64;
+  /// Eight, whose prefetches a processor's miss buffers take without waiting; four times, so that
+  /// they have come by the time they are needed.
+  static constexpr std::uint32_t kBatchObjects = 8;
+  static constexpr std::uint32_t kBatches = 4;
+  struct Batch {
+    std::uint32_t size = 0;
+    std::uint32_t objects[kBatchObjects];
+  };
+  /// Slots of an object of less than a line: what is not its header.
+  static constexpr std::uint32_t kMostPlainSlots = kLineGranules * kGranuleBytes / 4;
+
+  template <SlotKind kind>
+  void visit(std::uint32_t bits) noexcept;
+  template <SlotKind kind>
+  void visit_slots(const char* first, std::uint32_t count) noexcept;
+  void visit_slots(SlotKind kind, const char* first, std::uint32_t count) noexcept;
+  void visit_pointer(std::uint64_t word) noexcept;
+  void visit_pointers(const char* first, std::uint32_t count) noexcept;
+  void mark_index(std::uint32_t index) noexcept;
+  void visit_elements(const TypeInfo& type, char* first, std::uint32_t count) noexcept;
+  void push(std::uint32_t index) noexcept;
+  void note_overflow(std::uint32_t index) noexcept;
+  struct Hot;
+  [[nodiscard]] static bool reaches(const Hot& hot, std::uint32_t granule,
+                                    std::uint32_t end) noexcept;
+  [[nodiscard]] static const TypeInfo* plain_type(const Hot& hot, std::uint32_t index) noexcept;
+  template <SlotKind kind>
+  void visit_hot(Hot& hot, std::uint32_t bits) noexcept;
+  template <SlotKind kind>
+  void visit_run(Hot& hot, const char* slot, std::uint32_t count) noexcept;
+  void visit_plain(Hot& hot, const char* object, const TypeInfo& type) noexcept;
+  void trace(std::uint32_t index) noexcept;
+  void trace_by_callback(const TypeInfo& type, const char* object, std::uint64_t extent) noexcept;
+  void trace_trailing(std::uint32_t index, const TypeInfo& type, std::uint32_t length) noexcept;
+  void trace_next_slice() noexcept;
+  [[nodiscard]] bool trace_within(std::uint32_t granule, std::uint32_t end, Run part) noexcept;
+  void prefetch(std::uint32_t index) const noexcept;
+  void drain_stack() noexcept;
+  void rescan() noexcept;
+
+  // marker_weak.cpp
+  [[nodiscard]] bool is_object(std::uint32_t index) const noexcept {
+    const std::uint32_t granule = to_granules(index);
+    return granule < end_ && map_->is_block(granule);
+  }
+  struct Found {
+    Header header;
+    const TypeInfo* type;  ///< nullptr where the header contradicts the tables.
+  };
+  [[nodiscard]] Found find(std::uint32_t granule) const noexcept;
+  void visit_entries(Trailing kind, char* first, std::uint32_t count) noexcept;
+  void visit_ephemeron(char* entry) noexcept;
+  [[nodiscard]] bool wait(std::uint32_t key, Link waiter, std::uint32_t& next) noexcept;
+  [[nodiscard]] Found wake(std::uint32_t granule) noexcept;
+  void take_chain(std::uint32_t granule, bool is_alive) noexcept;
+  [[nodiscard]] bool is_dead_slot(std::uint32_t bits) noexcept;
+  void clear_slots(char* first, std::uint32_t count) noexcept;
+  void clear_entries(Trailing kind, char* first, std::uint32_t count) noexcept;
+
+  MarkBits marks_;
+  GranuleSet noted_;  ///< Objects with weak slots that were visited; unmarked ones waited for.
+  ZeroedArray<std::uint32_t> stack_table_;
+  std::uint32_t small_stack_[kMinStack];  ///< Where the table was refused.
+  std::uint32_t stack_capacity_ = kMinStack;
+
+  // Valid from begin() to the end of the collection.
+  char* base_ = nullptr;
+  const Line* lines_ = nullptr;
+  LeafBits* leaf_bits_ = nullptr;
+  const std::uint64_t* leaves_ = nullptr;  ///< Their words; nullptr: there are none.
+  const BoundaryMap* map_ = nullptr;
+  const TypeTable* types_ = nullptr;
+  Addresses addresses_;
+  std::uint64_t* mark_words_ = nullptr;
+  std::uint32_t* stack_ = nullptr;
+  std::uint32_t end_ = 0;
+  std::uint32_t stack_size_ = 0;
+  std::uint32_t stack_peak_ = 0;
+  std::uint32_t slice_count_ = 0;
+  std::uint64_t marked_ = 0;
+  std::uint64_t marked_granules_ = 0;
+  std::uint64_t work_ = 0;
+  bool abandoned_ = false;
+  std::uint32_t overflow_begin_ = 0;  ///< Lines whose objects were marked but not pushed.
+  std::uint32_t overflow_end_ = 0;
+  std::uint64_t arena_end_ = 0;  ///< In bytes: no entry that waits lies above.
+  std::uint64_t links_ = 0;      ///< Made and not yet taken.
+  const Registration* registrations_ = nullptr;
+  std::uint32_t registrations_end_ = 0;
+  Slice slices_[kMaxSlices];
+  MarkFindings findings_;
+
+  friend class TraceVisitor;
+};
+
+/// Hands the slots that a root or trace callback names to the marker.
+class TraceVisitor : public Tracer {
+ public:
+  explicit TraceVisitor(Marker& marker, void* user = nullptr) noexcept
+      : Tracer(
+            [](Tracer& self, const std::uint32_t& slot) {
+              static_cast<TraceVisitor&>(self).marker_.mark_root(load_once<std::uint32_t>(&slot));
+            },
+            [](Tracer& self, WordKind kind, std::uint64_t word) {
+              static_cast<TraceVisitor&>(self).marker_.mark_word(kind, word);
+            },
+            user),
+        marker_(marker) {}
+
+ private:
+  Marker& marker_;
+};
+
+}  // namespace besom::detail

@@ -1,0 +1,108 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "besom/detail/export.h"
+#include "besom/error.hpp"
+#include "besom/log.hpp"
+#include "besom/system.hpp"
+
+namespace besom {
+
+/// When the arena may grow before memory that was freed is all used again.
+struct Growth {
+  /// The heap may reach `factor` times what the last collection found live. 0: it may take all of
+  /// heap_max before it collects.
+  double factor = 1.75;
+
+  [[nodiscard]] static constexpr Growth fixed() noexcept { return {0}; }
+  [[nodiscard]] static constexpr Growth of_live(double factor) noexcept { return {factor}; }
+};
+
+/// Slow modes that make a mistake show where it is made.
+struct Zeal {
+#ifdef BESOM_ZEAL
+  static constexpr bool kBuiltIn = true;
+#else
+  static constexpr bool kBuiltIn = false;
+#endif
+
+  std::uint32_t collect_every = 0;  ///< Collect at every Nth allocation; 0: off.
+  bool verify = kBuiltIn;           ///< Walk the whole heap before and after each collection.
+  bool poison = kBuiltIn;           ///< Overwrite freed memory; under ASan make it inaccessible.
+  /// Bytes of freed memory to hold back before it is handed out again, so that who uses it after
+  /// its object died does not meet the next one: the last that were freed, in up to 4096 pieces.
+  /// They count as free. Where the heap would be full they are given up. 0: none.
+  std::uint64_t quarantine = 0;
+
+  static constexpr std::uint64_t kQuarantine = 256 << 10;
+
+  /// All of it, collecting at every `n`th allocation.
+  [[nodiscard]] static constexpr Zeal every(std::uint32_t n) noexcept {
+    return {n, true, true, kQuarantine};
+  }
+};
+
+class Heap;
+
+/// Asked when an allocation is about to be refused for want of memory, with the error that it would
+/// have: after a full collection, outside of any, on the heap's thread. Everything may be done that
+/// the program may do between two calls: drop roots, run finalizers, take external bytes away,
+/// collect, write a snapshot, allocate what still fits; refs need roots as at any allocation. An
+/// allocation that is refused meanwhile asks nobody. True: collect once more and try again.
+///
+/// May leave by longjmp: then Heap::recover() is due where it lands. May not destroy the heap.
+using NearLimit = bool (*)(void* user, Heap& heap, const Error& refusal);
+
+/// All sizes in bytes.
+struct HeapOptions {
+  static constexpr std::uint64_t kMaxHeap = std::uint64_t{4} << 30;
+
+  /// Used before the first collection is considered; 0: 1 MiB, or heap_max if that is less.
+  std::uint64_t heap_initial = 0;
+  std::uint64_t heap_max = kMaxHeap;  ///< The arena never grows beyond; at most 4 GiB.
+  /// Address space to reserve. 0: all that any 32-bit index plus any 32-bit offset can reach, 8
+  /// GiB, which contains every stray access by layout. A smaller value, at least heap_max, is kept
+  /// safe by range checks instead.
+  std::uint64_t reserve = 0;
+  Growth growth{};
+  /// Collects the young alone most of the time: objects that were reached once are not marked again
+  /// until a full collection. Only for programs in which every store of a ref into an object goes
+  /// through write_ref(), a member type or note_store().
+  bool generational = false;
+  /// Allocation never collects; Heap::safepoint() alone does, where the embedder calls it, besides
+  /// Heap::collect(). Between safepoints the heap grows up to heap_max, so references may live in
+  /// places that no root names.
+  bool safepoints = false;
+  Zeal zeal{};
+  /// Entries of the mark stack; 0: sized by the heap. A full stack costs time, not correctness.
+  std::uint32_t mark_stack = 0;
+  /// What the tables of the heap mix into their keys' hashes, so that nobody who does not know it
+  /// can choose keys that meet. 0: random, and then in options() of the heap. The order in which a
+  /// table visits its entries depends on it, and nothing else does.
+  std::uint64_t hash_seed = 0;
+  LogLevel log = LogLevel::warn;  ///< Least level that reaches the sink.
+  LogSink sink{};                 ///< Without a `write`, lines go to spdlog, if built with it.
+  /// BESOM_OPTIONS overrides what is set here, but not in a program with more rights than its user.
+  bool read_environment = true;
+  const System* system = nullptr;  ///< nullptr: the operating system itself.
+  /// nullptr: nobody is asked. Nor is anybody where allocation may not collect.
+  NearLimit near_limit = nullptr;
+  void* near_limit_user = nullptr;
+};
+
+/// `base` with the settings of `text` on top: "key=value" pairs separated by commas, the keys
+/// heap_initial, heap_max, reserve, growth, generational, safepoints, zeal, mark_stack, hash_seed,
+/// log; of one key twice, the last counts. Sizes take K, M, G; growth is "fixed" or a decimal
+/// factor above 1, at most 1000; generational and safepoints are "on" or "off"; zeal is "off" or a
+/// sum of alloc:N, verify, poison, quarantine:SIZE. A quarantine is poisoned; alloc:N with nothing
+/// beside but a quarantine means all four. An unknown key, a senseless value or what is no pair is
+/// a bad_option; its `name` is that key, that value or that pair.
+[[nodiscard]] BESOM_API Result<HeapOptions> parse_options(std::string_view text,
+                                                          HeapOptions base = {});
+
+/// The error for options that contradict themselves; otherwise an ok Error.
+[[nodiscard]] BESOM_API Error check_options(const HeapOptions& options) noexcept;
+
+}  // namespace besom

@@ -1,0 +1,145 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+#include "besom/barrier.hpp"
+#include "besom/detail/check.hpp"
+#include "besom/run.hpp"
+
+namespace besom {
+
+/// What every object begins with.
+///
+///   byte 0        4          8
+///       | type    | length   | fields ...
+///
+/// `type` is a TypeId; `length` counts the elements of a trailing array and is otherwise the
+/// embedder's. Both lie in the arena and so are never trusted.
+struct Header {
+  std::uint32_t type;
+  std::uint32_t length;
+};
+static_assert(sizeof(Header) == 8, "a pair of refs and its header fill one granule");
+
+/// A reference: the byte index of an object from its arena's base, a multiple of 16; 0 is null.
+/// Plain data of 4 bytes. It keeps nothing alive, and knows neither its heap nor whether its target
+/// still lives: Heap::check() tells.
+template <class T>
+class Ref {
+ public:
+  constexpr Ref() noexcept = default;
+  constexpr Ref(std::nullptr_t) noexcept {}
+  explicit constexpr Ref(std::uint32_t index) noexcept : index_(index) {}
+  /// Of an object's address inside an arena, or of nullptr.
+  explicit Ref(const T* object) noexcept : index_(detail::index_of(object)) {}
+  template <class U>
+  requires std::is_void_v<T>
+  constexpr Ref(Ref<U> other) noexcept : index_(other.index()) {}
+
+  [[nodiscard]] constexpr std::uint32_t index() const noexcept { return index_; }
+  explicit constexpr operator bool() const noexcept { return index_ != 0; }
+  friend constexpr bool operator==(Ref, Ref) noexcept = default;
+
+ private:
+  std::uint32_t index_ = 0;
+};
+
+/// A ref or a 31-bit integer, told apart by the lowest bit, as Wasm's i31 is.
+///
+///   bit 31 .................. 4 3 2 1 0
+///       | index of an object |0 0 0 0|      a ref; all zero is null
+///       | integer, two's complement |1|     an integer
+class Value {
+ public:
+  static constexpr std::int32_t kMinInt = -(1 << 30);
+  static constexpr std::int32_t kMaxInt = (1 << 30) - 1;
+
+  constexpr Value() noexcept = default;
+  template <class T>
+  constexpr Value(Ref<T> ref) noexcept : bits_(ref.index()) {}
+  /// Aborts outside [kMinInt, kMaxInt]: wrapping would be silent.
+  [[nodiscard]] static constexpr Value integer(std::int64_t i) noexcept {
+    BESOM_CHECK(kMinInt <= i && i <= kMaxInt, "no 31-bit integer: value, greatest", i, kMaxInt);
+    return from_bits((static_cast<std::uint32_t>(i) << 1) | 1);
+  }
+  [[nodiscard]] static constexpr Value from_bits(std::uint32_t bits) noexcept {
+    Value value;
+    value.bits_ = bits;
+    return value;
+  }
+
+  [[nodiscard]] constexpr std::uint32_t bits() const noexcept { return bits_; }
+  [[nodiscard]] constexpr bool is_integer() const noexcept { return (bits_ & 1) != 0; }
+  [[nodiscard]] constexpr bool is_null() const noexcept { return bits_ == 0; }
+  [[nodiscard]] constexpr bool is_ref() const noexcept { return !is_integer() && !is_null(); }
+  /// Precondition: is_integer().
+  [[nodiscard]] constexpr std::int32_t as_integer() const noexcept {
+    return static_cast<std::int32_t>(bits_) >> 1;
+  }
+  /// Precondition: not is_integer().
+  template <class T = void>
+  [[nodiscard]] constexpr Ref<T> as_ref() const noexcept {
+    return Ref<T>(bits_);
+  }
+  friend constexpr bool operator==(Value, Value) noexcept = default;
+
+ private:
+  std::uint32_t bits_ = 0;
+};
+
+/// Stores a ref or value into `slot`, which lies in an object. Every such store goes through here:
+/// a generational heap learns from it which old objects refer to new ones.
+inline void write_ref(std::uint32_t& slot, std::uint32_t bits) noexcept {
+  slot = bits;
+  note_store(&slot);
+}
+
+/// A ref as a field of an object. It lies inside an arena, so its own address supplies the base and
+/// following it needs no heap. Not copyable: a copy elsewhere would follow to a wrong base.
+template <class T>
+class Member {
+ public:
+  Member() = default;
+  Member(const Member&) = delete;
+  Member& operator=(const Member& other) noexcept { return *this = other.ref(); }
+  Member& operator=(Ref<T> target) noexcept {
+    write_ref(index_, target.index());
+    return *this;
+  }
+  /// `target` lies in the same heap, or is nullptr.
+  Member& operator=(T* target) noexcept { return *this = Ref<T>(target); }
+
+  Member& operator=(std::nullptr_t) noexcept { return *this = Ref<T>(); }
+
+  [[nodiscard]] Ref<T> ref() const noexcept { return Ref<T>(index_); }
+  [[nodiscard]] T* get() const noexcept {
+    return index_ == 0 ? nullptr : reinterpret_cast<T*>(detail::arena_of(this) + index_);
+  }
+  T* operator->() const noexcept { return get(); }
+  explicit operator bool() const noexcept { return index_ != 0; }
+
+ private:
+  std::uint32_t index_;
+};
+static_assert(sizeof(Member<int>) == 4);
+
+/// A Value as a field of an object.
+class ValueMember {
+ public:
+  ValueMember() = default;
+  ValueMember(const ValueMember&) = delete;
+  ValueMember& operator=(const ValueMember& other) noexcept { return *this = other.get(); }
+  ValueMember& operator=(Value value) noexcept {
+    write_ref(bits_, value.bits());
+    return *this;
+  }
+  [[nodiscard]] Value get() const noexcept { return Value::from_bits(bits_); }
+
+ private:
+  std::uint32_t bits_;
+};
+static_assert(sizeof(ValueMember) == 4);
+
+}  // namespace besom

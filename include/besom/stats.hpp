@@ -1,0 +1,86 @@
+#pragma once
+
+#include <cstdint>
+
+#include "besom/detail/export.h"
+
+namespace besom {
+
+/// Why a collection ran.
+enum class Cause : std::uint8_t {
+  requested,  ///< Heap::collect().
+  full,       ///< No hole was large enough.
+  pace,       ///< Enough was allocated, whatever is free: see detail::Pacer.
+  external,   ///< Bytes held outside on behalf of objects have grown: see Heap::add_external().
+  nursery,    ///< Enough was allocated to look among the young, in a generational heap.
+  zeal,
+};
+
+/// The name as it stands in the enumeration.
+[[nodiscard]] BESOM_API const char* name_of(Cause cause) noexcept;
+
+/// One collection. Sizes in bytes, times in nanoseconds of wall clock.
+struct CollectionStats {
+  std::uint64_t number = 0;  ///< Counts from 1.
+  Cause cause = Cause::requested;
+  /// A callback gave up, or jumped out and Heap::recover() was called: nothing was freed. What it
+  /// would have found is not known; live_bytes and live_objects count all there is.
+  bool abandoned = false;
+  bool minor = false;  ///< Marked the young alone; what was reached before counts as live.
+  /// After it; rounded up to granules, headers included. Where sweeping is left to allocation, as
+  /// marking found them: an object without refs whose length was overwritten counts for what its
+  /// header says.
+  std::uint64_t live_bytes = 0;
+  std::uint64_t live_objects = 0;  ///< After it.
+  std::uint64_t freed_bytes = 0;
+  std::uint64_t freed_objects = 0;
+  std::uint64_t roots_ns = 0;
+  std::uint64_t mark_ns = 0;
+  std::uint64_t weak_ns = 0;  ///< Mark hooks, weak things, finalizers and release hooks.
+  std::uint64_t sweep_ns = 0;
+  std::uint64_t pause_ns = 0;  ///< The whole of it, verification under zeal excepted.
+  /// After it, where it swept at once, as a requested one does; 0 where that is left to allocation.
+  std::uint64_t holes = 0;
+  std::uint64_t largest_hole = 0;
+  std::uint64_t committed = 0;
+  std::uint64_t reserved = 0;
+  std::uint64_t returned = 0;  ///< Given back to the system by this collection.
+  std::uint64_t external = 0;  ///< Bytes held outside, at its end.
+  std::uint64_t bad_refs = 0;  ///< Slots that held no object's index; not followed.
+  /// Objects whose header contradicts the tables; not traced. Those without refs are not looked at.
+  std::uint64_t bad_headers = 0;
+  std::uint64_t mark_rescans = 0;    ///< Walks of the mark bitmap because the mark stack was full.
+  std::uint64_t weak_cleared = 0;    ///< Weak slots and handles whose targets died.
+  std::uint64_t entries_broken = 0;  ///< Entries of ephemerons and weak values.
+  std::uint64_t finalizers_ready = 0;  ///< Registrations whose objects were found dead.
+  std::uint64_t released = 0;          ///< Objects whose release hooks ran.
+};
+
+/// The heap now.
+struct HeapStats {
+  std::uint64_t collections = 0;
+  std::uint64_t abandoned = 0;  ///< Of these, the collections that were abandoned.
+  std::uint64_t capacity = 0;   ///< Bytes that objects may take before the heap grows.
+  /// In objects, dead ones and unused window parts included. What zeal holds back counts as free.
+  std::uint64_t used = 0;
+  std::uint64_t committed = 0;
+  std::uint64_t reserved = 0;
+  /// Side tables: memory that they take at most, by how much of the arena was ever used.
+  std::uint64_t table_bytes = 0;
+  std::uint64_t table_reserved = 0;  ///< Their address space, sized for heap_max.
+  std::uint64_t external = 0;        ///< Bytes held outside on behalf of objects.
+  std::uint64_t allocated = 0;       ///< Bytes handed out, unused rests at hand included.
+  std::uint64_t pause_ns = 0;        ///< Sum over all collections.
+  std::uint64_t pause_max_ns = 0;
+  std::uint64_t freed_bytes = 0;  ///< Sum over all collections.
+  std::uint64_t freed_objects = 0;
+  std::uint64_t finalizers_run = 0;     ///< Callbacks called by Heap::run_finalizers().
+  std::uint64_t finalizers_failed = 0;  ///< Those that threw.
+  std::uint64_t released = 0;           ///< Objects whose release hooks ran.
+};
+
+/// Called after each collection, but for one that a callback jumped out of. May not allocate,
+/// collect or change roots.
+using CollectionListener = void (*)(void* user, const CollectionStats& stats);
+
+}  // namespace besom

@@ -1,0 +1,346 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <new>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include "besom/error.hpp"
+#include "besom/ref.hpp"
+
+namespace besom {
+
+/// Names a type within one heap; 0 is no type, so that zeroed memory is no object.
+using TypeId = std::uint32_t;
+
+/// What a slot of an object holds.
+enum class SlotKind : std::uint8_t {
+  ref,      ///< Four bytes: a Ref.
+  value,    ///< Four bytes: a Value.
+  weak,     ///< A value that keeps nothing alive: null once its target was found dead.
+  pointer,  ///< Eight bytes, 8-aligned: a raw pointer as for Tracer::visit_pointer().
+};
+
+/// What follows the fixed part of an object, Header::length times.
+enum class Trailing : std::uint8_t {
+  none,
+  refs,
+  values,
+  bytes,
+  pointers,
+  weak,         ///< Weak slots.
+  ephemerons,   ///< Entries of which the value is kept only while the key is, by something else.
+  weak_values,  ///< Entries of a kept key and a weak value.
+};
+
+/// What an eight-byte word that a callback visits is.
+enum class WordKind : std::uint8_t { pointer, interior, ambiguous };
+
+/// Receives the refs of one object or one root. Given to callbacks, valid during the call only.
+/// Neither the callback nor the visit may allocate from the heap or change its roots.
+class Tracer {
+ public:
+  /// Visits a slot that holds a ref or a tagged value. Null and integers are passed over.
+  void visit(const std::uint32_t& slot) { visit_(*this, slot); }
+  template <class T>
+  void visit(const Ref<T>& ref) {
+    const std::uint32_t index = ref.index();
+    visit_(*this, index);
+  }
+  void visit(const Value& value) {
+    const std::uint32_t bits = value.bits();
+    visit_(*this, bits);
+  }
+
+  /// Visits the address of an object. Its four lowest bits are the embedder's, for tags. Null and
+  /// whatever lies outside this heap's arena are passed over; a place in the arena at which no
+  /// object starts is a bad ref, counted and not followed.
+  void visit_pointer(const void* address) {
+    visit_word_(*this, WordKind::pointer, reinterpret_cast<std::uintptr_t>(address));
+  }
+  /// Visits an address anywhere in an object; what lies in none is passed over. The address behind
+  /// an object's last byte is the next object's. A search in the side tables, O(1).
+  void visit_interior(const void* address) {
+    visit_word_(*this, WordKind::interior, reinterpret_cast<std::uintptr_t>(address));
+  }
+  /// Visits eight bytes that may be anything. If they are an address in an object, or if either
+  /// half is the index of one, the object lives on; nothing else is said about it.
+  void visit_word(std::uint64_t word) { visit_word_(*this, WordKind::ambiguous, word); }
+  /// Gives the collection up, where the callback cannot tell what it should visit: nothing is
+  /// freed, Heap::collect() returns `abandoned`, and the next collection is a full one. Return soon
+  /// after; other callbacks of the same collection may still be called. Outside a collection, as in
+  /// Heap::verify(), it does nothing.
+  void abandon() noexcept { abandoned_ = true; }
+  [[nodiscard]] bool is_abandoned() const noexcept { return abandoned_; }
+  /// In a trace callback its type's TypeDescriptor::trace_user; else nullptr.
+  [[nodiscard]] void* user() const noexcept { return user_; }
+
+ protected:
+  using Visit = void (*)(Tracer& self, const std::uint32_t& slot);
+  using VisitWord = void (*)(Tracer& self, WordKind kind, std::uint64_t word);
+  Tracer(Visit on_slot, VisitWord on_word, void* user = nullptr) noexcept
+      : visit_(on_slot), visit_word_(on_word), user_(user) {}
+  ~Tracer() = default;
+
+ private:
+  Visit visit_;
+  VisitWord visit_word_;
+  void* user_;
+  bool abandoned_ = false;
+};
+
+/// Visits the refs of an object whose layout the embedder owns. `object` is the object's address,
+/// its header included, `size_bytes` its extent from the heap's own tables. Trusted code: it has to
+/// stay inside the extent. It must not read other objects' headers, nor the keys of ephemerons:
+/// while marking, what waits for a key is linked there. Mark hooks and all others that the
+/// collector calls find both as the program left them.
+using TraceCallback = void (*)(const void* object, std::uint32_t size_bytes, Tracer& tracer);
+
+/// Called when an object of its type is about to be swept, for what the object holds in the host: a
+/// file, a buffer. It runs inside the collection, once for each object, with the object's extent
+/// from the heap's own tables. It may read and write this object alone: others that died with it
+/// may have been released. It may not call into the heap, which refuses as reentrant, nor leave by
+/// longjmp: the sweep behind it would stay half done.
+using ReleaseHook = void (*)(void* user, void* object, std::uint32_t size_bytes);
+
+struct FieldDescriptor {
+  std::string name{};
+  /// Bytes from the start of the object, header included; a multiple of the slot's size.
+  std::uint64_t offset = 0;
+  SlotKind kind = SlotKind::ref;
+};
+
+/// A type as data: the one table that tracing, verification and every report read.
+struct TypeDescriptor {
+  std::string name{};
+  std::uint64_t size = sizeof(Header);    ///< Of the fixed part in bytes, header included.
+  std::vector<FieldDescriptor> fields{};  ///< Only those that the collector has to see.
+  Trailing trailing = Trailing::none;
+  TraceCallback trace = nullptr;  ///< Replaces `fields` and a `trailing` other than bytes.
+  void* trace_user = nullptr;     ///< For Tracer::user().
+  /// Also called for all objects that are left when the heap is reset or destroyed. An object whose
+  /// header was overwritten is not released. A C++ type for Heap::define<T>() says so with
+  /// `static constexpr bool kReleased = true`.
+  ReleaseHook release = nullptr;
+  void* release_user = nullptr;
+  /// Of the library's own tables (include/besom/weak_tables.hpp): a full collection gives back what
+  /// they have no use for any more. No other type may say so.
+  bool is_table = false;
+
+  /// Whether it has no slots at all.
+  [[nodiscard]] bool is_leaf() const noexcept {
+    return fields.empty() && trace == nullptr &&
+           (trailing == Trailing::none || trailing == Trailing::bytes);
+  }
+  /// Whether any of its slots is weak.
+  [[nodiscard]] bool is_weak() const noexcept {
+    if (trailing >= Trailing::weak) return true;
+    for (const FieldDescriptor& field : fields) {
+      if (field.kind == SlotKind::weak) return true;
+    }
+    return false;
+  }
+
+  [[nodiscard]] static constexpr std::uint32_t element_bytes(Trailing trailing) noexcept {
+    switch (trailing) {
+      case Trailing::none:
+        return 0;
+      case Trailing::bytes:
+        return 1;
+      case Trailing::refs:
+      case Trailing::values:
+      case Trailing::weak:
+        return 4;
+      case Trailing::pointers:
+      case Trailing::ephemerons:
+      case Trailing::weak_values:
+        return 8;
+    }
+    return 0;
+  }
+  [[nodiscard]] static constexpr std::uint32_t slot_bytes(SlotKind kind) noexcept {
+    return kind == SlotKind::pointer ? 8 : 4;
+  }
+};
+
+/// What reports call an object whose header names no type, or claims more than its extent.
+inline constexpr const char* kDamagedHeader = "(damaged header)";
+/// A type's name for a report; `type` is nullptr where the header is damaged.
+[[nodiscard]] inline const char* name_of(const TypeDescriptor* type) noexcept {
+  return type != nullptr ? type->name.c_str() : kDamagedHeader;
+}
+
+/// The elements of an object of the embedder's own type `T` with a trailing array: what follows its
+/// fixed part of sizeof(T) bytes.
+template <class Element, class T>
+[[nodiscard]] Element* trailing_of(T* object) noexcept {
+  static_assert(alignof(Element) <= kGranuleBytes,
+                "elements of a trailing array: objects begin at multiples of 16 bytes, and the "
+                "element type asks for a greater alignment");
+  static_assert(sizeof(T) % alignof(Element) == 0,
+                "elements of a trailing array: they begin behind sizeof(T) bytes, which is no "
+                "multiple of their alignment");
+  return reinterpret_cast<Element*>(object + 1);
+}
+
+/// A TypeId that remembers the C++ type it was defined for.
+template <class T>
+struct Type {
+  TypeId id = 0;
+};
+
+namespace detail {
+
+/// Whether objects of `T` have a release hook.
+template <class T>
+inline constexpr bool kReleased = [] {
+  if constexpr (requires { T::kReleased; }) return static_cast<bool>(T::kReleased);
+  return false;
+}();
+
+/// Whether it is known that objects of `T` hold no refs.
+template <class T>
+inline constexpr bool kLeaf = [] {
+  if constexpr (requires { T::kLeaf; }) return static_cast<bool>(T::kLeaf);
+  return false;
+}();
+
+/// Whether the header of a `T` stands where its objects begin. A type that calls it something else
+/// than `header` is believed.
+template <class T>
+[[nodiscard]] consteval bool begins_with_header() {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Winvalid-offsetof"  // types may derive from one with a header
+  if constexpr (requires { requires std::is_same_v<decltype(T::header), Header>; }) {
+    return offsetof(T, header) == 0;
+  }
+#pragma GCC diagnostic pop
+  return true;
+}
+
+/// What compiles only where objects of `T` can be what the heap makes: bytes at a multiple of 16,
+/// zero but for the header, for which no constructor and no destructor ever runs. Types may derive
+/// from one another, and their members need not be copyable: Member is not.
+template <class T>
+constexpr void require_object_type() noexcept {
+  static_assert(!std::is_polymorphic_v<T>,
+                "object type: it has virtual functions, so that its objects would begin with a "
+                "pointer of the compiler's, and not with their header");
+  static_assert(alignof(T) <= kGranuleBytes,
+                "object type: objects begin at multiples of 16 bytes, and the type asks for a "
+                "greater alignment");
+  static_assert(std::is_trivially_destructible_v<T> || kReleased<T>,
+                "object type: no destructor runs when an object dies; members that need one take a "
+                "release hook, `kReleased = true`, and construction in place after allocate()");
+  static_assert(sizeof(T) >= sizeof(Header), "object type: it has no room for its header");
+  static_assert(begins_with_header<T>(), "object type: its header is not its first member");
+}
+
+/// Whether a new `T` would be all zero: nullopt when the host has no memory. Its initializers would
+/// say something else than the heap does where it is not. With a destructor, `T` is constructed in
+/// place by the embedder.
+template <class T>
+[[nodiscard]] std::optional<bool> begins_as_zeros() {
+  if constexpr (std::is_default_constructible_v<T> && std::is_trivially_destructible_v<T> &&
+                !std::is_trivially_default_constructible_v<T>) {
+    struct Bytes {
+      ~Bytes() { delete[] first; }
+      unsigned char* const first = new (std::nothrow) unsigned char[sizeof(T)]();
+    } const bytes;
+    if (bytes.first == nullptr) return std::nullopt;
+    // The compiler may not know what the bytes were before or are now: those that the constructor
+    // leaves alone are to be read as they were.
+    asm volatile("" : : "r"(bytes.first) : "memory");
+    new (static_cast<void*>(bytes.first)) T();
+    asm volatile("" : : "r"(bytes.first) : "memory");
+    for (std::size_t i = 0; i < sizeof(T); ++i) {
+      if (bytes.first[i] != 0) return false;
+    }
+  }
+  return true;
+}
+
+/// An object that is nothing but a header and a checked array of `Element`.
+template <class Element>
+struct Array {
+  static constexpr std::uint32_t kElementBytes = sizeof(Element);
+
+  Header header;
+
+  [[nodiscard]] std::uint32_t length() const noexcept { return header.length; }
+  [[nodiscard]] Element* data() noexcept { return trailing_of<Element>(this); }
+  [[nodiscard]] const Element* data() const noexcept { return trailing_of<const Element>(this); }
+  [[nodiscard]] Element& operator[](std::uint64_t i) noexcept {
+    BESOM_CHECK(i < header.length, "array index: index, length", i, header.length);
+    return data()[i];
+  }
+  [[nodiscard]] const Element& operator[](std::uint64_t i) const noexcept {
+    BESOM_CHECK(i < header.length, "array index: index, length", i, header.length);
+    return data()[i];
+  }
+};
+
+}  // namespace detail
+
+/// An array of refs. Its type is defined in a heap like any other: `heap.define<RefArray<Node>>()`.
+template <class T>
+struct RefArray : detail::Array<Member<T>> {
+  static TypeDescriptor type() { return {.name = "RefArray", .trailing = Trailing::refs}; }
+};
+
+/// An array of tagged values.
+struct ValueArray : detail::Array<ValueMember> {
+  static TypeDescriptor type() { return {.name = "ValueArray", .trailing = Trailing::values}; }
+};
+
+/// An array of weak slots.
+struct WeakArray : detail::Array<ValueMember> {
+  static TypeDescriptor type() { return {.name = "WeakArray", .trailing = Trailing::weak}; }
+};
+
+/// One key with its value, in a trailing array of those. Either may be an integer, which is always
+/// alive. When the weak one of the two dies, the entry is *broken*: key null, value integer 0. In a
+/// table that tells it from an entry that was never used, which is all zero. Without a key, a value
+/// that is a ref is not kept either: store the key first.
+struct Entry {
+  ValueMember key, value;
+
+  [[nodiscard]] bool is_empty() const noexcept {
+    return key.get().is_null() && value.get().is_null();
+  }
+  [[nodiscard]] bool is_broken() const noexcept {
+    return key.get().is_null() && !value.get().is_null();
+  }
+  void break_up() noexcept {
+    key = Value();
+    value = Value::integer(0);
+  }
+};
+static_assert(sizeof(Entry) == 8);
+
+/// An array of ephemerons: a value lives as long as its key is reachable otherwise, and no longer
+/// where it refers to the key itself. Source: Hayes 1997, "Ephemerons: a new finalization
+/// mechanism".
+struct EphemeronArray : detail::Array<Entry> {
+  static TypeDescriptor type() {
+    return {.name = "EphemeronArray", .trailing = Trailing::ephemerons};
+  }
+};
+
+/// An array of entries that keep their keys, but not their values.
+struct WeakValueArray : detail::Array<Entry> {
+  static TypeDescriptor type() {
+    return {.name = "WeakValueArray", .trailing = Trailing::weak_values};
+  }
+};
+
+/// An array of bytes, which the collector does not look into.
+struct ByteArray : detail::Array<unsigned char> {
+  static constexpr bool kLeaf = true;
+  static TypeDescriptor type() { return {.name = "ByteArray", .trailing = Trailing::bytes}; }
+};
+
+}  // namespace besom
