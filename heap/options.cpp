@@ -7,6 +7,14 @@
 
 namespace besom {
 
+namespace detail {
+#ifdef BESOM_ZEAL
+const char kLibraryIsBuiltWithZeal = 1;
+#else
+const char kLibraryIsBuiltWithoutZeal = 1;
+#endif
+}  // namespace detail
+
 namespace {
 
 constexpr double kMaxGrowth = 1000;

@@ -10,6 +10,20 @@
 
 namespace besom {
 
+namespace detail {
+
+/// The library defines one of the two. Whoever includes this refers to the one of the same build,
+/// so that the linker refuses, by this name, to mix programs with zeal and a library without.
+#ifdef BESOM_ZEAL
+extern BESOM_API const char kLibraryIsBuiltWithZeal;
+[[gnu::used]] inline const char* const kZealOfLibrary = &kLibraryIsBuiltWithZeal;
+#else
+extern BESOM_API const char kLibraryIsBuiltWithoutZeal;
+[[gnu::used]] inline const char* const kNoZealOfLibrary = &kLibraryIsBuiltWithoutZeal;
+#endif
+
+}  // namespace detail
+
 /// When the arena may grow before memory that was freed is all used again.
 struct Growth {
   /// The heap may reach `factor` times what the last collection found live. 0: it may take all of

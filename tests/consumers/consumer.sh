@@ -1,9 +1,13 @@
 #!/usr/bin/env bash
 # Builds and runs a program against Besom as its users would, in a folder of its own.
 #   CC=C_COMPILER consumer.sh KIND SOURCE_ROOT BUILD_ROOT PREFIX COMPILER...
-# KIND is cmake or pkgconfig; with _c behind it, the program is in C99; or meson, for both; or docs:
-# the programs in docs/embedding.md. meson uses the sources as a subproject, the others what `meson install` lays
-# down.
+# KIND:
+#   cmake, pkgconfig     with what `meson install` lays down; with _c behind it, the program is in C99
+#   meson                a subproject, in C++ and C
+#   both                 the packages of -Ddefault_library=both
+#   clash                a program whose own headers are called as ours are inside
+#   spdlog, zeal         programs with another spdlog, and with zeal or without where we are not
+#   docs                 the programs in docs/embedding.md
 set -euo pipefail
 kind=$1 source_root=$2 build_root=$3 prefix=$4
 shift 4
@@ -37,12 +41,12 @@ use_pkg_config() {
   pkg-config --print-errors --exists 'besom >= 0.1'
 }
 
-# build SOURCE PROGRAM: as a Makefile would. --static, as the library is static by default.
+# build SOURCE PROGRAM OPTION...: as a Makefile would. --static, as the library is static by default.
 build() {
   local compiler="$CXX -std=c++20"
   case $1 in *.c) compiler="$CC -std=c99 -Wpedantic -Werror" ;; esac
   # shellcheck disable=SC2046,SC2086 # words are meant to be split
-  $compiler "$1" -o "$2" $(pkg-config --static --cflags --libs besom)
+  $compiler "$1" -o "$2" $(pkg-config --static --cflags --libs besom) "${@:3}"
 }
 
 cd "$work"
@@ -81,6 +85,79 @@ case $kind in
       *) build "$here/main.cpp" consumer ;;
     esac
     ./consumer
+    ;;
+  both)
+    need cmake
+    # The packages of both libraries need no other than those that are built.
+    meson setup both "$source_root" --prefix="$work/root" --libdir=lib -Ddefault_library=both \
+      -Dtests=disabled -Dexamples=disabled -Dbench=disabled >/dev/null
+    mkdir -p root/lib/pkgconfig root/lib/cmake/besom root/include
+    cp both/packaging/besom.pc root/lib/pkgconfig
+    find both -name 'besomConfig*.cmake' -exec cp {} root/lib/cmake/besom ';'
+    cp "$build_root/libbesom.a" root/lib
+    cp -r "$source_root/include/besom" root/include
+    export PKG_CONFIG_PATH=$work/root/lib/pkgconfig
+    shared=$(grep -o 'libbesom\.so[0-9.]*' root/lib/cmake/besom/besomConfig.cmake | head -n 1)
+    # shellcheck disable=SC2046,SC2086
+    $CXX -shared -o "root/lib/$shared" -Wl,--whole-archive root/lib/libbesom.a \
+      -Wl,--no-whole-archive $(pkg-config --libs spdlog 2>/dev/null || true)
+    ln -s "$shared" root/lib/libbesom.so
+    # As a C program asks for the static one among both.
+    # shellcheck disable=SC2046,SC2086
+    $CC -std=c99 "$here/main.c" -o static $(pkg-config --cflags besom) -L root/lib -l:libbesom.a \
+      $(pkg-config --static --libs besom | tr ' ' '\n' | grep -vx -e -lbesom)
+    ./static
+    # shellcheck disable=SC2046,SC2086
+    $CC -std=c99 "$here/main.c" -o shared $(pkg-config --cflags --libs besom)
+    LD_LIBRARY_PATH=root/lib ./shared
+    cp "$here/main.c" "$here/$kind/CMakeLists.txt" .
+    cmake -S . -B build -DCMAKE_PREFIX_PATH="$work/root"
+    cmake --build build
+    build/static
+    build/shared
+    build/default
+    ldd build/default | grep libbesom
+    if ldd build/static | grep libbesom; then exit 1; fi
+    ;;
+  clash)
+    # Every header of ours, as if the includer had one of that name in each of our rooms.
+    rooms=(. detail freelist heap gc gc/roots gc/mark gc/weak gc/sweep inspect capi scheme common)
+    mkdir own
+    (cd own && mkdir -p "${rooms[@]}")
+    (cd "$source_root" && find include freelist heap gc inspect capi scheme examples -name '*.hpp' -o -name '*.h') |
+      sed 's,.*/,,' | sort -u | while read -r name; do
+      for room in "${rooms[@]}"; do
+        echo "#error \"$room/$name is the consumer's own\"" >"own/$room/$name"
+      done
+    done
+    cp -r "$here/clash/." own
+    for program in own/main.cpp "$here/main.c"; do
+      compiler="$CXX -std=c++20"
+      case $program in *.c) compiler="$CC -std=c99" ;; esac
+      # shellcheck disable=SC2086
+      $compiler -fsyntax-only -Iown -I"$source_root/include" "$program"
+      # shellcheck disable=SC2086
+      $compiler -fsyntax-only -I"$source_root/include" -Iown "$program"
+    done
+    ;;
+  spdlog)
+    use_pkg_config
+    echo '#include <spdlog/spdlog.h>' | $CXX -x c++ -E - >/dev/null 2>&1 || {
+      echo 'skipped: spdlog is not installed'
+      exit 77
+    }
+    # What a program says of its own spdlog is what counts, in either kind of library.
+    if pkg-config --static --cflags besom | grep -i spdlog; then exit 1; fi
+    ;;
+  zeal)
+    use_pkg_config
+    other=-DBESOM_ZEAL
+    case $(pkg-config --cflags besom) in *BESOM_ZEAL*) other=-UBESOM_ZEAL ;; esac
+    if build "$here/main.cpp" consumer $other 2>log; then
+      echo 'a program with zeal and a library without link'
+      exit 1
+    fi
+    grep 'besom::detail::kLibraryIsBuiltWith' log
     ;;
   docs)
     use_pkg_config

@@ -1,0 +1,5 @@
+#pragma once
+
+struct MyHandle {
+  int number;
+};
