@@ -62,7 +62,7 @@ mapfile -t outside_arena < <(printf '%s\n' "${library[@]}" | grep -vx 'heap/aren
 
 grep_in "$(include_of '(boost|spdlog|fmt|CLI)/')" "${public[@]}" |
   forbid 'public headers show no other library'
-# Meson builds what stands there, and installs include/besom.
+# Meson and CMake build what stands there, and both install include/besom.
 diff <(sed 's/ throws$//' library.txt | sort) \
   <({ find freelist heap gc inspect capi -name '*.cpp'; printf '%s\n' "${public[@]}"; } | sort) |
   { grep '^[<>]' || [ $? -eq 1 ]; } |

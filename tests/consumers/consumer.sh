@@ -4,6 +4,7 @@
 # KIND:
 #   cmake, pkgconfig     with what `meson install` lays down; with _c behind it, the program is in C99
 #   meson                a subproject, in C++ and C
+#   cmake_subdirectory   likewise: configured, and its flags held against Meson's
 #   both                 the packages of -Ddefault_library=both
 #   clash                a program whose own headers are called as ours are inside
 #   spdlog, zeal         programs with another spdlog, and with zeal or without where we are not
@@ -85,6 +86,22 @@ case $kind in
       *) build "$here/main.cpp" consumer ;;
     esac
     ./consumer
+    ;;
+  cmake_subdirectory)
+    need cmake
+    need ninja
+    cp "$here"/main.cpp "$here/$kind/CMakeLists.txt" .
+    cmake -S . -B build -G Ninja -DBESOM="$source_root" -DCMAKE_BUILD_TYPE=Release \
+      -DCMAKE_EXPORT_COMPILE_COMMANDS=ON
+    ninja -C "$build_root" -t compdb >meson.json
+    python3 "$here/same_flags.py" "$source_root" build/compile_commands.json meson.json
+    # What is installed are the same files, but for the library itself.
+    : >build/besom/libbesom.a
+    cmake --install build/besom --prefix "$work/by_cmake" >/dev/null
+    install_to "$work/root"
+    diff -r "$work/by_cmake/include" "$work/root$prefix/include"
+    files_in() { find "$1" -type f ! -path '*/include/*' -printf '%f\n' | sort; }
+    diff <(files_in "$work/by_cmake") <(files_in "$work/root$prefix")
     ;;
   both)
     need cmake
