@@ -82,9 +82,15 @@ case $kind in
   pkgconfig | pkgconfig_c)
     use_pkg_config
     case $kind in
-      *_c) build "$here/main.c" consumer ;;
-      *) build "$here/main.cpp" consumer ;;
+      *_c) main=main.c ;;
+      *) main=main.cpp ;;
     esac
+    build "$here/$main" consumer
+    ./consumer
+    # The same for who leaves the folder out.
+    sed -E 's#<besom/(besom\.h)#<\1#' "$here/$main" >"$main"
+    grep -q '<besom\.h' "$main"
+    build "$main" consumer
     ./consumer
     ;;
   cmake_subdirectory)

@@ -1,0 +1,5 @@
+#pragma once
+
+/// For programs that write `#include <besom.h>`: see besom.hpp beside this.
+
+#include "besom/besom.h"

@@ -1,0 +1,6 @@
+#pragma once
+
+/// For programs that write `#include <besom.hpp>`: pkg-config gives them this folder. It holds two
+/// names and no more, so that no header of theirs is taken for one of ours.
+
+#include "besom/besom.hpp"
