@@ -19,7 +19,7 @@ Result<Space> Space::create(const HeapOptions& options, const LogSink& log, Fron
   if (!free_list || !free_list->reserve(options.heap_max)) {
     return Error{.code = Errc::out_of_host_memory,
                  .system_errno = errno,
-                 .bytes = options.heap_max / 28,
+                 .bytes = options.heap_max / 25,
                  .detail = "tables of the free list"};
   }
   Space space(std::move(*arena), std::move(*free_list), front);
@@ -108,7 +108,7 @@ Error Space::grow(std::uint64_t capacity) noexcept {
   if (capacity <= before) return {};
   if (Error error = arena_.commit(capacity)) return error;
   if (!free_list_.try_add_capacity(capacity - before)) {
-    return {.code = Errc::out_of_host_memory, .bytes = capacity / 28, .detail = "free list tables"};
+    return {.code = Errc::out_of_host_memory, .bytes = capacity / 25, .detail = "free list tables"};
   }
   note_new_holes();
   return {};

@@ -25,12 +25,13 @@ namespace besom::detail {
 ///   1. the *window* of its size: a run of 1 to 32 KiB in which objects of one size are bumped;
 ///   2. the *cursor*: a hole in which objects of less than 1 KiB and any size are bumped;
 ///   3. a *bin*: what was left of a hole, by exact size;
-///   4. the next run of the sweep: a window from 1 KiB on, else a hole for the cursor. What is
-///      smaller than the object goes to a bin, and to the free list what has 4 KiB or more, with
-///      the holes on both sides;
-///   5. the next small hole of the free list, for the cursor;
-///   6. a run of the free list, for a window. So small objects leave the runs that large ones need
-///      whole while small holes remain;
+///   4. the next run of the sweep. What is smaller than the object goes to a bin, and to the free
+///      list what has 4 KiB or more, with the holes on both sides;
+///   5. the next small hole of the free list;
+///   6. a run of the free list. So small objects leave the runs that large ones need whole while
+///      small holes remain;
+/// What 4 to 6 find is for the cursor. It is a window where it has 1 KiB, the object 512 bytes or
+/// less, and an object of the same size was the last to come as far as this;
 ///   7. objects of 1 KiB and more: the smallest hole of the free list that fits, for which runs are
 ///      filed ahead of the sweep.
 ///
@@ -45,9 +46,8 @@ class Space {
  public:
   static constexpr std::uint32_t kWindowClasses = Front::kWindowClasses;
   static constexpr std::uint32_t kMaxWindowBytes = 32 << 10;
-  static constexpr std::uint32_t kMinWindowBytes = 4 << 10;
-  /// What the sweep finds is a window from this size on: an object costs less there.
-  static constexpr std::uint32_t kSweptWindowBytes = 1 << 10;
+  static constexpr std::uint32_t kMinWindowBytes = 4 << 10;  ///< Of those from the free list.
+  static constexpr std::uint32_t kLeastWindowBytes = 1 << 10;
   static_assert(kMinWindowBytes >= kWindowClasses * kGranuleBytes);
   /// The cursor serves objects of up to this many granules: holes of less are small ones.
   static constexpr std::uint32_t kCursorGranules = kLineGranules - 1;
@@ -196,6 +196,7 @@ class Space {
   [[nodiscard]] char* allocate_large(std::uint32_t granules) noexcept;
   [[nodiscard]] char* next_hole(std::uint32_t granules) noexcept;
   [[nodiscard]] Run next_small_hole(std::uint32_t granules) noexcept;
+  [[nodiscard]] char* open(Run run, std::uint32_t granules) noexcept;
   [[nodiscard]] char* open_hole(Run run, std::uint32_t granules) noexcept;
   [[nodiscard]] char* open_window(Run run, std::uint32_t granules) noexcept;
   void note_new_holes() noexcept {
@@ -228,7 +229,8 @@ class Space {
   BitTree young_lines_;  ///< Without room where the heap is not generational.
   std::uint64_t untouched_ = 0;
   std::uint64_t handed_out_ = 0;
-  std::uint32_t hole_position_ = 0;  ///< Where the next small hole is looked for.
+  std::uint32_t last_opened_for_ = 0;  ///< Granules.
+  std::uint32_t hole_position_ = 0;    ///< Where the next small hole is looked for.
   bool windows_enabled_ = true;
   // Where there are none the search would cost each allocation its time, so after one in vain it
   // rests until retire() or growth made new ones.

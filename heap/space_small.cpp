@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "heap/poison.hpp"
 #include "heap/space.hpp"
@@ -28,12 +29,11 @@ char* Space::next_hole(std::uint32_t granules) noexcept {
        run = sweep_.next(free_list_, front_->leaves)) {
     if (Sweep::is_long(free_list_, run)) {
       release_block(run);
+      may_have_runs_ = true;
     } else if (run.size_bytes < granules * kGranuleBytes) {
       keep_rest(run);
-    } else if (run.size_bytes >= kSweptWindowBytes && granules <= kWindowClasses) {
-      return open_window(run, granules);
     } else {
-      return open_hole(run, granules);
+      return open(run, granules);
     }
   }
   return nullptr;
@@ -50,17 +50,15 @@ char* Space::allocate_small(std::uint32_t granules) noexcept {
 }
 
 char* Space::allocate_from_list(std::uint32_t granules) noexcept {
-  if (const Run run = next_small_hole(granules); run.size_bytes != 0) {
-    return open_hole(run, granules);
-  }
-  if (granules <= kWindowClasses && may_have_runs_) {
-    const Run run = free_list_.take_run(std::min(kMinWindowBytes, window_bytes()), window_bytes());
-    if (run.size_bytes != 0) return open_window(run, granules);
-    may_have_runs_ = false;
-  }
   const std::uint32_t bytes = granules * kGranuleBytes;
-  const Run run = free_list_.take_run(bytes, std::max(bytes, window_bytes()));
-  return run.size_bytes != 0 ? open_hole(run, granules) : nullptr;
+  const std::uint32_t most = std::max(bytes, window_bytes());
+  Run run = next_small_hole(granules);
+  if (run.size_bytes == 0 && may_have_runs_) {
+    run = free_list_.take_run(std::min(kMinWindowBytes, most), most);
+    may_have_runs_ = run.size_bytes != 0;
+  }
+  if (run.size_bytes == 0) run = free_list_.take_run(bytes, most);
+  return run.size_bytes != 0 ? open(run, granules) : nullptr;
 }
 
 /// In address order, round and round: what was too small for others stays for those that it fits.
@@ -72,6 +70,14 @@ Run Space::next_small_hole(std::uint32_t granules) noexcept {
   hole_position_ = run.end();
   if (run.size_bytes == 0) least_missing_ = granules;
   return run;
+}
+
+/// A window where the same size asked the last time too. Objects of many sizes are better off in
+/// one hole: windows would scatter over the arena what is written in turn.
+char* Space::open(Run run, std::uint32_t granules) noexcept {
+  const bool again = granules == std::exchange(last_opened_for_, granules);
+  const bool is_window = again && granules <= kWindowClasses && run.size_bytes >= kLeastWindowBytes;
+  return is_window ? open_window(run, granules) : open_hole(run, granules);
 }
 
 /// Cleared as a whole: the first object comes at once and the others soon.
