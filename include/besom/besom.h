@@ -1,5 +1,6 @@
 #pragma once
 
+/// @file
 /// Besom's C interface: all that besom.hpp offers, for C99 and later and for everything that can
 /// call C. docs/embedding.md leads from nothing to a collected interpreter.
 ///
@@ -35,7 +36,7 @@
 extern "C" {
 #endif
 
-typedef struct besom_heap besom_heap;
+typedef struct besom_heap besom_heap;                  ///< Owns all its objects.
 typedef struct besom_handle besom_handle;              ///< An owned root.
 typedef struct besom_weak besom_weak;                  ///< A handle that keeps nothing alive.
 typedef struct besom_guardian besom_guardian;          ///< Hands out objects that were found dead.
@@ -53,6 +54,7 @@ typedef uint32_t besom_type;
 
 // ---- errors ------------------------------------------------------------------------------------
 
+/// What can fail. Each function's comment says which of these it fails with.
 typedef enum besom_status {
   BESOM_OK,
   BESOM_RESERVE_FAILED,      ///< The system refused address space; nothing was created.
@@ -76,7 +78,7 @@ typedef enum besom_status {
 
 /// What failed, with the figures that a message needs. Unused figures are 0.
 typedef struct besom_error {
-  besom_status code;
+  besom_status code;   ///< BESOM_OK: nothing failed.
   int system_errno;    ///< errno of the refused system call.
   uint64_t bytes;      ///< Bytes asked for; of what is wrong, not too much: the number that it is.
   uint64_t limit;      ///< The limit that was met, or what the number is held against.
@@ -101,6 +103,7 @@ BESOM_API const char* besom_version(void);
 
 // ---- options -----------------------------------------------------------------------------------
 
+/// How much a line matters, the least first. No line has BESOM_LOG_OFF.
 typedef enum besom_log_level {
   BESOM_LOG_TRACE,
   BESOM_LOG_DEBUG,
@@ -145,7 +148,7 @@ typedef bool (*besom_near_limit)(void* user, besom_heap* heap, const besom_error
 typedef struct besom_options {
   size_t struct_bytes;        ///< sizeof of this struct, as the program was compiled.
   uint64_t heap_initial;      ///< Used before the first collection; 0: 1 MiB.
-  uint64_t heap_max;          ///< The arena never grows beyond; at most 4 GiB, the default.
+  uint64_t heap_max;          ///< The arena never grows beyond; 64 KiB to 4 GiB, the default.
   uint64_t reserve;           ///< Address space to reserve; 0: 8 GiB.
   double growth;              ///< The heap may reach this times what is live; 0: all of heap_max.
   bool generational;          ///< Collects the young alone mostly. Takes besom_note_store().
@@ -158,15 +161,16 @@ typedef struct besom_options {
   uint64_t hash_seed;         ///< Of the keys of tables; 0: random. Decides the order of visits.
   besom_log_level log;        ///< Least level that reaches the sink.
   besom_log_write log_write;  ///< NULL: lines go to spdlog, if built with it.
-  void* log_user;
+  void* log_user;             ///< Passed to `log_write`.
   /// BESOM_OPTIONS overrides what is set here, but not in a program with more rights than its user.
   bool read_environment;
   const besom_system* system;  ///< NULL: the operating system itself. To live as long as the heap.
   /// NULL: nobody is asked. Nor is anybody where allocation may not collect.
   besom_near_limit near_limit;
-  void* near_limit_user;
+  void* near_limit_user;  ///< Passed to `near_limit`.
 } besom_options;
 
+/// Sets all of them to the defaults, and struct_bytes.
 BESOM_API void besom_options_init(besom_options* options);
 /// Sets what `text` says: "key=value" pairs separated by commas, the keys heap_initial, heap_max,
 /// reserve, growth, generational, safepoints, zeal, mark_stack, hash_seed, log; of one key twice,
@@ -208,10 +212,11 @@ BESOM_API void besom_heap_options(const besom_heap* heap, besom_options* options
 
 /// What every object begins with. Both words are the heap's to set.
 typedef struct besom_header {
-  besom_type type;
+  besom_type type;  ///< As it was allocated.
   uint32_t length;  ///< Elements of a trailing array.
 } besom_header;
 
+/// What a slot of an object holds.
 typedef enum besom_slot_kind {
   BESOM_SLOT_REF,     ///< Four bytes: a besom_ref.
   BESOM_SLOT_VALUE,   ///< Four bytes: a besom_value.
@@ -231,10 +236,11 @@ typedef enum besom_trailing {
   BESOM_TRAILING_WEAK_VALUES  ///< besom_entry: a kept key and a weak value.
 } besom_trailing;
 
+/// A slot in the fixed part of an object.
 typedef struct besom_field {
-  const char* name;
-  uint64_t offset;  ///< From the start of the object, header included; aligned to the slot's size.
-  besom_slot_kind kind;
+  const char* name;  ///< For reports.
+  uint64_t offset;   ///< From the start of the object, header included; aligned to the slot's size.
+  besom_slot_kind kind;  ///< What the slot holds.
 } besom_field;
 
 /// Visits what an object refers to; `size_bytes` is its extent from the heap's own tables. Trusted
@@ -249,15 +255,15 @@ typedef void (*besom_release)(void* user, void* object, uint32_t size_bytes);
 
 /// A type as data. Zero what is not used.
 typedef struct besom_descriptor {
-  const char* name;
+  const char* name;           ///< For reports; several types may have the same.
   uint64_t size;              ///< Of the fixed part in bytes, header included.
   const besom_field* fields;  ///< Only those that the collector has to see.
-  uint64_t field_count;
-  besom_trailing trailing;
-  besom_trace trace;  ///< Replaces `fields` and a `trailing` other than bytes. May be NULL.
-  void* trace_user;
-  besom_release release;  ///< May be NULL.
-  void* release_user;
+  uint64_t field_count;       ///< Of `fields`.
+  besom_trailing trailing;    ///< What follows the fixed part.
+  besom_trace trace;          ///< Replaces `fields` and a `trailing` other than bytes. May be NULL.
+  void* trace_user;           ///< Passed to `trace`.
+  besom_release release;      ///< May be NULL.
+  void* release_user;         ///< Passed to `release`.
 } besom_descriptor;
 
 /// Copies the descriptor. Fails with bad_type, out_of_host_memory, reentrant and wrong_thread.
@@ -306,11 +312,14 @@ static inline besom_value besom_integer(int64_t i) {
   if (i < -(1 << 30) || i >= 1 << 30) besom_integer_failed(i);
   return ((besom_value)i << 1) | 1;
 }
+/// Else it is a ref, or null.
 static inline bool besom_is_integer(besom_value value) { return (value & 1) != 0; }
+/// The value has to be an integer.
 static inline int32_t besom_as_integer(besom_value value) { return (int32_t)value >> 1; }
 
 // ---- the write barrier -------------------------------------------------------------------------
 
+/// One card is for 512 bytes of the arena.
 #define BESOM_CARD_SHIFT 9
 /// The cards lie so far below the arena, whatever the machine's page is.
 #define BESOM_CARD_PAGE 4096
@@ -334,6 +343,7 @@ static inline void besom_store_ref(besom_ref* slot, const void* object) {
   *slot = besom_ref_of(object);
   besom_note_store(slot);
 }
+/// Stores a value into a slot of 4 bytes.
 static inline void besom_store_value(besom_value* slot, besom_value value) {
   if (slot == NULL) return;
   *slot = value;
@@ -350,10 +360,13 @@ static inline void besom_store_pointer(void** slot, void* pointer) {
 
 /// What code needs to allocate objects of one size in one heap without a call: docs/contract.md.
 typedef struct besom_contract {
-  void* base;
+  void* base;  ///< Good as long as the heap.
+  /// @{
+  /// Bytes from `base` to what docs/contract.md says of it.
   uint32_t cursor_offset;
   uint32_t limit_offset;
   uint32_t newest_offset;
+  /// @}
   uint32_t object_bytes;  ///< Rounded up to 16; 0 where such objects are not allocated inline.
 } besom_contract;
 
@@ -392,15 +405,19 @@ BESOM_API besom_status besom_collect(besom_heap* heap);
 /// After a refused allocation a full collection is due. Fails with reentrant, wrong_thread and
 /// abandoned.
 BESOM_API besom_status besom_safepoint(besom_heap* heap);
+/// @{
 /// No collection until besom_allow_collections() was called as often: allocation grows the heap
 /// instead, up to heap_max. Fail with reentrant and wrong_thread, the second with unbalanced.
 BESOM_API besom_status besom_forbid_collections(besom_heap* heap);
 BESOM_API besom_status besom_allow_collections(besom_heap* heap);
+/// @}
+/// @{
 /// Counts bytes that the program holds outside of the heap on behalf of objects; they bring the
 /// next collection closer. May be called in callbacks. Fail with wrong_thread, the first with
 /// heap_limit where the sum would pass 2^64, the second with unbalanced.
 BESOM_API besom_status besom_add_external(besom_heap* heap, uint64_t bytes);
 BESOM_API besom_status besom_remove_external(besom_heap* heap, uint64_t bytes);
+/// @}
 
 // ---- roots -------------------------------------------------------------------------------------
 
@@ -421,14 +438,20 @@ BESOM_API besom_status besom_handle_set(besom_handle* handle, void* object);
 
 /// A root on the heap's shadow stack, as plain data; its members are the heap's.
 typedef struct besom_local {
+  /// @{
+  /// The heap's.
   void* table;
   uint64_t place, serial;
+  /// @}
 } besom_local;
 /// Where the shadow stack stands, as plain data; likewise.
 typedef struct besom_mark {
+  /// @{
+  /// The heap's.
   const void* table;
   uint64_t serial, position;
   uint32_t open_scopes, forbidden;
+  /// @}
 } besom_mark;
 
 /// Pushes a root, of NULL too, that lasts until locals are restored to an earlier mark. Fails with
@@ -459,6 +482,7 @@ BESOM_API besom_fiber* besom_fiber_new(besom_heap* heap, const void* stack, size
 /// one that is dropped half-way. NULL is fine, and so is one of a heap that is gone. Aborts while
 /// it runs, during a collection and on another thread.
 BESOM_API void besom_fiber_free(besom_fiber* fiber);
+/// Whether besom_switch_to() took control to it last.
 BESOM_API bool besom_fiber_is_running(const besom_fiber* fiber);
 /// Takes control to the fiber's native stack, by swapcontext() or its like, and returns when it has
 /// come back.
@@ -497,11 +521,15 @@ BESOM_API besom_registration* besom_scan_native_stack(besom_heap* heap, const vo
 /// Called in each collection when all that is reachable is marked, before anything is freed. May
 /// read objects that are marked; weak slots and entries in them are not cleared yet.
 typedef void (*besom_mark_hook)(void* user, const besom_mark_view* marks);
+/// Several are called in the order in which they were added. NULL when that fails, as
+/// besom_add_roots().
 BESOM_API besom_registration* besom_add_mark_hook(besom_heap* heap, besom_mark_hook hook,
                                                   void* user, const char* label);
+/// @{
 /// Whether the object lives on; false for NULL and for what is no object of the heap.
 BESOM_API bool besom_is_marked(const besom_mark_view* marks, const void* object);
 BESOM_API bool besom_is_marked_ref(const besom_mark_view* marks, besom_ref ref);
+/// @}
 /// Whether this collection looks at the young alone: all old objects are marked then.
 BESOM_API bool besom_is_minor(const besom_mark_view* marks);
 
@@ -524,6 +552,7 @@ BESOM_API void besom_visit_interior(besom_tracer* tracer, const void* address);
 BESOM_API void besom_visit_word(besom_tracer* tracer, uint64_t word);
 /// Gives the collection up: nothing is freed, and besom_collect() returns `abandoned`.
 BESOM_API void besom_abandon(besom_tracer* tracer);
+/// Whether besom_abandon() was called.
 BESOM_API bool besom_is_abandoned(const besom_tracer* tracer);
 
 // ---- weak things -------------------------------------------------------------------------------
@@ -561,20 +590,26 @@ BESOM_API besom_status besom_define_standard(besom_heap* heap, besom_standard st
 /// A key with its value, either of which may be an integer. When the weak one dies the entry is
 /// broken: key null, value integer 0. An entry never used is all zero. Store the key first.
 typedef struct besom_entry {
+  /// @{
+  /// Which of the two is weak, the kind of the array says.
   besom_value key, value;
+  /// @}
 } besom_entry;
+/// False for NULL.
 static inline bool besom_entry_is_broken(const besom_entry* entry) {
   return entry != NULL && entry->key == 0 && entry->value != 0;
 }
 
 /// A BESOM_WEAK_BOX, or NULL; the target needs no root meanwhile.
 BESOM_API void* besom_weak_box_new(besom_heap* heap, besom_type type, besom_value target);
+/// Null once the target is dead.
 static inline besom_value besom_weak_box_target(const void* box) {
   return box == NULL ? 0 : ((const besom_value*)box)[2];
 }
 /// A BESOM_EPHEMERON, or NULL; key and value need no root meanwhile.
 BESOM_API void* besom_ephemeron_new(besom_heap* heap, besom_type type, besom_value key,
                                     besom_value value);
+/// The entry in it; NULL for NULL.
 static inline const besom_entry* besom_ephemeron_entry(const void* ephemeron) {
   return ephemeron == NULL ? NULL : (const besom_entry*)ephemeron + 1;
 }
@@ -591,15 +626,18 @@ BESOM_API besom_status besom_table_put(besom_heap* heap, void* table, besom_valu
                                        besom_value value);
 /// The key's value, or 0; also where `table` is none.
 BESOM_API besom_value besom_table_get(const besom_heap* heap, const void* table, besom_value key);
+/// Tells a value that is null from none.
 BESOM_API bool besom_table_contains(const besom_heap* heap, const void* table, besom_value key);
 /// Whether the key was there.
 BESOM_API bool besom_table_remove(besom_heap* heap, void* table, besom_value key);
 /// Entries now: O(capacity).
 BESOM_API uint32_t besom_table_size(const besom_heap* heap, const void* table);
+/// Entries of its array: a power of two, or 0.
 BESOM_API uint32_t besom_table_capacity(const besom_heap* heap, const void* table);
 /// Called for each entry, in an order that follows besom_options::hash_seed. May call into the
 /// heap, but not put.
 typedef void (*besom_entry_visitor)(void* user, besom_value key, besom_value value);
+/// Calls `visitor` for all entries, O(capacity).
 BESOM_API void besom_table_each(const besom_heap* heap, const void* table,
                                 besom_entry_visitor visitor, void* user);
 
@@ -626,63 +664,73 @@ BESOM_API besom_status besom_guard(besom_guardian* guardian, const void* object,
 BESOM_API besom_status besom_guardian_next(besom_guardian* guardian, void** agent);
 /// Makes everything registered ready, dead or not. Fails likewise.
 BESOM_API besom_status besom_guardian_make_all_ready(besom_guardian* guardian);
-/// Registrations whose objects were not found dead; those ready.
+/// Registrations whose objects were not found dead.
 BESOM_API uint64_t besom_guardian_pending(const besom_guardian* guardian);
+/// Agents that besom_guardian_next() would give.
 BESOM_API uint64_t besom_guardian_ready(const besom_guardian* guardian);
 /// Calls the callbacks for what is ready now, at most `limit`. `*called`, or NULL, gets how many.
 /// Fails with reentrant, also inside a finalizer, wrong_thread and out_of_host_memory.
 BESOM_API besom_status besom_run_finalizers(besom_heap* heap, uint64_t limit, uint64_t* called);
 
 // ---- inspection --------------------------------------------------------------------------------
-// Visitors may read objects; they must return, and may not call into the heap. Strings that they
-// get end with the call. All fail with reentrant and wrong_thread, and but for each_object with
-// out_of_host_memory.
 
+/// An object as a walk over the heap meets it.
 typedef struct besom_object {
-  const void* object;
+  const void* object;     ///< Its start.
   besom_type type;        ///< 0 where the header is damaged.
   const char* type_name;  ///< "(damaged header)" then.
   uint32_t size_bytes;    ///< Header included, rounded up to 16.
 } besom_object;
+/// Called for each object. So for all visitors: they may read objects; they must return, and may
+/// not call into the heap. Strings that they get end with the call.
 typedef void (*besom_object_visitor)(void* user, const besom_object* object);
-/// Every object in address order, dead ones that were not yet collected included. O(heap).
+/// Every object in address order, dead ones that were not yet collected included. Fails with
+/// reentrant and wrong_thread. O(heap).
 BESOM_API besom_status besom_each_object(besom_heap* heap, besom_object_visitor visitor,
                                          void* user);
 
+/// Called for each hole: `index` of its first byte.
 typedef void (*besom_hole_visitor)(void* user, uint32_t index, uint32_t size_bytes);
 /// Every stretch of the heap without objects, in address order, what allocation holds ready and
-/// what zeal holds back included. The visitor may read objects; all else is refused as reentrant.
+/// what zeal holds back included. Fails with reentrant and wrong_thread. O(heap).
 BESOM_API besom_status besom_each_hole(besom_heap* heap, besom_hole_visitor visitor, void* user);
 
+/// All objects of one type.
 typedef struct besom_census_row {
-  besom_type type;
-  const char* type_name;
-  uint64_t objects;
-  uint64_t bytes;
+  besom_type type;        ///< 0: of the objects whose header is damaged.
+  const char* type_name;  ///< "(damaged header)" then.
+  uint64_t objects;       ///< Also those that are dead and not yet collected.
+  uint64_t bytes;         ///< Headers included, rounded up to 16.
 } besom_census_row;
+/// Called for each row.
 typedef void (*besom_census_visitor)(void* user, const besom_census_row* row);
-/// A row for each type that has objects, that with the most bytes first. O(heap).
+/// A row for each type that has objects, that with the most bytes first. Fails with reentrant,
+/// wrong_thread and out_of_host_memory. O(heap).
 BESOM_API besom_status besom_census(besom_heap* heap, besom_census_visitor visitor, void* user);
 
+/// What leads to an object.
 typedef enum besom_via {
   BESOM_VIA_ROOT,     ///< The first object: `name` is the root's label.
   BESOM_VIA_FIELD,    ///< A field of the object before: `name` is the field's.
   BESOM_VIA_ELEMENT,  ///< An element of its trailing array: `element`.
   BESOM_VIA_CALLBACK  ///< What its trace callback visits.
 } besom_via;
+/// One object of a path, and the slot that leads to it.
 typedef struct besom_step {
-  const void* object;
-  const char* type_name;
-  besom_via via;
-  const char* name;  ///< NULL for elements and callbacks.
-  uint32_t element;
+  const void* object;     ///< What the slot leads to.
+  const char* type_name;  ///< Of the object; "(damaged header)" where that is so.
+  besom_via via;          ///< Where the slot is.
+  const char* name;       ///< NULL for elements and callbacks.
+  uint32_t element;       ///< For BESOM_VIA_ELEMENT.
 } besom_step;
+/// Called for each step, the root's first.
 typedef void (*besom_step_visitor)(void* user, const besom_step* step);
 /// Why the object lives: a shortest path from a root to it; no step where there is none. Fails with
-/// bad_ref. O(heap).
+/// bad_ref, reentrant, wrong_thread and out_of_host_memory. O(heap).
 BESOM_API besom_status besom_path_to_root(besom_heap* heap, const void* object,
                                           besom_step_visitor visitor, void* user);
 
+/// How the heap was told of a root.
 typedef enum besom_root_kind {
   BESOM_ROOT_HANDLE,
   BESOM_ROOT_LOCAL,
@@ -690,30 +738,36 @@ typedef enum besom_root_kind {
   BESOM_ROOT_CALLBACK,
   BESOM_ROOT_MARK_HOOK
 } besom_root_kind;
+/// All roots of one kind under one label.
 typedef struct besom_held_root {
-  besom_root_kind kind;
+  besom_root_kind kind;   ///< A native stack that is searched is a range.
   const char* kind_name;  ///< "mark hook"
-  const char* label;
-  uint64_t count;
+  const char* label;      ///< As the program gave it; "" where it gave none.
+  uint64_t count;         ///< Handles, locals that are not null, or registrations.
 } besom_held_root;
+/// Called for each kind and label.
 typedef void (*besom_held_root_visitor)(void* user, const besom_held_root* root);
-/// The roots there are, by kind and label.
+/// The roots there are, by kind and label. Fails with reentrant, wrong_thread and
+/// out_of_host_memory.
 BESOM_API besom_status besom_held_roots(besom_heap* heap, besom_held_root_visitor visitor,
                                         void* user);
 
+/// What can be wrong.
 typedef enum besom_defect_kind {
   BESOM_DEFECT_BAD_REF,
   BESOM_DEFECT_BAD_HEADER,
   BESOM_DEFECT_BAD_ROOT,
   BESOM_DEFECT_MISSED_STORE  ///< A store that besom_note_store() was not told of.
 } besom_defect_kind;
+/// One thing that verification found wrong.
 typedef struct besom_defect {
-  besom_defect_kind kind;
-  besom_ref holder;     ///< The object with the slot; 0 for a root.
-  uint32_t offset;      ///< Of the slot in the holder.
-  besom_ref target;     ///< What the slot holds; for a bad header, the type it names.
-  const char* message;  ///< One line that names all of it, cut to 1023 bytes.
+  besom_defect_kind kind;  ///< What is wrong.
+  besom_ref holder;        ///< The object with the slot; 0 for a root.
+  uint32_t offset;         ///< Of the slot in the holder.
+  besom_ref target;        ///< What the slot holds; for a bad header, the type it names.
+  const char* message;     ///< One line that names all of it, cut to 1023 bytes.
 } besom_defect;
+/// Called for each defect that is kept.
 typedef void (*besom_defect_visitor)(void* user, const besom_defect* defect);
 /// Walks the whole heap and reports what is wrong; `*defects`, or NULL, gets how much. `visitor`,
 /// or NULL, is called afterwards for the first 1000. Callbacks are called as in a collection. Fails
@@ -741,6 +795,7 @@ typedef enum besom_node_kind {
   BESOM_NODE_SYMBOL = 12,
   BESOM_NODE_BIGINT = 13
 } besom_node_kind;
+/// How one object is shown.
 typedef struct besom_node_label {
   uint32_t kind;    ///< A besom_node_kind; BESOM_NODE_OBJECT to begin with.
   uint32_t length;  ///< Bytes of `text`; 0, to begin with: the object's type names it.
@@ -749,20 +804,23 @@ typedef struct besom_node_label {
 /// Labels objects one by one where the names of types say too little: called several times for
 /// each object, and has to say the same each time. Trusted code.
 typedef struct besom_labeller {
+  /// Changes `label` where it is to be another. NULL: types name all objects.
   void (*label)(void* user, const besom_object* object, besom_node_label* label);
-  void* user;
+  void* user;  ///< Passed to `label`.
 } besom_labeller;
+/// What a snapshot shows.
 typedef struct besom_snapshot {
-  uint64_t objects;
-  uint64_t edges;
+  uint64_t objects;      ///< Dead ones included that were not yet collected.
+  uint64_t edges;        ///< Of objects and roots, those that name the groups of roots included.
   uint64_t bytes;        ///< Of text.
   uint64_t bad_refs;     ///< Slots and roots that hold no object's index: left out.
   uint64_t bad_headers;  ///< Objects shown without a type and what they refer to.
 } besom_snapshot;
 /// Writes all objects, what they refer to and what roots hold, as a heap snapshot that Chrome's
 /// DevTools load. besom_collect() first to see the live ones alone. `labeller` and `snapshot` may
-/// be NULL. Fails with write_failed when `write` does, and with abandoned when a callback visits or
-/// says something else from one walk to the next. O(heap).
+/// be NULL. Fails with write_failed when `write` does, with abandoned when a callback visits or
+/// says something else from one walk to the next, and with reentrant, wrong_thread and
+/// out_of_host_memory. O(heap).
 BESOM_API besom_status besom_write_snapshot(besom_heap* heap, besom_snapshot_write write,
                                             void* user, const besom_labeller* labeller,
                                             besom_snapshot* snapshot);
@@ -775,6 +833,7 @@ BESOM_API besom_status besom_save_snapshot(besom_heap* heap, const char* name,
 
 // ---- statistics --------------------------------------------------------------------------------
 
+/// Why a collection ran.
 typedef enum besom_cause {
   BESOM_CAUSE_REQUESTED,
   BESOM_CAUSE_FULL,      ///< No hole was large enough.
@@ -783,6 +842,7 @@ typedef enum besom_cause {
   BESOM_CAUSE_NURSERY,   ///< Enough was allocated to look among the young.
   BESOM_CAUSE_ZEAL
 } besom_cause;
+/// Name of the cause without its prefix, in lower case: "requested".
 BESOM_API const char* besom_cause_name(besom_cause cause);
 
 /// One collection. Sizes in bytes, times in nanoseconds.
@@ -791,36 +851,59 @@ typedef struct besom_collection {
   uint8_t cause;    ///< A besom_cause.
   bool abandoned;   ///< Nothing was freed; live_bytes and live_objects count all there is.
   bool minor;       ///< Marked the young alone.
-  /// Where the sweep is left to allocation, live_bytes counts an object without refs whose length
-  /// was overwritten for what its header says.
-  uint64_t live_bytes, live_objects, freed_bytes, freed_objects;
-  uint64_t roots_ns, mark_ns, weak_ns, sweep_ns, pause_ns;
-  /// The first two are 0 where the sweep is left to allocation.
-  uint64_t holes, largest_hole, committed, reserved, returned;
+  /// After it; rounded up to 16, headers included. Where the sweep is left to allocation, an object
+  /// without refs whose length was overwritten counts for what its header says.
+  uint64_t live_bytes,
+      live_objects,   ///< After it.
+      freed_bytes,    ///< Rounded up to 16, headers included.
+      freed_objects;  ///< Found dead.
+  uint64_t roots_ns,  ///< Visiting the roots.
+      mark_ns,        ///< Marking what they lead to.
+      weak_ns,        ///< Mark hooks, weak things, finalizers and release hooks.
+      sweep_ns,       ///< Without what is left to allocation.
+      pause_ns;       ///< The whole of it, verification under zeal excepted.
+  uint64_t holes,     ///< After it; 0 where the sweep is left to allocation.
+      largest_hole,   ///< Likewise.
+      committed,      ///< Of the arena accessible, after it.
+      reserved,       ///< Address space of the arena, its guard included.
+      returned;       ///< Given back to the system by this collection.
   uint64_t external;  ///< Bytes held outside, at its end.
   uint64_t bad_refs;  ///< Slots that held no object's index; not followed.
   /// Objects whose header contradicts the tables; not traced. Those without refs are not looked at.
   uint64_t bad_headers;
   uint64_t mark_rescans;  ///< Walks of the mark bitmap because the mark stack was full.
-  uint64_t weak_cleared, entries_broken, finalizers_ready, released;
+  uint64_t weak_cleared,  ///< Weak slots and handles whose targets died.
+      entries_broken,     ///< Entries of ephemerons and weak values.
+      finalizers_ready,   ///< Registrations whose objects were found dead.
+      released;           ///< Objects whose release hooks ran.
 } besom_collection;
 /// The heap now.
 typedef struct besom_stats {
-  uint64_t collections, abandoned;
-  uint64_t capacity;  ///< Bytes that objects may take before the heap grows.
-  uint64_t used;      ///< In objects, dead ones included; not what zeal holds back.
-  uint64_t committed, reserved;
+  uint64_t collections,     ///< Minor and abandoned ones included.
+      abandoned;            ///< Of these, the collections that were abandoned.
+  uint64_t capacity;        ///< Bytes that objects may take before the heap grows.
+  uint64_t used;            ///< In objects, dead ones included; not what zeal holds back.
+  uint64_t committed,       ///< Of the arena accessible.
+      reserved;             ///< Address space of the arena, its guard included.
   uint64_t table_bytes;     ///< Side tables: memory that they take at most, by what was used.
   uint64_t table_reserved;  ///< Their address space, sized for heap_max.
-  uint64_t external, allocated;
-  uint64_t pause_ns, pause_max_ns, freed_bytes, freed_objects;
-  uint64_t finalizers_run, finalizers_failed, released;
+  uint64_t external,        ///< Bytes held outside on behalf of objects.
+      allocated;            ///< Bytes handed out, unused rests at hand included.
+  uint64_t pause_ns,        ///< Sum over all collections.
+      pause_max_ns,         ///< The longest.
+      freed_bytes,          ///< Sum over all collections.
+      freed_objects;        ///< Likewise.
+  uint64_t finalizers_run,  ///< Callbacks called by besom_run_finalizers().
+      finalizers_failed,    ///< Those that threw, which none in C does.
+      released;             ///< Objects whose release hooks ran.
 } besom_stats;
-/// May be called in callbacks. All zero before the first collection.
+/// The collection that ended last; all zero before the first. May be called in callbacks.
 BESOM_API void besom_last_collection(const besom_heap* heap, besom_collection* collection);
+/// May be called in callbacks.
 BESOM_API void besom_get_stats(const besom_heap* heap, besom_stats* stats);
-/// Called after each collection; NULL: nobody. Fails with reentrant and wrong_thread.
+/// Called after each collection, but for one that a callback jumped out of.
 typedef void (*besom_listener)(void* user, const besom_collection* collection);
+/// NULL: nobody listens any more. Fails with reentrant and wrong_thread.
 BESOM_API besom_status besom_set_listener(besom_heap* heap, besom_listener listener, void* user);
 
 #ifdef __cplusplus

@@ -15,8 +15,8 @@ namespace besom {
 
 /// An object as a walk over the heap meets it.
 struct ObjectView {
-  Ref<void> ref;
-  const Header* header;
+  Ref<void> ref;         ///< The object, by index.
+  const Header* header;  ///< The object, by address.
   /// nullptr where the header names no type, or claims more than the object's extent.
   const TypeDescriptor* type;
   TypeId type_id;            ///< 0 where `type` is nullptr.
@@ -33,9 +33,10 @@ using HoleVisitor = void (*)(void* user, Run hole);
 struct CensusRow {
   TypeId type;                       ///< 0: of the objects whose header is damaged.
   const TypeDescriptor* descriptor;  ///< Lives as long as the heap; nullptr for type 0.
-  std::uint64_t objects;
-  std::uint64_t bytes;  ///< Headers included, rounded up to granules.
+  std::uint64_t objects;             ///< Also those that are dead and not yet collected.
+  std::uint64_t bytes;               ///< Headers included, rounded up to granules.
 
+  /// The type's name, or kDamagedHeader. Lives as long as the heap.
   [[nodiscard]] const char* name() const noexcept { return name_of(descriptor); }
 };
 
@@ -46,10 +47,14 @@ class BESOM_API Census {
   [[nodiscard]] std::span<const CensusRow> rows() const noexcept { return {rows_.data(), count_}; }
   /// The row of a type, or nullptr when it has no objects. O(rows).
   [[nodiscard]] const CensusRow* row(TypeId type) const noexcept;
+  /// @{
+  /// Sum over all rows.
   [[nodiscard]] std::uint64_t objects() const noexcept { return objects_; }
   [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_; }
+  /// @}
   /// A line for each row and one for the sum, each with its newline.
   [[nodiscard]] std::string message() const { return detail::message_of(*this); }
+  /// The same into `buffer`: see Error::write_message().
   std::size_t write_message(char* buffer, std::size_t size) const noexcept;
 
  private:

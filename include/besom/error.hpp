@@ -12,6 +12,7 @@
 
 namespace besom {
 
+/// What can fail. Each call's comment says which of these it fails with.
 enum class Errc : std::uint8_t {
   ok,
   reserve_failed,      ///< The system refused address space; nothing was created.
@@ -51,7 +52,7 @@ template <class T>
 
 /// What failed, with the figures that a message needs. Unused figures are 0.
 struct BESOM_API Error {
-  Errc code = Errc::ok;
+  Errc code = Errc::ok;  ///< ok: nothing failed.
   int system_errno = 0;  ///< errno of the refused system call.
   /// Bytes asked for. Of what is wrong rather than too much: the number that it is.
   std::uint64_t bytes = 0;
@@ -63,6 +64,7 @@ struct BESOM_API Error {
   /// are '?'.
   char name[24] = "";
 
+  /// Whether anything failed.
   explicit operator bool() const noexcept { return code != Errc::ok; }
   /// The same error with `text` as its name.
   [[nodiscard]] Error named(std::string_view text) const noexcept;
@@ -79,16 +81,24 @@ struct BESOM_API Error {
 template <class T>
 class [[nodiscard]] Result {
  public:
+  /// @{
+  /// Converts from either, so that a function can return a value or an error as it is.
   Result(T value) : value_(std::move(value)) {}
   Result(const Error& error) : error_(error) {}
+  /// @}
 
+  /// Whether there is a value.
   [[nodiscard]] explicit operator bool() const noexcept { return value_.has_value(); }
+  /// With code ok where there is a value.
   [[nodiscard]] const Error& error() const noexcept { return error_; }
+  /// @{
+  /// The value. Aborts where there is none, and names the error's code and bytes.
   [[nodiscard]] T& operator*() & { return checked(*this); }
   [[nodiscard]] const T& operator*() const& { return checked(*this); }
   [[nodiscard]] T&& operator*() && { return std::move(checked(*this)); }
   [[nodiscard]] T* operator->() { return &checked(*this); }
   [[nodiscard]] const T* operator->() const { return &checked(*this); }
+  /// @}
 
  private:
   template <class Self>

@@ -13,12 +13,12 @@ namespace besom {
 /// callback would end in std::terminate. The embedder's callbacks run their bodies in here, and the
 /// exception is thrown on when the call into the heap has returned:
 ///
-///   void trace(const void* object, std::uint32_t size, besom::Tracer& tracer) {
-///     carrier.run(tracer, [&] { visit_fields(object, tracer); });
-///   }
-///   ...
-///   heap.collect();     // abandoned, if the body threw
-///   carrier.rethrow();
+///     void trace(const void* object, std::uint32_t size, besom::Tracer& tracer) {
+///       carrier.run(tracer, [&] { visit_fields(object, tracer); });
+///     }
+///     ...
+///     heap.collect();     // abandoned, if the body threw
+///     carrier.rethrow();
 ///
 /// Only in programs that are compiled with exceptions. Not thread-safe.
 class ExceptionCarrier {
@@ -40,6 +40,7 @@ class ExceptionCarrier {
       return false;
     }
   }
+  /// Whether an exception waits for rethrow().
   [[nodiscard]] bool has_caught() const noexcept { return caught_ != nullptr; }
   /// Throws what was caught, once; else does nothing.
   void rethrow() {

@@ -29,6 +29,8 @@ class BESOM_API Fiber {
   /// The memory has to stay while this is there. Before it has run first, nothing keeps what it is
   /// given. Empty with bad_option where this is no memory.
   Fiber(Heap& heap, const void* stack, std::size_t bytes) noexcept;
+  /// @{
+  /// Takes the fiber over; `other` is empty then. What this one had goes, as by reset().
   Fiber(Fiber&& other) noexcept
       : table_(std::exchange(other.table_, nullptr)),
         state_(std::exchange(other.state_, nullptr)) {}
@@ -38,11 +40,14 @@ class BESOM_API Fiber {
     std::swap(state_, taken.state_);
     return *this;
   }
+  /// @}
   ~Fiber() { reset(); }
   /// Aborts while the fiber runs, during a collection and on another thread.
   void reset() noexcept;
 
+  /// False where it is empty.
   explicit operator bool() const noexcept { return state_ != nullptr; }
+  /// Whether Heap::switch_to() took control to it last.
   [[nodiscard]] bool is_running() const noexcept {
     return state_ != nullptr && state_ == &table_->running();
   }

@@ -18,8 +18,8 @@ struct GuardianQueue;
 /// Watches objects of one heap, and hands each out once it is found dead: finalizers as a queue
 /// that the program empties when it suits it. Nothing of the program's runs inside a collection.
 ///
-///   guard(file)     file unreachable, collect()      next() == file, whole
-///   pending ------------------------------> ready ---------------------> the program's again
+///     guard(file)     file unreachable, collect()      next() == file, whole
+///     pending ------------------------------> ready ---------------------> the program's again
 ///
 /// - What is ready was brought back to life, with all that is reachable from it, and is a root
 ///   until it is handed out. What the program does not store anywhere then, the next full
@@ -43,6 +43,7 @@ class BESOM_API Guardian {
   /// guardian is empty and heap.error() says so.
   explicit Guardian(Heap& heap, FinalizerCallback callback = nullptr,
                     void* user = nullptr) noexcept;
+  /// `other` is empty then.
   Guardian(Guardian&& other) noexcept
       : table_(std::exchange(other.table_, nullptr)),
         queue_(std::exchange(other.queue_, nullptr)) {}
@@ -53,10 +54,11 @@ class BESOM_API Guardian {
     std::swap(queue_, taken.queue_);
     return *this;
   }
-  /// Drops all registrations, O(those). Aborts during a collection and on another thread.
   ~Guardian() { reset(); }
+  /// Drops all registrations, O(those). Aborts during a collection and on another thread.
   void reset() noexcept;
 
+  /// False where it is empty or its heap is gone.
   explicit operator bool() const noexcept { return queue_ != nullptr && !is_stale(); }
   /// The heap is gone.
   [[nodiscard]] bool is_stale() const noexcept;
@@ -78,6 +80,7 @@ class BESOM_API Guardian {
 
   /// Registrations whose objects were not found dead.
   [[nodiscard]] std::uint64_t pending() const noexcept;
+  /// Agents that next() would give.
   [[nodiscard]] std::uint64_t ready() const noexcept;
 
  private:

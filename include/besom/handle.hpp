@@ -46,6 +46,7 @@ template <class T>
 class OwnedSlot {
  public:
   OwnedSlot() noexcept = default;
+  /// `other` is empty then.
   OwnedSlot(OwnedSlot&& other) noexcept
       : table_(std::exchange(other.table_, nullptr)),
         slot_(std::exchange(other.slot_, nullptr)),
@@ -87,6 +88,7 @@ class OwnedSlot {
     const std::uint32_t index = ref().index();
     return index == 0 ? nullptr : reinterpret_cast<T*>(table_->base() + index);
   }
+  /// The object's ref, or null. Aborts when stale.
   [[nodiscard]] Ref<T> ref() const noexcept {
     if (table_ == nullptr) return {};
     BESOM_CHECK(!is_stale(), "stale handle: its serial, the slot's", serial_, slot_->serial);
@@ -121,6 +123,7 @@ class OwnedSlot {
         reinterpret_cast<std::uintptr_t>(object), reinterpret_cast<std::uintptr_t>(table_->base()));
     slot_->ref = Ref<T>(object).index();
   }
+  /// nullptr where it is empty.
   [[nodiscard]] RootTable* table() const noexcept { return table_; }
 
  private:
@@ -152,8 +155,11 @@ class Handle : public detail::OwnedSlot<T> {
     this->replace(object);
     detail::note_rooted(*this->table()->heap(), Ref<T>(object).index());
   }
+  /// @{
+  /// The object. Precondition: it is not null. Aborts when stale.
   T* operator->() const noexcept { return this->get(); }
   T& operator*() const noexcept { return *this->get(); }
+  /// @}
 };
 
 /// A root that lasts as long as the scope it was made in. Copyable, cheap; using it after its scope
@@ -168,6 +174,7 @@ class Local {
     const std::uint32_t index = ref().index();
     return index == 0 ? nullptr : reinterpret_cast<T*>(table_->base() + index);
   }
+  /// The object's ref, or null. Aborts when stale.
   [[nodiscard]] Ref<T> ref() const noexcept {
     if (table_ == nullptr) return {};
     const detail::LocalSlot& slot = table_->local(place_);
@@ -175,6 +182,7 @@ class Local {
                 slot.serial);
     return Ref<T>(slot.ref);
   }
+  /// Its scope has ended, locals were restored to an earlier mark, or the heap was reset.
   [[nodiscard]] bool is_stale() const noexcept {
     return table_ != nullptr && table_->local(place_).serial != serial_;
   }
@@ -198,9 +206,13 @@ class Local {
     table_->local(place_).ref = index;
     detail::note_rooted(*table_->heap(), index);
   }
+  /// Whether there is an object that is not null. Aborts when stale.
   explicit operator bool() const noexcept { return ref().index() != 0; }
+  /// @{
+  /// The object. Precondition: it is not null. Aborts when stale.
   T* operator->() const noexcept { return get(); }
   T& operator*() const noexcept { return *get(); }
+  /// @}
 
  private:
   friend class HandleScope;
@@ -233,12 +245,16 @@ class Local {
 /// How far the local roots reached when it was made, for code that is left by longjmp: see
 /// Heap::mark_locals(). Plain data without an owner; the members are the heap's.
 struct LocalMark {
+  /// @{
+  /// For Heap::restore_locals() alone.
   const detail::RootTable* table = nullptr;
   std::uint64_t serial = 0;
   std::uint64_t position = 0;
   std::uint32_t open_scopes = 0;
   std::uint32_t forbidden = 0;
+  /// @}
 
+  /// False where Heap::mark_locals() failed.
   explicit operator bool() const noexcept { return table != nullptr; }
 };
 
@@ -247,6 +263,7 @@ struct LocalMark {
 /// fiber runs. Opening, rooting and closing cost a few instructions each.
 class HandleScope {
  public:
+  /// Belongs to the fiber that runs.
   explicit HandleScope(Heap& heap) noexcept
       : table_(detail::roots_of(heap)),
         stack_(table_.locals()),

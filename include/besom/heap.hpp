@@ -50,9 +50,8 @@ struct TypeInfo;
 
 }  // namespace detail
 
-/// Unregisters a root callback or range when it goes. Movable; outliving its heap is harmless.
 class BESOM_API RootRegistration;
-/// The same for a mark hook.
+/// Of a mark hook.
 using MarkHookRegistration = RootRegistration;
 
 /// Owns a heap, and destroys it when it goes. Turns into a std::unique_ptr<Heap> where one is
@@ -60,7 +59,9 @@ using MarkHookRegistration = RootRegistration;
 class HeapPtr {
  public:
   HeapPtr() noexcept = default;
+  /// Owns `heap`, or nothing with nullptr.
   explicit HeapPtr(Heap* heap) noexcept : heap_(heap) {}
+  /// `other` owns nothing then.
   HeapPtr(HeapPtr&& other) noexcept : heap_(other.release()) {}
   /// The heap that it had is destroyed now.
   HeapPtr& operator=(HeapPtr&& other) noexcept {
@@ -69,15 +70,21 @@ class HeapPtr {
   }
   ~HeapPtr() { reset(); }
 
+  /// nullptr where it owns nothing.
   [[nodiscard]] Heap* get() const noexcept { return heap_; }
+  /// @{
+  /// Precondition: it owns a heap.
   [[nodiscard]] Heap* operator->() const noexcept { return heap_; }
   [[nodiscard]] Heap& operator*() const noexcept { return *heap_; }
+  /// @}
+  /// Whether it owns a heap.
   explicit operator bool() const noexcept { return heap_ != nullptr; }
   /// Owns `heap` from now on.
   inline void reset(Heap* heap = nullptr) noexcept;
   /// Owns nothing any more.
   [[nodiscard]] Heap* release() noexcept { return std::exchange(heap_, nullptr); }
 
+  /// Hands the heap over to a std::unique_ptr<Heap>.
   template <class Owner>
   requires std::is_same_v<typename Owner::pointer, Heap*>
   operator Owner() && noexcept { return Owner(release()); }
@@ -123,7 +130,8 @@ class BESOM_API Heap {
   /// does not compile for a T with virtual functions, with a header elsewhere than at its
   /// beginning, with an alignment above 16 bytes, or, but with kReleased, with a destructor; a T
   /// whose default member initializers are not zero is a bad_type. T may derive from a type with
-  /// the header. Fails with bad_type or out_of_host_memory.
+  /// the header. Fails with bad_type, out_of_host_memory, reentrant and
+  /// wrong_thread.
   template <class T>
   [[nodiscard]] Result<Type<T>> define() {
     detail::require_object_type<T>();
@@ -159,6 +167,8 @@ class BESOM_API Heap {
     if (!id) return id.error();
     return Type<T>{*id};
   }
+  /// Defines a type that stands for no C++ type: its objects are allocated by the TypeId. Fails
+  /// likewise.
   [[nodiscard]] Result<TypeId> define(TypeDescriptor descriptor);
   /// The descriptor of a type of this heap, or nullptr.
   [[nodiscard]] const TypeDescriptor* descriptor(TypeId type) const noexcept;
@@ -237,6 +247,7 @@ class BESOM_API Heap {
   /// The object of a ref that may be anything: bad_ref unless an object starts there whose type is
   /// `type` (0: any) and whose header agrees with the tables; wrong_thread. O(1).
   [[nodiscard]] Result<Header*> check(Ref<void> ref, TypeId type = 0) noexcept;
+  /// The same, as a `T`.
   template <class T>
   [[nodiscard]] Result<T*> check(Ref<T> ref, Type<T> type) noexcept {
     const Result<Header*> header = check(Ref<void>(ref), type.id);
@@ -316,9 +327,10 @@ class BESOM_API Heap {
   /// were damaged. Fails with reentrant, also from inside a finalizer, and wrong_thread.
   Error reset() noexcept;
 
-  /// Both O(1), but for the first call after a collection that left the sweep to allocation, which
-  /// counts the dead: O(capacity / 1 KiB).
+  /// The collection that ended last; all zero before the first. O(1), but for the first call after
+  /// a collection that left the sweep to allocation, which counts the dead: O(capacity / 1 KiB).
   [[nodiscard]] const CollectionStats& last_collection() const noexcept;
+  /// The heap now. Costs the same.
   [[nodiscard]] HeapStats stats() const noexcept;
   /// nullptr: nobody listens any more. Fails with reentrant and wrong_thread.
   Error set_listener(CollectionListener listener, void* user) noexcept;
@@ -414,6 +426,7 @@ class BESOM_API Heap {
   /// a fiber of the other thread runs.
   Error attach_thread() noexcept;
 
+  /// The options in force, what the environment said and a random hash_seed included.
   [[nodiscard]] const HeapOptions& options() const noexcept { return options_; }
 
  private:
@@ -477,9 +490,13 @@ class BESOM_API Heap {
   detail::Collector* collector_ = nullptr;
 };
 
+/// Unregisters a root callback, a range or a mark hook when it goes. Movable; outliving its heap is
+/// harmless.
 class BESOM_API RootRegistration {
  public:
   RootRegistration() noexcept = default;
+  /// @{
+  /// `other` is empty then. What this one had is unregistered now, as by the destructor.
   RootRegistration(RootRegistration&& other) noexcept
       : table_(std::exchange(other.table_, nullptr)), serial_(std::exchange(other.serial_, 0)) {}
   RootRegistration& operator=(RootRegistration&& other) noexcept {
@@ -488,12 +505,14 @@ class BESOM_API RootRegistration {
     std::swap(serial_, taken.serial_);
     return *this;
   }
+  /// @}
   /// Aborts during a collection and on another thread: the roots would stay registered for good.
   ~RootRegistration() {
     if (table_ == nullptr) return;
     static_cast<void>(table_->remove_source(serial_));
     table_->release();
   }
+  /// False where it is empty: registering failed, or it was moved from.
   explicit operator bool() const noexcept { return serial_ != 0; }
   /// Unregisters now; stale_handle when that was done before, or the heap is gone. Fails with
   /// reentrant and wrong_thread, and may then be called again.

@@ -13,8 +13,9 @@ namespace besom {
 
 /// All roots of one kind under one label.
 struct HeldRoot {
+  /// How the heap was told of it.
   enum class Kind : std::uint8_t { handle, local, range, callback, mark_hook };
-  Kind kind;
+  Kind kind;            ///< A native stack that is searched is a range.
   const char* label;    ///< As the embedder gave it; "" where it gave none.
   std::uint64_t count;  ///< Handles, locals that are not null, or registrations.
 };
@@ -31,6 +32,7 @@ class BESOM_API HeldRoots {
   [[nodiscard]] std::uint64_t count(HeldRoot::Kind kind) const noexcept;
   /// A line for each row, e.g. "3 handle 'parser'", each with its newline.
   [[nodiscard]] std::string message() const { return detail::message_of(*this); }
+  /// The same into `buffer`: see Error::write_message().
   std::size_t write_message(char* buffer, std::size_t size) const noexcept;
 
  private:

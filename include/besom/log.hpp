@@ -6,18 +6,21 @@
 
 namespace besom {
 
+/// How much a line matters, the least first. No line has `off`.
 enum class LogLevel : std::uint8_t { trace, debug, info, warn, error, off };
 
-/// Where log lines go: a plain callback, so that no logging library shows in a public header.
-/// `write` receives a null-terminated line without newline, valid during the call only. It must not
-/// call back into the object that logs. A default-constructed sink drops everything.
+/// Where log lines go: a plain callback, so that no logging library shows in a public header. A
+/// default-constructed sink drops everything.
 struct BESOM_API LogSink {
+  /// Receives a null-terminated line without newline, valid during the call only. It must not call
+  /// back into the object that logs.
   using Write = void (*)(void* user, LogLevel level, const char* line) noexcept;
 
-  Write write = nullptr;
-  void* user = nullptr;
+  Write write = nullptr;           ///< nullptr: lines are dropped.
+  void* user = nullptr;            ///< Passed to `write`.
   LogLevel level = LogLevel::off;  ///< Lines below this level are not even formatted.
 
+  /// Whether a line of that level would be handed on.
   [[nodiscard]] bool wants(LogLevel line_level) const noexcept {
     return write != nullptr && line_level >= level;
   }

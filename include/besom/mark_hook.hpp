@@ -16,6 +16,7 @@ class Space;
 /// not marked dies at the end of this collection. Valid during the hook's call only.
 class BESOM_API MarkView {
  public:
+  /// Made by the collector.
   MarkView(const detail::Space& space, const detail::MarkBits& marks, bool minor) noexcept
       : space_(space), marks_(marks), minor_(minor) {}
 

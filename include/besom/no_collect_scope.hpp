@@ -24,6 +24,7 @@ class NoCollectScope {
     BESOM_CHECK(!error, "NoCollectScope ended twice, or by another thread: error, ok", error.code,
                 Errc::ok);
   }
+  /// False where the scope is empty.
   explicit operator bool() const noexcept { return heap_ != nullptr; }
 
  private:

@@ -30,12 +30,15 @@ struct Growth {
   /// heap_max before it collects.
   double factor = 1.75;
 
+  /// All of heap_max, before anything is collected.
   [[nodiscard]] static constexpr Growth fixed() noexcept { return {0}; }
+  /// `factor` is above 1, and at most 1000.
   [[nodiscard]] static constexpr Growth of_live(double factor) noexcept { return {factor}; }
 };
 
 /// Slow modes that make a mistake show where it is made.
 struct Zeal {
+  /// The library's build option `zeal`: then verify and poison are on unless they are turned off.
 #ifdef BESOM_ZEAL
   static constexpr bool kBuiltIn = true;
 #else
@@ -50,6 +53,7 @@ struct Zeal {
   /// They count as free. Where the heap would be full they are given up. 0: none.
   std::uint64_t quarantine = 0;
 
+  /// The quarantine of every().
   static constexpr std::uint64_t kQuarantine = 256 << 10;
 
   /// All of it, collecting at every `n`th allocation.
@@ -71,16 +75,17 @@ using NearLimit = bool (*)(void* user, Heap& heap, const Error& refusal);
 
 /// All sizes in bytes.
 struct HeapOptions {
+  /// The largest heap_max, and the default.
   static constexpr std::uint64_t kMaxHeap = std::uint64_t{4} << 30;
 
   /// Used before the first collection is considered; 0: 1 MiB, or heap_max if that is less.
   std::uint64_t heap_initial = 0;
-  std::uint64_t heap_max = kMaxHeap;  ///< The arena never grows beyond; at most 4 GiB.
+  std::uint64_t heap_max = kMaxHeap;  ///< The arena never grows beyond; from 64 KiB to 4 GiB.
   /// Address space to reserve. 0: all that any 32-bit index plus any 32-bit offset can reach, 8
   /// GiB, which contains every stray access by layout. A smaller value, at least heap_max, is kept
   /// safe by range checks instead.
   std::uint64_t reserve = 0;
-  Growth growth{};
+  Growth growth{};  ///< How far beyond what is live.
   /// Collects the young alone most of the time: objects that were reached once are not marked again
   /// until a full collection. Only for programs in which every store of a ref into an object goes
   /// through write_ref(), a member type or note_store().
@@ -89,7 +94,7 @@ struct HeapOptions {
   /// Heap::collect(). Between safepoints the heap grows up to heap_max, so references may live in
   /// places that no root names.
   bool safepoints = false;
-  Zeal zeal{};
+  Zeal zeal{};  ///< Off, but in a library that is built with it.
   /// Entries of the mark stack; 0: sized by the heap. A full stack costs time, not correctness.
   std::uint32_t mark_stack = 0;
   /// What the tables of the heap mix into their keys' hashes, so that nobody who does not know it
@@ -103,7 +108,7 @@ struct HeapOptions {
   const System* system = nullptr;  ///< nullptr: the operating system itself.
   /// nullptr: nobody is asked. Nor is anybody where allocation may not collect.
   NearLimit near_limit = nullptr;
-  void* near_limit_user = nullptr;
+  void* near_limit_user = nullptr;  ///< Passed to `near_limit`.
 };
 
 /// `base` with the settings of `text` on top: "key=value" pairs separated by commas, the keys

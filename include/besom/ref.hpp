@@ -12,14 +12,13 @@ namespace besom {
 
 /// What every object begins with.
 ///
-///   byte 0        4          8
-///       | type    | length   | fields ...
+///     byte 0        4          8
+///         | type    | length   | fields ...
 ///
-/// `type` is a TypeId; `length` counts the elements of a trailing array and is otherwise the
-/// embedder's. Both lie in the arena and so are never trusted.
+/// Both words lie in the arena and so are never trusted.
 struct Header {
-  std::uint32_t type;
-  std::uint32_t length;
+  std::uint32_t type;    ///< A TypeId.
+  std::uint32_t length;  ///< Elements of a trailing array; without one, the embedder's.
 };
 static_assert(sizeof(Header) == 8, "a pair of refs and its header fill one granule");
 
@@ -30,15 +29,20 @@ template <class T>
 class Ref {
  public:
   constexpr Ref() noexcept = default;
+  /// Null.
   constexpr Ref(std::nullptr_t) noexcept {}
+  /// Of a byte index from the arena's base, which is taken as it is.
   explicit constexpr Ref(std::uint32_t index) noexcept : index_(index) {}
   /// Of an object's address inside an arena, or of nullptr.
   explicit Ref(const T* object) noexcept : index_(detail::index_of(object)) {}
+  /// Every ref is a Ref<void>, too.
   template <class U>
   requires std::is_void_v<T>
   constexpr Ref(Ref<U> other) noexcept : index_(other.index()) {}
 
+  /// Bytes from the arena's base; 0: null.
   [[nodiscard]] constexpr std::uint32_t index() const noexcept { return index_; }
+  /// Whether it is not null.
   explicit constexpr operator bool() const noexcept { return index_ != 0; }
   friend constexpr bool operator==(Ref, Ref) noexcept = default;
 
@@ -48,15 +52,19 @@ class Ref {
 
 /// A ref or a 31-bit integer, told apart by the lowest bit, as Wasm's i31 is.
 ///
-///   bit 31 .................. 4 3 2 1 0
-///       | index of an object |0 0 0 0|      a ref; all zero is null
-///       | integer, two's complement |1|     an integer
+///     bit 31 .................. 4 3 2 1 0
+///         | index of an object |0 0 0 0|      a ref; all zero is null
+///         | integer, two's complement |1|     an integer
 class Value {
  public:
+  /// @{
+  /// The least and the greatest integer.
   static constexpr std::int32_t kMinInt = -(1 << 30);
   static constexpr std::int32_t kMaxInt = (1 << 30) - 1;
+  /// @}
 
   constexpr Value() noexcept = default;
+  /// A ref, or null.
   template <class T>
   constexpr Value(Ref<T> ref) noexcept : bits_(ref.index()) {}
   /// Aborts outside [kMinInt, kMaxInt]: wrapping would be silent.
@@ -64,16 +72,21 @@ class Value {
     BESOM_CHECK(kMinInt <= i && i <= kMaxInt, "no 31-bit integer: value, greatest", i, kMaxInt);
     return from_bits((static_cast<std::uint32_t>(i) << 1) | 1);
   }
+  /// Of what bits() gave, or a slot holds.
   [[nodiscard]] static constexpr Value from_bits(std::uint32_t bits) noexcept {
     Value value;
     value.bits_ = bits;
     return value;
   }
 
+  /// As a slot holds it.
   [[nodiscard]] constexpr std::uint32_t bits() const noexcept { return bits_; }
+  /// @{
+  /// Each value is an integer, null or a ref.
   [[nodiscard]] constexpr bool is_integer() const noexcept { return (bits_ & 1) != 0; }
   [[nodiscard]] constexpr bool is_null() const noexcept { return bits_ == 0; }
   [[nodiscard]] constexpr bool is_ref() const noexcept { return !is_integer() && !is_null(); }
+  /// @}
   /// Precondition: is_integer().
   [[nodiscard]] constexpr std::int32_t as_integer() const noexcept {
     return static_cast<std::int32_t>(bits_) >> 1;
@@ -103,21 +116,27 @@ class Member {
  public:
   Member() = default;
   Member(const Member&) = delete;
+  /// @{
+  /// Stores by write_ref(). What it refers to lies in the same heap, or is null.
   Member& operator=(const Member& other) noexcept { return *this = other.ref(); }
   Member& operator=(Ref<T> target) noexcept {
     write_ref(index_, target.index());
     return *this;
   }
-  /// `target` lies in the same heap, or is nullptr.
   Member& operator=(T* target) noexcept { return *this = Ref<T>(target); }
 
   Member& operator=(std::nullptr_t) noexcept { return *this = Ref<T>(); }
+  /// @}
 
+  /// Null where it refers to nothing.
   [[nodiscard]] Ref<T> ref() const noexcept { return Ref<T>(index_); }
+  /// The object, or nullptr. Unchecked, as Heap::get().
   [[nodiscard]] T* get() const noexcept {
     return index_ == 0 ? nullptr : reinterpret_cast<T*>(detail::arena_of(this) + index_);
   }
+  /// Precondition: it is not null.
   T* operator->() const noexcept { return get(); }
+  /// Whether it is not null.
   explicit operator bool() const noexcept { return index_ != 0; }
 
  private:
@@ -130,11 +149,15 @@ class ValueMember {
  public:
   ValueMember() = default;
   ValueMember(const ValueMember&) = delete;
+  /// @{
+  /// Stores by write_ref(). A ref leads to the same heap.
   ValueMember& operator=(const ValueMember& other) noexcept { return *this = other.get(); }
   ValueMember& operator=(Value value) noexcept {
     write_ref(bits_, value.bits());
     return *this;
   }
+  /// @}
+  /// What was stored last; at first null.
   [[nodiscard]] Value get() const noexcept { return Value::from_bits(bits_); }
 
  private:

@@ -14,15 +14,16 @@ namespace besom {
 
 /// One object of a path, and the slot that leads to it.
 struct PathStep {
+  /// What leads to an object.
   enum class Via : std::uint8_t {
     root,      ///< The first object.
     field,     ///< A field of the object before.
     element,   ///< An element of its trailing array.
     callback,  ///< A slot that its type's trace callback visits.
   };
-  Ref<void> object;
+  Ref<void> object;            ///< What the slot leads to.
   const TypeDescriptor* type;  ///< nullptr where the header is damaged. Lives as long as the heap.
-  Via via;
+  Via via;                     ///< Where the slot is.
   const FieldDescriptor* field;  ///< nullptr but for Via::field.
   std::uint32_t element;         ///< For Via::element.
 };
@@ -40,6 +41,7 @@ class BESOM_API RootPath {
   /// One line, e.g. "'globals' -> Table 0x40 .entries -> Array 0x1230 [17] -> Node 0x80". Of a long
   /// path only both ends.
   [[nodiscard]] std::string message() const { return detail::message_of(*this); }
+  /// The same into `buffer`: see Error::write_message().
   std::size_t write_message(char* buffer, std::size_t size) const noexcept;
 
  private:

@@ -8,14 +8,16 @@ namespace besom {
 
 /// The unit of allocation. Every block and hole starts at, and spans, a multiple of it.
 inline constexpr std::uint32_t kGranuleBytes = 16;
+/// Bytes shifted right by it are granules.
 inline constexpr unsigned kGranuleShift = 4;
 
 /// A half-open span of bytes `[index, index + size_bytes)` in the 32-bit index space, both
 /// multiples of kGranuleBytes.
 struct Run {
-  std::uint32_t index = 0;
-  std::uint32_t size_bytes = 0;
+  std::uint32_t index = 0;       ///< Of its first byte.
+  std::uint32_t size_bytes = 0;  ///< 0: there is none.
 
+  /// Index of the byte behind it.
   [[nodiscard]] std::uint32_t end() const noexcept { return index + size_bytes; }
   friend bool operator==(const Run&, const Run&) = default;
 };

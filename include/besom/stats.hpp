@@ -21,8 +21,8 @@ enum class Cause : std::uint8_t {
 
 /// One collection. Sizes in bytes, times in nanoseconds of wall clock.
 struct CollectionStats {
-  std::uint64_t number = 0;  ///< Counts from 1.
-  Cause cause = Cause::requested;
+  std::uint64_t number = 0;        ///< Counts from 1.
+  Cause cause = Cause::requested;  ///< Why it ran.
   /// A callback gave up, or jumped out and Heap::recover() was called: nothing was freed. What it
   /// would have found is not known; live_bytes and live_objects count all there is.
   bool abandoned = false;
@@ -31,22 +31,24 @@ struct CollectionStats {
   /// marking found them: an object without refs whose length was overwritten counts for what its
   /// header says.
   std::uint64_t live_bytes = 0;
-  std::uint64_t live_objects = 0;  ///< After it.
-  std::uint64_t freed_bytes = 0;
-  std::uint64_t freed_objects = 0;
-  std::uint64_t roots_ns = 0;
-  std::uint64_t mark_ns = 0;
-  std::uint64_t weak_ns = 0;  ///< Mark hooks, weak things, finalizers and release hooks.
-  std::uint64_t sweep_ns = 0;
-  std::uint64_t pause_ns = 0;  ///< The whole of it, verification under zeal excepted.
+  std::uint64_t live_objects = 0;   ///< After it.
+  std::uint64_t freed_bytes = 0;    ///< Rounded up to granules, headers included.
+  std::uint64_t freed_objects = 0;  ///< Found dead.
+  std::uint64_t roots_ns = 0;       ///< Visiting the roots.
+  std::uint64_t mark_ns = 0;        ///< Marking what they lead to.
+  std::uint64_t weak_ns = 0;        ///< Mark hooks, weak things, finalizers and release hooks.
+  std::uint64_t sweep_ns = 0;       ///< Without what is left to allocation.
+  std::uint64_t pause_ns = 0;       ///< The whole of it, verification under zeal excepted.
+  /// @{
   /// After it, where it swept at once, as a requested one does; 0 where that is left to allocation.
   std::uint64_t holes = 0;
   std::uint64_t largest_hole = 0;
-  std::uint64_t committed = 0;
-  std::uint64_t reserved = 0;
-  std::uint64_t returned = 0;  ///< Given back to the system by this collection.
-  std::uint64_t external = 0;  ///< Bytes held outside, at its end.
-  std::uint64_t bad_refs = 0;  ///< Slots that held no object's index; not followed.
+  /// @}
+  std::uint64_t committed = 0;  ///< Of the arena accessible, after it.
+  std::uint64_t reserved = 0;   ///< Address space of the arena, its guard included.
+  std::uint64_t returned = 0;   ///< Given back to the system by this collection.
+  std::uint64_t external = 0;   ///< Bytes held outside, at its end.
+  std::uint64_t bad_refs = 0;   ///< Slots that held no object's index; not followed.
   /// Objects whose header contradicts the tables; not traced. Those without refs are not looked at.
   std::uint64_t bad_headers = 0;
   std::uint64_t mark_rescans = 0;    ///< Walks of the mark bitmap because the mark stack was full.
@@ -58,22 +60,22 @@ struct CollectionStats {
 
 /// The heap now.
 struct HeapStats {
-  std::uint64_t collections = 0;
-  std::uint64_t abandoned = 0;  ///< Of these, the collections that were abandoned.
-  std::uint64_t capacity = 0;   ///< Bytes that objects may take before the heap grows.
+  std::uint64_t collections = 0;  ///< Minor and abandoned ones included.
+  std::uint64_t abandoned = 0;    ///< Of these, the collections that were abandoned.
+  std::uint64_t capacity = 0;     ///< Bytes that objects may take before the heap grows.
   /// In objects, dead ones and unused window parts included. What zeal holds back counts as free.
   std::uint64_t used = 0;
-  std::uint64_t committed = 0;
-  std::uint64_t reserved = 0;
+  std::uint64_t committed = 0;  ///< Of the arena accessible.
+  std::uint64_t reserved = 0;   ///< Address space of the arena, its guard included.
   /// Side tables: memory that they take at most, by how much of the arena was ever used.
   std::uint64_t table_bytes = 0;
-  std::uint64_t table_reserved = 0;  ///< Their address space, sized for heap_max.
-  std::uint64_t external = 0;        ///< Bytes held outside on behalf of objects.
-  std::uint64_t allocated = 0;       ///< Bytes handed out, unused rests at hand included.
-  std::uint64_t pause_ns = 0;        ///< Sum over all collections.
-  std::uint64_t pause_max_ns = 0;
-  std::uint64_t freed_bytes = 0;  ///< Sum over all collections.
-  std::uint64_t freed_objects = 0;
+  std::uint64_t table_reserved = 0;     ///< Their address space, sized for heap_max.
+  std::uint64_t external = 0;           ///< Bytes held outside on behalf of objects.
+  std::uint64_t allocated = 0;          ///< Bytes handed out, unused rests at hand included.
+  std::uint64_t pause_ns = 0;           ///< Sum over all collections.
+  std::uint64_t pause_max_ns = 0;       ///< The longest.
+  std::uint64_t freed_bytes = 0;        ///< Sum over all collections.
+  std::uint64_t freed_objects = 0;      ///< Likewise.
   std::uint64_t finalizers_run = 0;     ///< Callbacks called by Heap::run_finalizers().
   std::uint64_t finalizers_failed = 0;  ///< Those that threw.
   std::uint64_t released = 0;           ///< Objects whose release hooks ran.

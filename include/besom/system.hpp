@@ -47,6 +47,7 @@ struct System {
   /// Puts `file` in the place of `target` at once. Fails with EEXIST where `target` is there and no
   /// regular file, such as a device or a link.
   int (*replace_file)(const char* target, const char* file) = nullptr;
+  /// As unlink().
   int (*remove_file)(const char* name) = nullptr;
 
   /// Asks for pages of the ordinary size, so that the system does not fill the gaps in a huge one
@@ -55,6 +56,7 @@ struct System {
   /// The page in bytes: a power of two from 4 KiB to 2 MiB. 0: kAnyPage.
   std::size_t page_bytes = 0;
 
+  /// page_bytes, or what stands for 0.
   [[nodiscard]] constexpr std::size_t page() const noexcept {
     return page_bytes != 0 ? page_bytes : kAnyPage;
   }

@@ -43,6 +43,7 @@ enum class WordKind : std::uint8_t { pointer, interior, ambiguous };
 /// Neither the callback nor the visit may allocate from the heap or change its roots.
 class Tracer {
  public:
+  /// @{
   /// Visits a slot that holds a ref or a tagged value. Null and integers are passed over.
   void visit(const std::uint32_t& slot) { visit_(*this, slot); }
   template <class T>
@@ -54,6 +55,7 @@ class Tracer {
     const std::uint32_t bits = value.bits();
     visit_(*this, bits);
   }
+  /// @}
 
   /// Visits the address of an object. Its four lowest bits are the embedder's, for tags. Null and
   /// whatever lies outside this heap's arena are passed over; a place in the arena at which no
@@ -74,15 +76,19 @@ class Tracer {
   /// after; other callbacks of the same collection may still be called. Outside a collection, as in
   /// Heap::verify(), it does nothing.
   void abandon() noexcept { abandoned_ = true; }
+  /// Whether abandon() was called.
   [[nodiscard]] bool is_abandoned() const noexcept { return abandoned_; }
   /// In a trace callback its type's TypeDescriptor::trace_user; else nullptr.
   [[nodiscard]] void* user() const noexcept { return user_; }
 
  protected:
+  /// @{
+  /// For the library, which makes tracers.
   using Visit = void (*)(Tracer& self, const std::uint32_t& slot);
   using VisitWord = void (*)(Tracer& self, WordKind kind, std::uint64_t word);
   Tracer(Visit on_slot, VisitWord on_word, void* user = nullptr) noexcept
       : visit_(on_slot), visit_word_(on_word), user_(user) {}
+  /// @}
   ~Tracer() = default;
 
  private:
@@ -106,26 +112,27 @@ using TraceCallback = void (*)(const void* object, std::uint32_t size_bytes, Tra
 /// longjmp: the sweep behind it would stay half done.
 using ReleaseHook = void (*)(void* user, void* object, std::uint32_t size_bytes);
 
+/// A slot in the fixed part of an object.
 struct FieldDescriptor {
-  std::string name{};
+  std::string name{};  ///< For reports.
   /// Bytes from the start of the object, header included; a multiple of the slot's size.
   std::uint64_t offset = 0;
-  SlotKind kind = SlotKind::ref;
+  SlotKind kind = SlotKind::ref;  ///< What the slot holds.
 };
 
 /// A type as data: the one table that tracing, verification and every report read.
 struct TypeDescriptor {
-  std::string name{};
+  std::string name{};                     ///< For reports; several types may have the same.
   std::uint64_t size = sizeof(Header);    ///< Of the fixed part in bytes, header included.
   std::vector<FieldDescriptor> fields{};  ///< Only those that the collector has to see.
-  Trailing trailing = Trailing::none;
-  TraceCallback trace = nullptr;  ///< Replaces `fields` and a `trailing` other than bytes.
-  void* trace_user = nullptr;     ///< For Tracer::user().
+  Trailing trailing = Trailing::none;     ///< What follows the fixed part.
+  TraceCallback trace = nullptr;          ///< Replaces `fields` and a `trailing` other than bytes.
+  void* trace_user = nullptr;             ///< For Tracer::user().
   /// Also called for all objects that are left when the heap is reset or destroyed. An object whose
   /// header was overwritten is not released. A C++ type for Heap::define<T>() says so with
   /// `static constexpr bool kReleased = true`.
   ReleaseHook release = nullptr;
-  void* release_user = nullptr;
+  void* release_user = nullptr;  ///< Passed to `release`.
   /// Of the library's own tables (include/besom/weak_tables.hpp): a full collection gives back what
   /// they have no use for any more. No other type may say so.
   bool is_table = false;
@@ -144,6 +151,7 @@ struct TypeDescriptor {
     return false;
   }
 
+  /// What one element takes; 0 for none.
   [[nodiscard]] static constexpr std::uint32_t element_bytes(Trailing trailing) noexcept {
     switch (trailing) {
       case Trailing::none:
@@ -161,6 +169,7 @@ struct TypeDescriptor {
     }
     return 0;
   }
+  /// What a slot takes, and is aligned to.
   [[nodiscard]] static constexpr std::uint32_t slot_bytes(SlotKind kind) noexcept {
     return kind == SlotKind::pointer ? 8 : 4;
   }
@@ -189,7 +198,7 @@ template <class Element, class T>
 /// A TypeId that remembers the C++ type it was defined for.
 template <class T>
 struct Type {
-  TypeId id = 0;
+  TypeId id = 0;  ///< 0: defined in no heap.
 };
 
 namespace detail {
@@ -266,17 +275,23 @@ template <class T>
 /// An object that is nothing but a header and a checked array of `Element`.
 template <class Element>
 struct Array {
+  /// For Heap::define().
   static constexpr std::uint32_t kElementBytes = sizeof(Element);
 
-  Header header;
+  Header header;  ///< With the length.
 
+  /// How many elements the header says there are.
   [[nodiscard]] std::uint32_t length() const noexcept { return header.length; }
+  /// The first element.
   [[nodiscard]] Element* data() noexcept { return trailing_of<Element>(this); }
+  /// Likewise.
   [[nodiscard]] const Element* data() const noexcept { return trailing_of<const Element>(this); }
+  /// Aborts where `i` is not below length().
   [[nodiscard]] Element& operator[](std::uint64_t i) noexcept {
     BESOM_CHECK(i < header.length, "array index: index, length", i, header.length);
     return data()[i];
   }
+  /// Likewise.
   [[nodiscard]] const Element& operator[](std::uint64_t i) const noexcept {
     BESOM_CHECK(i < header.length, "array index: index, length", i, header.length);
     return data()[i];
@@ -288,16 +303,19 @@ struct Array {
 /// An array of refs. Its type is defined in a heap like any other: `heap.define<RefArray<Node>>()`.
 template <class T>
 struct RefArray : detail::Array<Member<T>> {
+  /// For Heap::define().
   static TypeDescriptor type() { return {.name = "RefArray", .trailing = Trailing::refs}; }
 };
 
 /// An array of tagged values.
 struct ValueArray : detail::Array<ValueMember> {
+  /// For Heap::define().
   static TypeDescriptor type() { return {.name = "ValueArray", .trailing = Trailing::values}; }
 };
 
 /// An array of weak slots.
 struct WeakArray : detail::Array<ValueMember> {
+  /// For Heap::define().
   static TypeDescriptor type() { return {.name = "WeakArray", .trailing = Trailing::weak}; }
 };
 
@@ -306,14 +324,20 @@ struct WeakArray : detail::Array<ValueMember> {
 /// table that tells it from an entry that was never used, which is all zero. Without a key, a value
 /// that is a ref is not kept either: store the key first.
 struct Entry {
+  /// @{
+  /// Which of the two is weak, the kind of the array says.
   ValueMember key, value;
+  /// @}
 
+  /// Was never used.
   [[nodiscard]] bool is_empty() const noexcept {
     return key.get().is_null() && value.get().is_null();
   }
+  /// The weak one died, or break_up() was called.
   [[nodiscard]] bool is_broken() const noexcept {
     return key.get().is_null() && !value.get().is_null();
   }
+  /// Takes the entry out, as the collector does.
   void break_up() noexcept {
     key = Value();
     value = Value::integer(0);
@@ -325,6 +349,7 @@ static_assert(sizeof(Entry) == 8);
 /// where it refers to the key itself. Source: Hayes 1997, "Ephemerons: a new finalization
 /// mechanism".
 struct EphemeronArray : detail::Array<Entry> {
+  /// For Heap::define().
   static TypeDescriptor type() {
     return {.name = "EphemeronArray", .trailing = Trailing::ephemerons};
   }
@@ -332,6 +357,7 @@ struct EphemeronArray : detail::Array<Entry> {
 
 /// An array of entries that keep their keys, but not their values.
 struct WeakValueArray : detail::Array<Entry> {
+  /// For Heap::define().
   static TypeDescriptor type() {
     return {.name = "WeakValueArray", .trailing = Trailing::weak_values};
   }
@@ -339,7 +365,9 @@ struct WeakValueArray : detail::Array<Entry> {
 
 /// An array of bytes, which the collector does not look into.
 struct ByteArray : detail::Array<unsigned char> {
+  /// For Heap::define().
   static constexpr bool kLeaf = true;
+  /// For Heap::define().
   static TypeDescriptor type() { return {.name = "ByteArray", .trailing = Trailing::bytes}; }
 };
 

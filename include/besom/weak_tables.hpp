@@ -12,9 +12,10 @@ namespace besom {
 
 /// A weak slot as an object of its own.
 struct WeakBox {
-  Header header;
+  Header header;       ///< As of every object.
   ValueMember target;  ///< Null once the target is dead.
 
+  /// For Heap::define().
   static TypeDescriptor type() {
     return {.name = "WeakBox",
             .size = sizeof(WeakBox),
@@ -27,10 +28,15 @@ struct WeakBox {
 
 /// One ephemeron as an object of its own. Once broken, its key is null and its value integer 0.
 struct Ephemeron : detail::Array<Entry> {
+  /// @{
+  /// As it stands in the entry.
   [[nodiscard]] Value key() const noexcept { return (*this)[0].key.get(); }
   [[nodiscard]] Value value() const noexcept { return (*this)[0].value.get(); }
+  /// @}
+  /// The key died.
   [[nodiscard]] bool is_broken() const noexcept { return (*this)[0].is_broken(); }
 
+  /// For Heap::define().
   static TypeDescriptor type() { return {.name = "Ephemeron", .trailing = Trailing::ephemerons}; }
   /// nullptr when the heap is exhausted, or the host; then heap.error() says so.
   [[nodiscard]] BESOM_API static Ephemeron* make(Heap& heap, Type<Ephemeron> type, Value key,
@@ -75,8 +81,8 @@ class KeyHash {
 /// number. Hashes depend on HeapOptions::hash_seed. The collector takes entries out by breaking
 /// them, as remove() does; their places are used again.
 ///
-///   | header | entries | entries_type | filled |        | header | key value | key value | ...
-///                 '------------------------------------>   length: entries, 2^n
+///     | header | entries | entries_type | filled |        | header | key value | key value | ...
+///                   '------------------------------------>   length: entries, 2^n
 ///
 /// When three quarters of the array have been filled, the broken entries go: in place, or, where
 /// the live ones would fill more than half of it, by way of a larger array. A full collection cuts
@@ -86,9 +92,12 @@ class KeyHash {
 /// What lies in the arena may have been overwritten: a table whose array does not lie in the heap
 /// has no entries and takes none, and no search is longer than it.
 struct BESOM_API EntryTable {
+  /// @{
+  /// The table's own.
   Header header;
   Member<Array<Entry>> entries;
   TypeId entries_type;
+  /// @}
   std::uint32_t filled;  ///< Keys added since the broken entries went, and those there were then.
 
   /// Adds the key or changes its value. May allocate where it adds; then key and value need
@@ -98,12 +107,14 @@ struct BESOM_API EntryTable {
   Error put(Heap& heap, Value key, Value value) noexcept;
   /// The key's value, or null.
   [[nodiscard]] Value get(const Heap& heap, Value key) const noexcept;
+  /// Tells a value that is null from none.
   [[nodiscard]] bool contains(const Heap& heap, Value key) const noexcept;
   /// Whether the key was there.
   bool remove(const Heap& heap, Value key) noexcept;
   /// Entries now. The collector breaks entries without looking for their table, so that nobody
   /// keeps count: O(capacity).
   [[nodiscard]] std::uint32_t size(const Heap& heap) const noexcept;
+  /// Entries of its array: a power of two, or 0.
   [[nodiscard]] std::uint32_t capacity(const Heap& heap) const noexcept { return all(heap).count; }
 
   /// Calls `visit(key, value)` for each entry, in no order that means anything, but in the same for
@@ -156,14 +167,18 @@ template <class Table>
 /// A table in which an entry lives as long as its key does by something else: properties of objects
 /// that are not theirs. The value may refer to the key.
 struct WeakKeyTable : detail::EntryTable {
+  /// What the entries lie in.
   using Array = EphemeronArray;
+  /// For Heap::define().
   static TypeDescriptor type() { return detail::table_type<WeakKeyTable>("WeakKeyTable"); }
 };
 
 /// A table in which an entry lives as long as its value does by something else, and keeps its key
 /// so long: caches, and tables of the one object for each name.
 struct WeakValueTable : detail::EntryTable {
+  /// What the entries lie in.
   using Array = WeakValueArray;
+  /// For Heap::define().
   static TypeDescriptor type() { return detail::table_type<WeakValueTable>("WeakValueTable"); }
 };
 
