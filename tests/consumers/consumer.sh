@@ -87,8 +87,9 @@ case $kind in
     esac
     build "$here/$main" consumer
     ./consumer
-    # The same for who leaves the folder out.
+    # The same for who leaves the folder out, and counts on more.
     sed -E 's#<besom/(besom\.h)#<\1#' "$here/$main" >"$main"
+    [ "$main" = main.c ] || echo 'static_assert(sizeof(std::unique_ptr<besom::Heap>) != 0);' >>"$main"
     grep -q '<besom\.h' "$main"
     build "$main" consumer
     ./consumer
