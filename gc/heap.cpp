@@ -219,6 +219,7 @@ AllocationContract Heap::allocation_contract(std::uint64_t size_bytes) noexcept 
   const auto offset_of = [base](const void* place) {
     return static_cast<std::uint32_t>(static_cast<const char*>(place) - base);
   };
+  if (has_window) space_->always_open_window(static_cast<std::uint32_t>(granules));
   // The first window is never opened.
   detail::Window& window = front_.windows[has_window ? static_cast<std::uint32_t>(granules) : 0];
   return {.base = base,

@@ -31,7 +31,8 @@ namespace besom::detail {
 ///   6. a run of the free list. So small objects leave the runs that large ones need whole while
 ///      small holes remain;
 /// What 4 to 6 find is for the cursor. It is a window where it has 1 KiB, the object 512 bytes or
-/// less, and an object of the same size was the last to come as far as this;
+/// less, and an object of the same size was the last to come as far as this, or its size is one
+/// that generated code asked for;
 ///   7. objects of 1 KiB and more: the smallest hole of the free list that fits, for which runs are
 ///      filed ahead of the sweep.
 ///
@@ -88,6 +89,9 @@ class Space {
   [[nodiscard]] Window& window(std::uint32_t granules) noexcept {
     return front_->windows[granules];
   }
+  /// Objects of `granules`, in 1..kWindowClasses, get a window each time: who allocates them knows
+  /// of nothing else.
+  void always_open_window(std::uint32_t granules) noexcept { always_windows_ |= bit(granules); }
   /// Memory for an object of `granules`, in 1..kCursorGranules, zeroed, from the hole at hand;
   /// nullptr when its rest is too small.
   [[nodiscard]] char* bump(std::uint32_t granules) noexcept {
@@ -230,6 +234,7 @@ class Space {
   std::uint64_t untouched_ = 0;
   std::uint64_t handed_out_ = 0;
   std::uint32_t last_opened_for_ = 0;  ///< Granules.
+  std::uint64_t always_windows_ = 0;   ///< Bit i: for objects of i granules.
   std::uint32_t hole_position_ = 0;    ///< Where the next small hole is looked for.
   bool windows_enabled_ = true;
   // Where there are none the search would cost each allocation its time, so after one in vain it

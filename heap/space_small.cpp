@@ -76,8 +76,11 @@ Run Space::next_small_hole(std::uint32_t granules) noexcept {
 /// one hole: windows would scatter over the arena what is written in turn.
 char* Space::open(Run run, std::uint32_t granules) noexcept {
   const bool again = granules == std::exchange(last_opened_for_, granules);
-  const bool is_window = again && granules <= kWindowClasses && run.size_bytes >= kLeastWindowBytes;
-  return is_window ? open_window(run, granules) : open_hole(run, granules);
+  if (granules <= kWindowClasses && run.size_bytes >= kLeastWindowBytes &&
+      (again || (always_windows_ & bit(granules)) != 0)) {
+    return open_window(run, granules);
+  }
+  return open_hole(run, granules);
 }
 
 /// Cleared as a whole: the first object comes at once and the others soon.

@@ -244,6 +244,10 @@ TEST_CASE("Space: the size that needs room twice in a row gets a window, others 
   CHECK_FALSE(needs_room(Space::kWindowClasses));
   CHECK(needs_room(Space::kWindowClasses));
   CHECK_FALSE(needs_room(2));
+  space.always_open_window(3);
+  CHECK(needs_room(3));
+  CHECK_FALSE(needs_room(2));
+  CHECK(needs_room(3));
 }
 
 TEST_CASE("Space: memory is zero when handed out, however it was used before", "[heap][space]") {
