@@ -32,9 +32,14 @@ Value compile_for_eval(Interp& in, Value form, Value env) {
 Value compile_internal(Interp& in, std::string_view name, std::string_view text) {
   Pins pins(in);
   const Value port = memory_port(in, kInputPort | kTextualPort, text);
-  const Value form = Reader(in, port).read();
+  const Value definition = in.cdr(Reader(in, port).read());
+  Value procedure = in.car(in.cdr(definition));
+  if (const Value target = in.car(definition); in.is_pair(target)) {
+    const Value lambda = in.symbol("lambda");
+    procedure = in.cons(lambda, in.cons(in.cdr(target), in.cdr(definition)));
+  }
   Expander expander(in, in.registers.core, nullptr, kFalse);
-  Node* program = expander.expand_program(form, {});
+  Node* program = expander.expand_program(procedure, {});
   // Helpers that stand for a procedure have its name.
   constexpr std::string_view kOwn = "%own-";
   program->a->value = in.symbol(name.starts_with(kOwn)  ? name.substr(kOwn.size())

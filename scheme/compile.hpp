@@ -9,7 +9,8 @@ namespace scheme {
 /// A procedure without arguments that evaluates a datum, which has no source text, in the
 /// environment. Raises syntax errors. What it defines as syntax or imports takes effect at once.
 [[nodiscard]] Value compile_for_eval(Interp& in, Value form, Value env);
-/// The procedure that a lambda expression without free variables makes. It is not shown in lists of
+/// The procedure that a definition of the prelude makes: `(define (name . formals) body ...)` or
+/// `(define name expression)`, the expression a lambda or case-lambda. It is not shown in lists of
 /// frames.
 [[nodiscard]] Value compile_internal(Interp& in, std::string_view name, std::string_view text);
 

@@ -187,8 +187,8 @@ void define_core(Interp& in, std::vector<Builtin>& builtins) {
       builtins.push_back(builtin);
     }
   }
-  for (std::size_t i = 0; const char* name = prelude_name(i); ++i) {
-    static_cast<void>(define_cell(in, in.registers.core, in.symbol(name)));
+  for (std::size_t i = 0; !prelude_name(i).empty(); ++i) {
+    static_cast<void>(define_cell(in, in.registers.core, in.symbol(prelude_name(i))));
   }
   const auto parameter = [&](const char* name, Value port) {
     const Rooted rooted(in, port);

@@ -1,12 +1,15 @@
 #pragma once
 
+#include <cstddef>
 #include <string_view>
 
 namespace scheme {
 
-/// The library's procedures that are written in Scheme: the text of a lambda expression, or "".
+// The library's procedures that are written in Scheme: the files in prelude/.
+
+/// The definition of that name, or "".
 [[nodiscard]] std::string_view prelude_text(std::string_view name) noexcept;
-/// The name of the `number`th of them, or nullptr.
-[[nodiscard]] const char* prelude_name(std::size_t number) noexcept;
+/// The name that the `number`th of them defines, or "".
+[[nodiscard]] std::string_view prelude_name(std::size_t number) noexcept;
 
 }  // namespace scheme
