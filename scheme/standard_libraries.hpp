@@ -4,9 +4,9 @@
 
 namespace scheme {
 
-/// The names that a standard library exports, separated by spaces; nullptr for an unknown one.
+/// The names that a standard library exports, with white space between them; "" for an unknown one.
 /// `name` as it is written, e.g. "(scheme base)".
-[[nodiscard]] const std::string_view* standard_library(std::string_view name) noexcept;
+[[nodiscard]] std::string_view standard_library(std::string_view name) noexcept;
 
 /// What cond-expand and (features) know.
 inline constexpr const char* kFeatures[] = {
