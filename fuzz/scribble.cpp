@@ -288,6 +288,7 @@ class Victim {
     require(guardian_.pending() + guardian_.ready() == 0, "a guardian after a reset", 0, counts_);
     const VerifyReport report = heap_->verify();
     require(report.ok() && report.objects == 0, "verify after a reset", report.found(), counts_);
+    use_all();
     Handle<Header> list(*heap_, nullptr);
     std::uint64_t count = 0;
     while (count < heap_->options().heap_max / 32) {
@@ -311,6 +312,18 @@ class Victim {
   [[nodiscard]] char* base() const { return detail::base_of(*heap_); }
 
  private:
+  /// The heap takes memory for zero that it never handed out, or gave back to the system. What was
+  /// written there shows in the objects that come next, and in none after them.
+  void use_all() {
+    Handle<Header> list(*heap_, nullptr);
+    while (auto* object = static_cast<Header*>(heap_->allocate(types_[0]))) {
+      const std::uint32_t next = list.ref().index();
+      std::memcpy(object + 1, &next, sizeof next);
+      list.set(object);
+    }
+    require(!heap_->reset(), "reset", 1, counts_);
+  }
+
   void write_snapshot() {
     const SnapshotSink nowhere{[](void*, const char*, std::size_t) { return true; }, nullptr};
     const Result<SnapshotStats> stats = heap_->write_snapshot(nowhere);

@@ -166,7 +166,7 @@ class Program {
         static_cast<void>(guardian_.ready());
         break;
       case 16:
-        static_cast<void>(heap.allocation_contract(16 * choice.between(1, 40)));
+        static_cast<void>(heap.options().heap_max);
         break;
       case 17:
         static_cast<void>(heap.descriptor(choice.below(20)));
