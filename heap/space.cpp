@@ -225,7 +225,7 @@ void Space::reset() noexcept {
   bins_ = {};
   sweep_.cancel();
   quarantine_.clear();
-  hole_position_ = 0;
+  hole_position_ = last_opened_for_ = 0;
   note_new_holes();
   front_->leaves.clear_below(to_granules(free_list_.used_end()));
   free_list_.reset();

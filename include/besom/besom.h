@@ -370,7 +370,8 @@ typedef struct besom_contract {
   uint32_t object_bytes;  ///< Rounded up to 16; 0 where such objects are not allocated inline.
 } besom_contract;
 
-/// For objects of `size_bytes`, header included.
+/// For objects of `size_bytes`, header included. From then on such objects have memory of their own
+/// to be allocated inline in: ask for sizes that code is generated for, and for no others.
 BESOM_API besom_contract besom_allocation_contract(besom_heap* heap, uint64_t size_bytes);
 
 /// The contract in C: a new object, all zero, or NULL: then call besom_allocate(). Not for types

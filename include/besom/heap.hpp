@@ -224,7 +224,9 @@ class BESOM_API Heap {
   }
   /// The same for a type known only at run time.
   [[nodiscard]] void* allocate(TypeId type, std::uint64_t length = 0) noexcept;
-  /// How generated code allocates objects of `size_bytes`, header included, in this heap.
+  /// How generated code allocates objects of `size_bytes`, header included, in this heap. From then
+  /// on such objects have memory of their own to be allocated inline in: ask for sizes that code is
+  /// generated for, and for no others.
   [[nodiscard]] AllocationContract allocation_contract(std::uint64_t size_bytes) noexcept;
 
   /// A new object in a handle; an empty handle when the heap is exhausted.
