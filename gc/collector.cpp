@@ -390,7 +390,7 @@ void Collector::mark(CollectionStats& stats) noexcept {
   stats.roots_ns = marking - begun;
   marker_.drain();
   stats.mark_ns = now_ns() - marking;
-  end_waiting();
+  end_waiting(stats.minor);
   stats.abandoned = marker_.is_abandoned();
   note_findings(stats);
   log_.log(LogLevel::debug, "marked in %" PRIu64 " us after %" PRIu64 " us of roots",
@@ -399,19 +399,21 @@ void Collector::mark(CollectionStats& stats) noexcept {
 
 /// From here on whoever is called, log sinks included, finds headers and slots as the mutator left
 /// them.
-void Collector::end_waiting() noexcept {
+void Collector::end_waiting(bool is_minor) noexcept {
   if (marker_.is_abandoned()) {
     marker_.undo_waiting();
     return;
   }
-  bool is_whole = marker_.end_waiting();
-  // Where somebody wrote over a chain, registrations are looked at one by one.
-  for (std::uint64_t marked = marker_.marked(); !is_whole; marked = marker_.marked()) {
-    heap_.finalizers_->mark_agents(marker_);
+  static_cast<void>(marker_.end_waiting());
+  // Who wrote over one chain and forged another leaves the count of links as it was. So
+  // registrations are looked at one by one, as when their waiting began.
+  std::uint64_t marked = 0;
+  do {
+    marked = marker_.marked();
+    heap_.finalizers_->mark_agents(marker_, is_minor);
     marker_.drain();
     static_cast<void>(marker_.end_waiting());
-    is_whole = marker_.marked() == marked;
-  }
+  } while (marker_.marked() != marked);
 }
 
 /// What is weak forgets the dead before any of them comes back to life for its finalizer; what is
@@ -429,7 +431,7 @@ void Collector::settle(CollectionStats& stats) noexcept {
   if (stats.finalizers_ready != 0) {
     heap_.finalizers_->mark_ready(marker_);
     marker_.drain();
-    end_waiting();
+    end_waiting(stats.minor);
     stats.abandoned = marker_.is_abandoned();
     if (stats.abandoned) return;
     marker_.clear_weak_slots();

@@ -178,7 +178,7 @@ class Collector {
   [[nodiscard]] Phase phase() const noexcept { return phase_.load(std::memory_order_relaxed); }
   void set_phase(Phase phase) noexcept;
   void mark(CollectionStats& stats) noexcept;
-  void end_waiting() noexcept;
+  void end_waiting(bool is_minor) noexcept;
   void settle(CollectionStats& stats) noexcept;
   void release_dead(CollectionStats& stats) noexcept;
   void shrink_tables(const CollectionStats& stats) noexcept;

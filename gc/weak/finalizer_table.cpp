@@ -284,8 +284,10 @@ void FinalizerTable::await(Marker& marker, bool is_minor) noexcept {
   marker.await(rows.data(), is_minor ? old_count_ : 0, static_cast<std::uint32_t>(rows.size()));
 }
 
-void FinalizerTable::mark_agents(Marker& marker) const noexcept {
-  for (const Registration& registration : registrations_.rows()) {
+void FinalizerTable::mark_agents(Marker& marker, bool is_minor) const noexcept {
+  const auto& rows = registrations_.rows();
+  for (std::size_t number = is_minor ? old_count_ : 0; number < rows.size(); ++number) {
+    const Registration& registration = rows[number];
     if (marker.is_live(registration.object)) marker.mark_root(registration.agent);
   }
 }

@@ -162,7 +162,7 @@ class FinalizerTable {
   /// Lets agents wait for their objects. In a minor collection, those registered since the last.
   void await(Marker& marker, bool is_minor) noexcept;
   /// Marks the agents of the registrations whose object is marked.
-  void mark_agents(Marker& marker) const noexcept;
+  void mark_agents(Marker& marker, bool is_minor) const noexcept;
   /// Registrations whose object is not marked become ready. Returns how many.
   std::uint64_t take_dead(const Marker& marker, bool is_minor) noexcept;
 
