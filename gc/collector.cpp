@@ -404,15 +404,15 @@ void Collector::end_waiting(bool is_minor) noexcept {
     marker_.undo_waiting();
     return;
   }
-  static_cast<void>(marker_.end_waiting());
-  // Who wrote over one chain and forged another leaves the count of links as it was. So
-  // registrations are looked at one by one, as when their waiting began.
+  marker_.end_waiting();
+  // A thread that writes meanwhile can cut a chain and forge another, and no count of links shows
+  // it. So registrations are looked at one by one, as when their waiting began.
   std::uint64_t marked = 0;
   do {
     marked = marker_.marked();
     heap_.finalizers_->mark_agents(marker_, is_minor);
     marker_.drain();
-    static_cast<void>(marker_.end_waiting());
+    marker_.end_waiting();
   } while (marker_.marked() != marked);
 }
 

@@ -103,9 +103,9 @@ class Marker {
   [[nodiscard]] bool is_live(std::uint32_t index) const noexcept {
     return is_object(index) && marks_.test(to_granules(index));
   }
-  /// After drain(): all headers and slots are again as the mutator left them. False when a chain
-  /// was overwritten: then what waited in it may not be marked although its object is.
-  bool end_waiting() noexcept;
+  /// After drain(): all headers and slots are again as the mutator left them. Where a chain was
+  /// overwritten, what waited in it may not be marked although its object is.
+  void end_waiting() noexcept;
   /// The same when marking was given up; nothing stays noted.
   void undo_waiting() noexcept;
   /// After end_waiting(): clears the weak slots of the objects visited whose targets are not

@@ -161,7 +161,7 @@ class FinalizerTable {
   void mark_ready(Marker& marker) const noexcept;
   /// Lets agents wait for their objects. In a minor collection, those registered since the last.
   void await(Marker& marker, bool is_minor) noexcept;
-  /// Marks the agents of the registrations whose object is marked.
+  /// Marks the agents of the registrations whose object is marked: of those that await() let wait.
   void mark_agents(Marker& marker, bool is_minor) const noexcept;
   /// Registrations whose object is not marked become ready. Returns how many.
   std::uint64_t take_dead(const Marker& marker, bool is_minor) noexcept;

@@ -140,11 +140,11 @@ void Marker::await(Registration* table, std::uint32_t first, std::uint32_t end) 
   }
 }
 
-bool Marker::end_waiting() noexcept {
+void Marker::end_waiting() noexcept {
   noted_.each([this](std::uint32_t granule) {
     if (!marks_.test(granule)) take_chain(granule, false);
   });
-  return std::exchange(links_, 0) == 0;
+  links_ = 0;
 }
 
 /// Whether an object waits to be visited or was not marked, its header tells: nothing else puts a

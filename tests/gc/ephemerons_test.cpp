@@ -324,7 +324,7 @@ TEST_CASE("Ephemerons: what a program writes is never taken for a chain",
 TEST_CASE("Waiting: chains that are overwritten while marking goes on are given up, agents are not",
           "[gc][ephemerons][finalizers][trust]") {
   for (const bool generational : {false, true}) {
-    for (int what = 0; what < 9; ++what) {
+    for (int what = 0; what < 10; ++what) {
       INFO("overwritten with kind " << what << ", generational " << generational);
       HeapOptions options = exact_options(kMiB);
       options.generational = generational;
@@ -336,13 +336,16 @@ TEST_CASE("Waiting: chains that are overwritten while marking goes on are given 
       // What is rooted last is visited first: the vandal comes after the array.
       const Handle<Header> root(kit.heap, static_cast<Header*>(kit.heap.allocate(*type)));
       const Handle<EphemeronArray> entries = kit.heap.make(kit.ephemerons, 4);
+      const Handle<EphemeronArray> others = kit.heap.make(kit.ephemerons, 6);
       Handle<Node> key = kit.make_node();
+      Handle<Node> other_key = kit.make_node();
       Handle<Node> agent = kit.make_node();
       Handle<Node> second = kit.make_node();
       for (std::uint32_t i = 0; i < 4; ++i) {
         (*entries)[i].key = WeakKit::value_of(key.get());
         (*entries)[i].value = Value::integer(static_cast<int>(i));
       }
+      (*others)[0].key = WeakKit::value_of(other_key.get());
       // The second agent comes to life by the first alone.
       REQUIRE_FALSE(guardian.guard(agent.get(), second.get()));
       REQUIRE_FALSE(guardian.guard(key.get(), agent.get()));
@@ -361,8 +364,23 @@ TEST_CASE("Waiting: chains that are overwritten while marking goes on are given 
       if (what == 6) vandal.writes.emplace_back(slot, entry | 8 | 2);  // to itself
       if (what == 7) vandal.writes.emplace_back(slot, 0);
       if (what == 8) vandal.writes.emplace_back(slot, 0xfffffff8u | 2);
+      if (what == 9) {
+        // Five links are cut, and five put into another chain: as many as there were.
+        const std::uint32_t first = others.ref().index() + 8;
+        const auto slot_of = [&](std::uint32_t i) {
+          return reinterpret_cast<char*>(&(*others)[i].key);
+        };
+        vandal.writes.emplace_back(header, node);
+        vandal.writes.emplace_back(reinterpret_cast<char*>(other_key.get()),
+                                   std::rotr((first + 8) | 2, 3));
+        for (std::uint32_t i = 1; i < 6; ++i) {
+          vandal.writes.emplace_back(slot_of(i), (first + (i + 1) % 6 * 8) | 2);
+        }
+        vandal.writes.emplace_back(slot_of(0), node << 3 | 6);
+      }
       const std::uint32_t agents[] = {agent.ref().index(), second.ref().index()};
       key = {};
+      other_key = {};
       agent = {};
       second = {};
       REQUIRE_FALSE(kit.heap.collect());
