@@ -75,8 +75,8 @@ class DamageReport {
 
 }  // namespace
 
-Result<std::unique_ptr<Collector>> Collector::create(Heap& heap, LogSink log) {
-  const HeapOptions& options = heap.options_;
+Result<std::unique_ptr<Collector>> Collector::create(HeapParts& heap, LogSink log) {
+  const HeapOptions& options = heap.options;
   const System& system = options.system != nullptr ? *options.system : operating_system();
   Result<Marker> marker = Marker::create(options.heap_max, options.mark_stack, system);
   if (!marker) return marker.error();
@@ -84,25 +84,25 @@ Result<std::unique_ptr<Collector>> Collector::create(Heap& heap, LogSink log) {
   if (collector == nullptr) {
     return Error{.code = Errc::out_of_host_memory, .detail = "collector"};
   }
-  if (Error error = heap.space_->grow(collector->pacer_.initial())) return error;
-  heap.space_->set_poison(options.zeal.poison);
+  if (Error error = heap.space->grow(collector->pacer_.initial())) return error;
+  heap.space->set_poison(options.zeal.poison);
   collector->until_zeal_ = options.zeal.collect_every;
-  if (options.zeal.collect_every != 0 || options.zeal.poison) heap.space_->disable_windows();
+  if (options.zeal.collect_every != 0 || options.zeal.poison) heap.space->disable_windows();
   return collector;
 }
 
 bool Collector::is_own_thread() const noexcept { return thread_ == this_thread(); }
 void Collector::attach_thread() noexcept {
   thread_ = this_thread();
-  heap_.roots_->set_thread(thread_);
+  heap_.roots->set_thread(thread_);
 }
 
 std::uint64_t Collector::allocated_since_collection() const noexcept {
-  return heap_.space_->handed_out() - handed_out_then_;
+  return heap_.space->handed_out() - handed_out_then_;
 }
 
 std::uint64_t Collector::growth_limit() const noexcept {
-  return allocated_since_full() < pacer_.worth_bytes() ? heap_.options_.heap_max : pacer_.budget();
+  return allocated_since_full() < pacer_.worth_bytes() ? heap_.options.heap_max : pacer_.budget();
 }
 
 std::optional<Cause> Collector::due() const noexcept {
@@ -129,12 +129,12 @@ char* Collector::allocate(std::uint32_t granules, Error& error) noexcept {
 
 void Collector::collect_for_room(Cause cause) noexcept {
   // The last new object was safe until now. Zeal holds the program to that.
-  if (heap_.options_.zeal.collect_every != 0) heap_.newest_ = 0;
+  if (heap_.options.zeal.collect_every != 0) heap_.newest = 0;
   collect(cause);
 }
 
 char* Collector::find_room(std::uint32_t granules, Error& error) noexcept {
-  Space& space = *heap_.space_;
+  Space& space = *heap_.space;
   const bool may_collect = may_allocation_collect();
   const std::optional<Cause> cause = may_collect ? due() : std::nullopt;
   if (until_zeal_ > 1) --until_zeal_;
@@ -148,7 +148,7 @@ char* Collector::find_room(std::uint32_t granules, Error& error) noexcept {
     collect_for_room(Cause::full);
     if (char* object = space.allocate(granules)) return object;
   }
-  if (char* object = allocate_by_growing(granules, heap_.options_.heap_max, error)) return object;
+  if (char* object = allocate_by_growing(granules, heap_.options.heap_max, error)) return object;
   // There may still be room in windows of other sizes, in dead runs that are short, and in
   // quarantine.
   space.retire();
@@ -179,7 +179,7 @@ bool Collector::allow_collections() noexcept {
 
 /// Windows would let the mutator go on for long without asking.
 void Collector::meet_what_is_due() noexcept {
-  if (forbidden_ == 0 && !is_collecting() && due()) heap_.space_->interrupt();
+  if (forbidden_ == 0 && !is_collecting() && due()) heap_.space->interrupt();
 }
 
 Error Collector::add_external(std::uint64_t bytes) noexcept {
@@ -204,7 +204,7 @@ Error Collector::remove_external(std::uint64_t bytes) noexcept {
 
 char* Collector::allocate_by_growing(std::uint32_t granules, std::uint64_t limit,
                                      Error& error) noexcept {
-  Space& space = *heap_.space_;
+  Space& space = *heap_.space;
   const std::uint64_t bytes = std::uint64_t{granules} << kGranuleShift;
   error = {.code = Errc::heap_limit, .bytes = bytes, .limit = limit, .detail = "heap_max"};
   while (space.capacity() < limit) {
@@ -226,7 +226,7 @@ char* Collector::allocate_by_growing(std::uint32_t granules, std::uint64_t limit
 
 bool Collector::collect(Cause cause) noexcept {
   stop_watching();
-  const Zeal& zeal = heap_.options_.zeal;
+  const Zeal& zeal = heap_.options.zeal;
   if (zeal.verify) verify_or_abort("before");
   Busy busy(*this, Phase::marking);
   current_ = {};
@@ -235,17 +235,17 @@ bool Collector::collect(Cause cause) noexcept {
   stats.cause = cause;
   stats.minor = is_minor(cause);
   begun_ns_ = now_ns();
-  heap_.space_->retire();
+  heap_.space->retire();
   count_dead();
   cut_objects_ = cut_bytes_ = 0;
-  heap_.space_->conceal_unused();
-  const Cards cards = heap_.space_->cards();
+  heap_.space->conceal_unused();
+  const Cards cards = heap_.space->cards();
   const bool checks_stores = cards.recording() && (zeal.verify || zeal.collect_every != 0);
   if (checks_stores && has_old_objects()) check_stores(&cards, "before");
   mark(stats);
   if (!stats.abandoned) {
     const std::uint64_t marked_at = now_ns();
-    heap_.roots_->run_hooks(MarkView(*heap_.space_, marker_.marks(), stats.minor));
+    heap_.roots->run_hooks(MarkView(*heap_.space, marker_.marks(), stats.minor));
     settle(stats);
     stats.weak_ns = now_ns() - marked_at;
   }
@@ -267,7 +267,7 @@ bool Collector::collect(Cause cause) noexcept {
 
 void Collector::free_unmarked(CollectionStats& stats) noexcept {
   const std::uint64_t swept_from = now_ns();
-  Space& space = *heap_.space_;
+  Space& space = *heap_.space;
   space.reveal_unused();
   const std::uint64_t used = space.used_bytes();
   if (stats.minor) {
@@ -288,7 +288,7 @@ void Collector::free_unmarked(CollectionStats& stats) noexcept {
 std::uint64_t Collector::bytes_of_live(const CollectionStats& stats) noexcept {
   // In these cases some objects were looked at twice, or not for what they are.
   if (stats.mark_rescans != 0 || stats.bad_refs != 0 || stats.bad_headers != 0) {
-    return bytes_of_marked(*heap_.space_, marker_.marks(), marker_.end());
+    return bytes_of_marked(*heap_.space, marker_.marks(), marker_.end());
   }
   return marker_.marked_bytes() - std::min(marker_.marked_bytes(), cut_bytes_);
 }
@@ -297,12 +297,12 @@ std::uint64_t Collector::bytes_of_live(const CollectionStats& stats) noexcept {
 /// looks for faults, and in a generational heap, where the next minor collection would have to wait
 /// for it.
 void Collector::sweep_old(const CollectionStats& stats) noexcept {
-  Space& space = *heap_.space_;
-  const bool generational = heap_.options_.generational;
+  Space& space = *heap_.space;
+  const bool generational = heap_.options.generational;
   space.young_lines().clear();
   marks_are_clear_ = !generational;
   counts_dead_ = true;
-  const Zeal& zeal = heap_.options_.zeal;
+  const Zeal& zeal = heap_.options.zeal;
   if (generational || stats.cause == Cause::requested || zeal.collect_every != 0 || zeal.poison ||
       space.quarantine().is_on()) {
     sweep_all(space, marker_.marks(), marker_.end(), generational);
@@ -315,9 +315,9 @@ void Collector::account(CollectionStats& stats) noexcept {
   stats.pause_ns = now_ns() - begun_ns_;
   stats.external = pacer_.external();
   if (!stats.minor) overdue_ = false;
-  if (stats.cause == Cause::zeal) until_zeal_ = heap_.options_.zeal.collect_every;
+  if (stats.cause == Cause::zeal) until_zeal_ = heap_.options.zeal.collect_every;
   last_ = stats;
-  handed_out_then_ = heap_.space_->handed_out();
+  handed_out_then_ = heap_.space->handed_out();
   if (!stats.minor) handed_out_at_full_ = handed_out_then_;
   live_objects_ = stats.live_objects;
   ++totals_.collections;
@@ -331,9 +331,9 @@ void Collector::account(CollectionStats& stats) noexcept {
 
 /// When somebody asks, or at the next collection, by which time the sweep has counted them.
 void Collector::count_dead() noexcept {
-  if (!counts_dead_ || heap_.space_->is_concealed()) return;
+  if (!counts_dead_ || heap_.space->is_concealed()) return;
   counts_dead_ = false;
-  last_.freed_objects = heap_.space_->dead_objects() - cut_objects_;
+  last_.freed_objects = heap_.space->dead_objects() - cut_objects_;
   totals_.freed_objects += last_.freed_objects;
 }
 
@@ -343,7 +343,7 @@ void Collector::report(const CollectionStats& stats) noexcept {
     log_.log(LogLevel::warn, "collection %" PRIu64 " (%s): abandoned by a callback", stats.number,
              name_of(stats.cause));
   } else {
-    if (heap_.space_->is_swept()) {
+    if (heap_.space->is_swept()) {
       log_.log(LogLevel::debug, "swept in %" PRIu64 " us: %" PRIu64 " hole%s, largest %" PRIu64,
                stats.sweep_ns / 1000, stats.holes, plural(stats.holes), stats.largest_hole);
     } else {
@@ -368,19 +368,19 @@ void Collector::report(const CollectionStats& stats) noexcept {
 
 void Collector::mark(CollectionStats& stats) noexcept {
   const std::uint64_t begun = now_ns();
-  marker_.begin(*heap_.space_, types_, stats.minor || marks_are_clear_);
+  marker_.begin(*heap_.space, types_, stats.minor || marks_are_clear_);
   marks_are_clear_ = false;
   TraceVisitor visitor(marker_);
   // Who collects on purpose has rooted what is to stay.
-  if (stats.cause == Cause::requested) heap_.newest_ = 0;
-  marker_.mark_root(heap_.newest_);
-  heap_.roots_->each(
+  if (stats.cause == Cause::requested) heap_.newest = 0;
+  marker_.mark_root(heap_.newest);
+  heap_.roots->each(
       visitor, [&](std::uint32_t bits, const char*) { marker_.mark_root(bits); },
       [](HeldRoot::Kind, const char*) {});
   if (visitor.is_abandoned()) marker_.abandon();
-  heap_.finalizers_->mark_ready(marker_);
-  heap_.finalizers_->await(marker_, stats.minor);
-  Cards cards = heap_.space_->cards();
+  heap_.finalizers->mark_ready(marker_);
+  heap_.finalizers->await(marker_, stats.minor);
+  Cards cards = heap_.space->cards();
   if (cards.recording() && !marker_.is_abandoned()) {
     const std::uint32_t card_end = (to_bytes(marker_.end() - 1) >> Cards::kShift) + 1;
     if (stats.minor) marker_.mark_from_cards(cards);
@@ -410,7 +410,7 @@ void Collector::end_waiting(bool is_minor) noexcept {
   std::uint64_t marked = 0;
   do {
     marked = marker_.marked();
-    heap_.finalizers_->mark_agents(marker_, is_minor);
+    heap_.finalizers->mark_agents(marker_, is_minor);
     marker_.drain();
     marker_.end_waiting();
   } while (marker_.marked() != marked);
@@ -422,14 +422,14 @@ void Collector::end_waiting(bool is_minor) noexcept {
 void Collector::settle(CollectionStats& stats) noexcept {
   marker_.clear_weak_slots();
   std::uint64_t cleared = 0;
-  heap_.roots_->weak_handles().each([&](HandleSlot& slot) {
+  heap_.roots->weak_handles().each([&](HandleSlot& slot) {
     if (slot.ref == 0 || marker_.is_live(slot.ref)) return;
     slot.ref = 0;
     ++cleared;
   });
-  stats.finalizers_ready = heap_.finalizers_->take_dead(marker_, stats.minor);
+  stats.finalizers_ready = heap_.finalizers->take_dead(marker_, stats.minor);
   if (stats.finalizers_ready != 0) {
-    heap_.finalizers_->mark_ready(marker_);
+    heap_.finalizers->mark_ready(marker_);
     marker_.drain();
     end_waiting(stats.minor);
     stats.abandoned = marker_.is_abandoned();
@@ -444,7 +444,7 @@ void Collector::settle(CollectionStats& stats) noexcept {
 void Collector::release_dead(CollectionStats& stats) noexcept {
   const std::uint64_t begun = now_ns();
   shrink_tables(stats);
-  const Releaser::Counts released = releaser_.release(*heap_.space_, types_, &marker_.marks());
+  const Releaser::Counts released = releaser_.release(*heap_.space, types_, &marker_.marks());
   stats.bad_headers += released.bad_headers;
   stats.released = released.released;
   stats.weak_ns += now_ns() - begun;
@@ -477,7 +477,7 @@ void Collector::finish(CollectionStats& stats) noexcept {
 
 /// Not after a minor collection: what it freed is used again before the next full one.
 void Collector::give_back(CollectionStats& stats) noexcept {
-  Space& space = *heap_.space_;
+  Space& space = *heap_.space;
   constexpr std::uint64_t kWorthACall = 1 << 20;
   const std::uint64_t kept = pacer_.kept_bytes(stats.cause == Cause::requested);
   if (space.resident_bytes() <= kept + kWorthACall) return;
@@ -490,7 +490,7 @@ void Collector::give_back(CollectionStats& stats) noexcept {
 }
 
 void Collector::note_holes(CollectionStats& stats) const noexcept {
-  const Space& space = *heap_.space_;
+  const Space& space = *heap_.space;
   if (space.is_swept()) {
     stats.holes = space.free_list().num_free_blocks();
     stats.largest_hole = space.free_list().largest_free_block();
@@ -501,15 +501,15 @@ void Collector::note_holes(CollectionStats& stats) const noexcept {
 
 /// Callbacks run here as they do in a collection, so the same is refused to them.
 VerifyCounts Collector::verify(DefectSink sink) noexcept {
-  heap_.space_->free_list().verify();
+  heap_.space->free_list().verify();
   return read([&](const Space& space, const TypeTable& types) {
-    return verify_heap(space, types, *heap_.roots_, *heap_.finalizers_, sink);
+    return verify_heap(space, types, *heap_.roots, *heap_.finalizers, sink);
   });
 }
 
 /// Under zeal three in four are minor.
 bool Collector::is_minor(Cause cause) const noexcept {
-  if (!heap_.options_.generational || !has_old_objects()) return false;
+  if (!heap_.options.generational || !has_old_objects()) return false;
   if (is_full_due()) return false;
   return cause == Cause::nursery || (cause == Cause::zeal && last_.number % 4 != 0);
 }
@@ -517,7 +517,7 @@ bool Collector::is_minor(Cause cause) const noexcept {
 /// With `cards` before marking, else after it.
 void Collector::check_stores(const Cards* cards, const char* when) noexcept {
   DamageReport report(log_, when, current_.number);
-  find_missed_stores(*heap_.space_, types_, marker_.marks(), cards, report.sink());
+  find_missed_stores(*heap_.space, types_, marker_.marks(), cards, report.sink());
   report.abort_if_any();
 }
 
@@ -531,19 +531,19 @@ void Collector::reset() noexcept {
   stop_watching();
   refusal_.forget();
   // A mark on what is no object any more would pass for an old one's in the next minor collection.
-  const std::uint32_t end = to_granules(heap_.space_->free_list().used_end());
+  const std::uint32_t end = to_granules(heap_.space->free_list().used_end());
   marker_.marks().clear_below(end);
-  if (heap_.space_->cards().recording()) {
-    heap_.space_->cards().clear((to_bytes(end - 1) >> Cards::kShift) + 1);
+  if (heap_.space->cards().recording()) {
+    heap_.space->cards().clear((to_bytes(end - 1) >> Cards::kShift) + 1);
   }
-  nursery_ = Nursery(heap_.options_.generational);
+  nursery_ = Nursery(heap_.options.generational);
   count_dead();
   marks_are_clear_ = false;
-  heap_.space_->reset();
+  heap_.space->reset();
   live_objects_ = 0;
   // What the embedder holds outside is not given back by forgetting objects.
   const std::uint64_t external = pacer_.external();
-  pacer_ = Pacer(heap_.options_);
+  pacer_ = Pacer(heap_.options);
   static_cast<void>(pacer_.add_external(external));
   pacer_.note_external();
   overdue_ = false;
@@ -552,10 +552,10 @@ void Collector::reset() noexcept {
 /// All tables are indexed by place in the arena, but for the mark stack, whose beginning is kept.
 std::uint64_t Collector::table_bytes_used(std::uint64_t reserved) const noexcept {
   constexpr std::uint64_t kRounding = 64 << 10;  // pages that each table begins and ends in
-  const std::uint64_t untouched = heap_.space_->untouched();
+  const std::uint64_t untouched = heap_.space->untouched();
   // Tables are below a quarter of heap_max and a MiB, and that is below 2^33: no overflow.
   const std::uint64_t share =
-      reserved * (untouched >> kGranuleShift) / (heap_.options_.heap_max >> kGranuleShift);
+      reserved * (untouched >> kGranuleShift) / (heap_.options.heap_max >> kGranuleShift);
   return std::min(reserved, share + Marker::kKeptStackBytes + kRounding);
 }
 
@@ -566,7 +566,7 @@ const CollectionStats& Collector::last() noexcept {
 
 HeapStats Collector::stats() noexcept {
   count_dead();
-  const Space& space = *heap_.space_;
+  const Space& space = *heap_.space;
   HeapStats stats = totals_;
   stats.capacity = space.capacity();
   stats.used = space.used_bytes();

@@ -5,7 +5,7 @@
 #include <memory>
 #include <optional>
 
-#include "besom/heap.hpp"
+#include "besom/detail/heap_parts.hpp"
 #include "besom/stats.hpp"
 #include "gc/mark/marker.hpp"
 #include "gc/nursery.hpp"
@@ -23,7 +23,11 @@ struct EntryTable;
 /// windows could not serve, and runs collections.
 class Collector {
  public:
-  [[nodiscard]] static Result<std::unique_ptr<Collector>> create(Heap& heap, LogSink log);
+  static constexpr Error kWrongThread{.code = Errc::wrong_thread,
+                                      .detail = "call attach_thread() to hand a heap over"};
+
+  /// `heap` has all its parts but the collector, and outlives it.
+  [[nodiscard]] static Result<std::unique_ptr<Collector>> create(HeapParts& heap, LogSink log);
 
   /// Memory for an object: from windows and holes, else by collecting, else by growing. On failure
   /// nullptr, with the reason in `error`: then the last collection was a full one, nothing was
@@ -54,9 +58,9 @@ class Collector {
   template <class Body>
   auto read(Body body) {
     Busy busy(*this, Phase::reading);
-    heap_.space_->conceal_unused();
-    auto result = body(*heap_.space_, types_);
-    heap_.space_->reveal_unused();
+    heap_.space->conceal_unused();
+    auto result = body(*heap_.space, types_);
+    heap_.space->reveal_unused();
     busy.leave();
     return result;
   }
@@ -85,6 +89,9 @@ class Collector {
   /// Whether the heap is at work on itself, or calls out of that: nobody else may.
   [[nodiscard]] bool is_collecting() const noexcept { return phase() != Phase::idle; }
   [[nodiscard]] bool is_own_thread() const noexcept;
+  /// Whether the embedder's call may begin. False inside a collection or a walk and on another
+  /// thread: the heap's error says which.
+  [[nodiscard]] bool may_enter() noexcept;
   void attach_thread() noexcept;
   void set_listener(CollectionListener listener, void* user) noexcept {
     listener_ = listener;
@@ -112,7 +119,7 @@ class Collector {
   class Busy {
    public:
     Busy(Collector& collector, Phase phase) noexcept : collector_(collector) {
-      collector_.heap_.set_locked(true);
+      collector_.set_locked(true);
       collector_.set_phase(phase);
     }
     Busy(const Busy&) = delete;
@@ -135,17 +142,17 @@ class Collector {
     bool is_doubted = false;  ///< recover() was called, and it may have been left.
   };
 
-  Collector(Heap& heap, Marker marker, LogSink log) noexcept
+  Collector(HeapParts& heap, Marker marker, LogSink log) noexcept
       : heap_(heap),
         marker_(std::move(marker)),
-        pacer_(heap.options_),
-        nursery_(heap.options_.generational),
+        pacer_(heap.options),
+        nursery_(heap.options.generational),
         log_(log) {
     attach_thread();
   }
 
   [[nodiscard]] bool may_allocation_collect() const noexcept {
-    return forbidden_ == 0 && !heap_.options_.safepoints;
+    return forbidden_ == 0 && !heap_.options.safepoints;
   }
   void collect_for_room(Cause cause) noexcept;
   [[nodiscard]] char* find_room(std::uint32_t granules, Error& error) noexcept;
@@ -157,14 +164,14 @@ class Collector {
                                           Error& error) noexcept;
   [[nodiscard]] std::uint64_t allocated_since_collection() const noexcept;
   [[nodiscard]] std::uint64_t allocated_since_full() const noexcept {
-    return heap_.space_->handed_out() - handed_out_at_full_;
+    return heap_.space->handed_out() - handed_out_at_full_;
   }
   /// How far the heap may grow now without a collection.
   [[nodiscard]] std::uint64_t growth_limit() const noexcept;
   /// Whether the next collection has to be a full one, whatever it is that makes one due.
   [[nodiscard]] bool is_full_due() const noexcept {
     return overdue_ || pacer_.external_is_due() ||
-           (heap_.options_.generational && allocated_since_full() >= pacer_.longest_wait());
+           (heap_.options.generational && allocated_since_full() >= pacer_.longest_wait());
   }
   /// Why a collection is due, if it is.
   [[nodiscard]] std::optional<Cause> due() const noexcept;
@@ -175,6 +182,7 @@ class Collector {
   void note_refusal() noexcept;
   void stop_watching() noexcept;
   [[nodiscard]] bool ask_embedder(const Error& refusal) noexcept;
+  void set_locked(bool locked) noexcept;
   [[nodiscard]] Phase phase() const noexcept { return phase_.load(std::memory_order_relaxed); }
   void set_phase(Phase phase) noexcept;
   void mark(CollectionStats& stats) noexcept;
@@ -204,7 +212,7 @@ class Collector {
   [[nodiscard]] std::uint64_t table_bytes_used(std::uint64_t reserved) const noexcept;
   void check_stores(const Cards* cards, const char* when) noexcept;
 
-  Heap& heap_;
+  HeapParts& heap_;
   Marker marker_;
   Pacer pacer_;
   Nursery nursery_;

@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "besom/heap.hpp"
 #include "besom/weak_tables.hpp"
 #include "gc/collector.hpp"
 #include "gc/weak/finalizer_table.hpp"
@@ -19,8 +20,8 @@ bool Collector::collect_on_request() noexcept {
 /// Not inlined: its frame tells whether a finalizer was left.
 __attribute__((noinline)) Result<std::uint64_t> Collector::run_finalizers(
     FinalizerRunner runner, std::uint64_t count) noexcept {
-  FinalizerTable& finalizers = *heap_.finalizers_;
-  RootTable& roots = *heap_.roots_;
+  FinalizerTable& finalizers = *heap_.finalizers;
+  RootTable& roots = *heap_.roots;
   ShadowStack& locals = roots.locals();
   const std::uint32_t open_scopes = locals.open_scopes();
   for (std::uint64_t run = 0; run < count; ++run) {
@@ -32,7 +33,7 @@ __attribute__((noinline)) Result<std::uint64_t> Collector::run_finalizers(
       return Error{.code = Errc::out_of_host_memory, .detail = "agent of a finalizer"};
     }
     slot->ref = finalizers.take(*guardian);
-    char* agent = heap_.space_->base() + slot->ref;
+    char* agent = heap_.space->base() + slot->ref;
     const FinalizerCall call{.place = locals.place_of(slot),
                              .serial = slot->serial,
                              .locals = &locals,
@@ -40,7 +41,8 @@ __attribute__((noinline)) Result<std::uint64_t> Collector::run_finalizers(
                              .open_scopes = open_scopes};
     const FinalizerCall outer = std::exchange(finalizer_, call);
     ++totals_.finalizers_run;
-    if (!runner(guardian->callback, guardian->user, heap_, agent)) ++totals_.finalizers_failed;
+    if (!runner(guardian->callback, guardian->user, *roots.heap(), agent))
+      ++totals_.finalizers_failed;
     const bool is_back = &roots.locals() == &locals;
     BESOM_CHECK(
         is_back && roots.unwind(call.place, call.serial, open_scopes),
@@ -61,7 +63,7 @@ __attribute__((noinline)) Result<std::uint64_t> Collector::run_finalizers(
 
 bool Collector::has_agent() const noexcept {
   if (finalizer_.serial == 0) return false;
-  const LocalSlot* slot = heap_.roots_->find_local(finalizer_.place);
+  const LocalSlot* slot = heap_.roots->find_local(finalizer_.place);
   return slot != nullptr && slot->serial == finalizer_.serial;
 }
 
@@ -69,7 +71,7 @@ bool Collector::is_in_finalizer() const noexcept { return !finalizer_.is_doubted
 
 /// Whatever was called by the finalizer's caller lies below its frame, on the same stack.
 bool Collector::is_known_left(const char* frame) const noexcept {
-  return &heap_.roots_->locals() == finalizer_.locals && frame >= finalizer_.frame;
+  return &heap_.roots->locals() == finalizer_.locals && frame >= finalizer_.frame;
 }
 
 void Collector::check_no_finalizer(const char* frame) const noexcept {
@@ -80,7 +82,7 @@ void Collector::check_no_finalizer(const char* frame) const noexcept {
 }
 
 void Collector::end_finalizer() noexcept {
-  if (has_agent()) heap_.roots_->drop_local(finalizer_.place, finalizer_.open_scopes);
+  if (has_agent()) heap_.roots->drop_local(finalizer_.place, finalizer_.open_scopes);
   finalizer_ = {};
   overdue_ = std::exchange(collect_deferred_, false) || overdue_;
 }
@@ -102,14 +104,16 @@ void Collector::recover_finalizer(const char* frame) noexcept {
   }
 }
 
-TableWalk::TableWalk(const Heap& heap) noexcept : collector_(collector_of(heap)) {
+TableWalk::TableWalk(const Heap& heap) noexcept : collector_(*parts_of(heap).collector) {
   collector_.begin_table_walk();
 }
 
 TableWalk::~TableWalk() { collector_.end_table_walk(); }
 
+Error prepare_agents(HeapParts& heap) noexcept { return heap.collector->prepare_weak(); }
+
 Error Collector::prepare_weak() noexcept {
-  const HeapOptions& options = heap_.options_;
+  const HeapOptions& options = heap_.options;
   const System& system = options.system != nullptr ? *options.system : operating_system();
   return marker_.prepare_weak(options.heap_max, system);
 }
@@ -119,7 +123,7 @@ Error Collector::prepare(const TypeDescriptor& descriptor) noexcept {
     if (Error error = prepare_weak()) return error;
   }
   if (descriptor.release == nullptr) return {};
-  const HeapOptions& options = heap_.options_;
+  const HeapOptions& options = heap_.options;
   const System& system = options.system != nullptr ? *options.system : operating_system();
   return releaser_.prepare(options.heap_max, system);
 }
@@ -127,13 +131,13 @@ Error Collector::prepare(const TypeDescriptor& descriptor) noexcept {
 void Collector::shrink_tables(const CollectionStats& stats) noexcept {
   marker_.take_tables([&](std::uint32_t index, std::uint32_t extent) {
     if (stats.minor || table_walks_ != 0 || extent < sizeof(EntryTable)) return;
-    shrink_table(*reinterpret_cast<EntryTable*>(heap_.space_->base() + index));
+    shrink_table(*reinterpret_cast<EntryTable*>(heap_.space->base() + index));
   });
 }
 
 /// The end that is cut off has no mark: the sweep frees it. Both objects may have been overwritten.
 void Collector::shrink_table(EntryTable& table) noexcept {
-  Space& space = *heap_.space_;
+  Space& space = *heap_.space;
   const auto index = load_once<std::uint32_t>(&table.entries);
   if (!marker_.is_live(index)) return;
   const Run run = space.free_list().run_at(index);
@@ -145,7 +149,7 @@ void Collector::shrink_table(EntryTable& table) noexcept {
     return;
   }
   const std::uint32_t kept = table.shrink(*reinterpret_cast<Array<Entry>*>(array), header.length,
-                                          KeyHash(heap_.options_.hash_seed));
+                                          KeyHash(heap_.options.hash_seed));
   const auto granules =
       static_cast<std::uint32_t>((type->size_bytes(kept) + kGranuleBytes - 1) >> kGranuleShift);
   if (kept == header.length || to_bytes(granules) >= run.size_bytes) return;
@@ -157,8 +161,8 @@ void Collector::shrink_table(EntryTable& table) noexcept {
 void Collector::release_all() noexcept {
   if (!releaser_.is_used()) return;
   Busy busy(*this, Phase::sweeping);
-  heap_.space_->retire();
-  totals_.released += releaser_.release(*heap_.space_, types_, nullptr).released;
+  heap_.space->retire();
+  totals_.released += releaser_.release(*heap_.space, types_, nullptr).released;
   busy.leave();
 }
 

@@ -17,6 +17,7 @@
 namespace besom {
 
 using detail::Collector;
+using detail::HeapParts;
 using detail::Space;
 using detail::TypeInfo;
 
@@ -35,13 +36,15 @@ std::uint64_t size_bytes(const TypeInfo& type, std::uint64_t length) noexcept {
 
 constexpr Error kAbandoned{.code = Errc::abandoned, .detail = "by a callback"};
 
-Error wrong_thread() noexcept {
-  return {.code = Errc::wrong_thread, .detail = "call attach_thread() to hand a heap over"};
+/// Keeps the error for Heap::error().
+void* fail(HeapParts& parts, const Error& error) noexcept {
+  parts.error = error;
+  return nullptr;
 }
 
 }  // namespace
 
-Heap::Heap(const HeapOptions& options) noexcept : options_(options) {}
+Heap::Heap(const HeapOptions& options) noexcept : parts_(options) {}
 
 Result<HeapPtr> Heap::create(const HeapOptions& requested) {
   HeapOptions options = requested;
@@ -58,86 +61,66 @@ Result<HeapPtr> Heap::create(const HeapOptions& requested) {
   log.level = options.log;
   if (log.write == nullptr) log = detail::default_sink(options.log);
 
+  const Error refused{.code = Errc::out_of_host_memory, .detail = "heap"};
   HeapPtr heap(new (std::nothrow) Heap(options));
-  if (heap) {
-    Result<Space> space = Space::create(options, log, heap->front_);
-    if (!space) return space.error();
-    heap->space_ = new (std::nothrow) Space(std::move(*space));
+  if (!heap) return refused;
+  HeapParts& parts = heap->parts_;
+  Result<Space> space = Space::create(options, log, parts.front);
+  if (!space) return space.error();
+  parts.space = new (std::nothrow) Space(std::move(*space));
+  const System& system = options.system != nullptr ? *options.system : operating_system();
+  const TableMemory tables = table_memory(system);
+  parts.roots =
+      detail::RootTable::create(heap.get(), parts.front.base, tables.named("besom roots"));
+  parts.finalizers = detail::FinalizerTable::create(heap.get(), tables.named("besom guardians"));
+  if (parts.space == nullptr || parts.roots == nullptr || parts.finalizers == nullptr) {
+    return refused;
   }
-  if (heap && heap->space_ != nullptr) {
-    const System& system = options.system != nullptr ? *options.system : operating_system();
-    const TableMemory tables = table_memory(system);
-    heap->roots_ =
-        detail::RootTable::create(heap.get(), heap->front_.base, tables.named("besom roots"));
-    heap->finalizers_ = detail::FinalizerTable::create(heap.get(), tables.named("besom guardians"));
-  }
-  if (!heap || heap->space_ == nullptr || heap->roots_ == nullptr || heap->finalizers_ == nullptr) {
-    return Error{.code = Errc::out_of_host_memory, .detail = "heap"};
-  }
-  Result<std::unique_ptr<Collector>> collector = Collector::create(*heap, log);
+  Result<std::unique_ptr<Collector>> collector = Collector::create(parts, log);
   if (!collector) return collector.error();
-  heap->collector_ = collector->release();
+  parts.collector = collector->release();
   return heap;
 }
 
 Heap::~Heap() {
-  if (collector_ != nullptr) {
-    BESOM_CHECK(!collector_->is_collecting(), "heap destroyed during a collection: last, handles",
-                collector_->last().number, roots_->handles().count());
-    BESOM_CHECK(!collector_->is_asking(),
+  if (parts_.collector != nullptr) {
+    BESOM_CHECK(!parts_.collector->is_collecting(),
+                "heap destroyed during a collection: last, handles",
+                parts_.collector->last().number, parts_.roots->handles().count());
+    BESOM_CHECK(!parts_.collector->is_asking(),
                 "heap destroyed by its near_limit callback: last collection, handles",
-                collector_->last().number, roots_->handles().count());
-    collector_->check_no_finalizer(static_cast<const char*>(__builtin_frame_address(0)));
-    detail::log_held_handles(*roots_, collector_->log());
-    collector_->release_all();
+                parts_.collector->last().number, parts_.roots->handles().count());
+    parts_.collector->check_no_finalizer(static_cast<const char*>(__builtin_frame_address(0)));
+    detail::log_held_handles(*parts_.roots, parts_.collector->log());
+    parts_.collector->release_all();
   }
-  if (roots_ != nullptr) {
-    roots_->detach();
-    roots_->release();
+  if (parts_.roots != nullptr) {
+    parts_.roots->detach();
+    parts_.roots->release();
   }
-  if (finalizers_ != nullptr) {
-    finalizers_->detach();
-    finalizers_->release();
+  if (parts_.finalizers != nullptr) {
+    parts_.finalizers->detach();
+    parts_.finalizers->release();
   }
-  delete collector_;
-  delete space_;
+  delete parts_.collector;
+  delete parts_.space;
 }
 
-char* Heap::bump_in_new_line(std::uint32_t granules) noexcept { return space_->bump(granules); }
-char* Heap::take(std::uint32_t granules) noexcept { return space_->take(granules); }
-
-void Heap::set_locked(bool locked) noexcept {
-  roots_->set_locked(locked);
-  space_->set_closed(locked);
+char* Heap::bump_in_new_line(std::uint32_t granules) noexcept {
+  return parts_.space->bump(granules);
 }
+char* Heap::take(std::uint32_t granules) noexcept { return parts_.space->take(granules); }
 
 Result<TypeId> Heap::define(TypeDescriptor descriptor) {
-  if (!may_enter()) return error_;
+  if (!parts_.collector->may_enter()) return parts_.error;
   if (Error error = detail::TypeTable::check(descriptor)) return error;
-  if (Error error = collector_->prepare(descriptor)) return error;
-  return collector_->types().define(std::move(descriptor));
+  if (Error error = parts_.collector->prepare(descriptor)) return error;
+  return parts_.collector->types().define(std::move(descriptor));
 }
 
 const TypeDescriptor* Heap::descriptor(TypeId type) const noexcept {
-  const detail::TypeTable& types = collector_->types();
+  const detail::TypeTable& types = parts_.collector->types();
   return types.contains(type) ? types[type].descriptor : nullptr;
-}
-
-void* Heap::fail(const Error& error) noexcept {
-  error_ = error;
-  return nullptr;
-}
-
-bool Heap::may_enter() noexcept {
-  if (!collector_->is_own_thread()) {
-    fail(wrong_thread());
-    return false;
-  }
-  if (collector_->is_collecting()) {
-    fail({.code = Errc::reentrant, .detail = "called from inside a collection"});
-    return false;
-  }
-  return true;
 }
 
 inline void* Heap::begin_noted(char* object, const detail::TypeInfo& info, TypeId type,
@@ -150,13 +133,13 @@ inline void* Heap::begin_noted(char* object, const detail::TypeInfo& info, TypeI
 /// Apart from the others, for which the registers that it needs would be saved.
 __attribute__((noinline)) void* Heap::begin_released(char* object, TypeId type,
                                                      std::uint32_t length) noexcept {
-  collector_->note_released(object);
-  return collector_->types()[type].is_leaf ? begin_leaf(object, type, length)
-                                           : begin_object(object, type, length);
+  parts_.collector->note_released(object);
+  return parts_.collector->types()[type].is_leaf ? begin_leaf(object, type, length)
+                                                 : begin_object(object, type, length);
 }
 
 void* Heap::allocate(TypeId type, std::uint64_t length) noexcept {
-  const detail::TypeTable& types = collector_->types();
+  const detail::TypeTable& types = parts_.collector->types();
   if (!types.contains(type) || length > kMostElements) [[unlikely]]
     return allocate_slow(type, length);
   const TypeInfo& info = types[type];
@@ -164,7 +147,7 @@ void* Heap::allocate(TypeId type, std::uint64_t length) noexcept {
   const std::uint64_t bytes = info.size_bytes(count) + kGranuleBytes - 1;
   if (bytes < (Space::kWindowClasses + 1) * kGranuleBytes) [[likely]] {
     const auto granules = static_cast<std::uint32_t>(bytes >> kGranuleShift);
-    detail::Window& window = front_.windows[granules];
+    detail::Window& window = parts_.front.windows[granules];
     const std::size_t rounded = std::size_t{granules} << kGranuleShift;
     char* object = nullptr;
     if (window.room() >= rounded) [[likely]] {
@@ -172,7 +155,7 @@ void* Heap::allocate(TypeId type, std::uint64_t length) noexcept {
       window.cursor += rounded;
       detail::zero_granules(object, granules);
     } else {
-      object = space_->take(granules);
+      object = parts_.space->take(granules);
     }
     if (object != nullptr) [[likely]] {
       return begin_noted(object, info, type, count);
@@ -182,31 +165,33 @@ void* Heap::allocate(TypeId type, std::uint64_t length) noexcept {
 }
 
 __attribute__((noinline)) void* Heap::allocate_slow(TypeId type, std::uint64_t length) noexcept {
-  if (!may_enter()) return nullptr;
-  const detail::TypeTable& types = collector_->types();
+  if (!parts_.collector->may_enter()) return nullptr;
+  const detail::TypeTable& types = parts_.collector->types();
   if (!types.contains(type)) {
-    return fail({.code = Errc::bad_type, .bytes = type, .detail = "no type of this heap"});
+    return fail(parts_, {.code = Errc::bad_type, .bytes = type, .detail = "no type of this heap"});
   }
   const std::uint64_t bytes = size_bytes(types[type], length);
   // Null's granule is no object's.
-  const std::uint64_t greatest = std::min<std::uint64_t>(options_.heap_max, FreeList::kMaxEnd) /
-                                     kGranuleBytes * kGranuleBytes -
-                                 FreeList::kAlign;
+  const std::uint64_t greatest =
+      std::min<std::uint64_t>(parts_.options.heap_max, FreeList::kMaxEnd) / kGranuleBytes *
+          kGranuleBytes -
+      FreeList::kAlign;
   if (bytes > greatest) {
-    return fail({.code = Errc::object_too_large,
-                 .bytes = bytes,
-                 .limit = greatest,
-                 .detail = "the largest object of a heap of this heap_max"});
+    return fail(parts_, {.code = Errc::object_too_large,
+                         .bytes = bytes,
+                         .limit = greatest,
+                         .detail = "the largest object of a heap of this heap_max"});
   }
   if (length > kMostElements) {  // of nothing: others would not have fitted
-    return fail({.code = Errc::object_too_large, .detail = "length: a header counts up to 2^32-1"});
+    return fail(parts_,
+                {.code = Errc::object_too_large, .detail = "length: a header counts up to 2^32-1"});
   }
   const auto count = static_cast<std::uint32_t>(length);
   const std::uint64_t rounded = (bytes + kGranuleBytes - 1) / kGranuleBytes * kGranuleBytes;
   const auto granules = static_cast<std::uint32_t>(rounded >> kGranuleShift);
   Error error;
-  char* object = collector_->allocate(granules, error);
-  if (object == nullptr) return fail(error);
+  char* object = parts_.collector->allocate(granules, error);
+  if (object == nullptr) return fail(parts_, error);
   return begin_noted(object, types[type], type, count);
 }
 
@@ -215,159 +200,180 @@ AllocationContract Heap::allocation_contract(std::uint64_t size_bytes) noexcept 
   const std::uint64_t granules =
       (std::max<std::uint64_t>(has_window ? size_bytes : 0, sizeof(Header)) + kGranuleBytes - 1) >>
       kGranuleShift;
-  auto* base = reinterpret_cast<char*>(&front_.windows[0]);
+  auto* base = reinterpret_cast<char*>(&parts_.front.windows[0]);
   const auto offset_of = [base](const void* place) {
     return static_cast<std::uint32_t>(static_cast<const char*>(place) - base);
   };
-  if (has_window) space_->always_open_window(static_cast<std::uint32_t>(granules));
+  if (has_window) parts_.space->always_open_window(static_cast<std::uint32_t>(granules));
   // The first window is never opened.
-  detail::Window& window = front_.windows[has_window ? static_cast<std::uint32_t>(granules) : 0];
+  detail::Window& window =
+      parts_.front.windows[has_window ? static_cast<std::uint32_t>(granules) : 0];
   return {.base = base,
           .cursor_offset = offset_of(&window.cursor),
           .limit_offset = offset_of(&window.limit),
-          .newest_offset = offset_of(&newest_),
+          .newest_offset = offset_of(&parts_.newest),
           .object_bytes = has_window ? static_cast<std::uint32_t>(granules << kGranuleShift) : 0};
 }
 
 Result<Header*> Heap::check(Ref<void> ref, TypeId type) noexcept {
-  if (!collector_->is_own_thread()) [[unlikely]]
-    return wrong_thread();
+  if (!parts_.collector->is_own_thread()) [[unlikely]]
+    return Collector::kWrongThread;
   const Error bad_ref{
       .code = Errc::bad_ref, .bytes = ref.index(), .detail = "no object of the type starts there"};
-  const Run run = space_->object_at(ref.index());
+  const Run run = parts_.space->object_at(ref.index());
   if (run.size_bytes == 0 || run.index != ref.index()) return bad_ref;
-  auto* header = reinterpret_cast<Header*>(front_.base + ref.index());
+  auto* header = reinterpret_cast<Header*>(parts_.front.base + ref.index());
   const Header found = detail::load_header(header);
-  const TypeInfo* info = detail::checked_type(collector_->types(), found, run.size_bytes);
+  const TypeInfo* info = detail::checked_type(parts_.collector->types(), found, run.size_bytes);
   if (info == nullptr || (type != 0 && found.type != type)) return bad_ref;
   return header;
 }
 
 bool Heap::contains(const void* address) const noexcept {
-  const auto offset = static_cast<std::uint64_t>(static_cast<const char*>(address) - front_.base);
-  return offset < space_->capacity();
+  const auto offset =
+      static_cast<std::uint64_t>(static_cast<const char*>(address) - parts_.front.base);
+  return offset < parts_.space->capacity();
 }
 
 Header* Heap::object_start(const void* address) noexcept {
-  if (!contains(address) || !collector_->is_own_thread()) return nullptr;
-  const Run run = space_->object_at(detail::index_of(address));
-  return run.size_bytes == 0 ? nullptr : reinterpret_cast<Header*>(front_.base + run.index);
+  if (!contains(address) || !parts_.collector->is_own_thread()) return nullptr;
+  const Run run = parts_.space->object_at(detail::index_of(address));
+  return run.size_bytes == 0 ? nullptr : reinterpret_cast<Header*>(parts_.front.base + run.index);
 }
 
 Error Heap::collect() noexcept {
-  if (!may_enter()) return error_;
-  if (collector_->forbidden() != 0) return {.code = Errc::no_collect, .detail = "collect()"};
-  return collector_->collect_on_request() ? Error{} : kAbandoned;
+  if (!parts_.collector->may_enter()) return parts_.error;
+  if (parts_.collector->forbidden() != 0) return {.code = Errc::no_collect, .detail = "collect()"};
+  return parts_.collector->collect_on_request() ? Error{} : kAbandoned;
 }
 
 Error Heap::safepoint() noexcept {
-  if (!may_enter()) return error_;
-  return collector_->safepoint() ? Error{} : kAbandoned;
+  if (!parts_.collector->may_enter()) return parts_.error;
+  return parts_.collector->safepoint() ? Error{} : kAbandoned;
 }
 
 Error Heap::forbid_collections() noexcept {
-  if (!may_enter()) return error_;
-  collector_->forbid_collections();
+  if (!parts_.collector->may_enter()) return parts_.error;
+  parts_.collector->forbid_collections();
   return {};
 }
 
 Error Heap::allow_collections() noexcept {
-  if (!may_enter()) return error_;
-  if (collector_->allow_collections()) return {};
+  if (!parts_.collector->may_enter()) return parts_.error;
+  if (parts_.collector->allow_collections()) return {};
   return {.code = Errc::unbalanced, .detail = "collections were not forbidden"};
 }
 
 Error Heap::add_external(std::uint64_t bytes) noexcept {
-  return collector_->is_own_thread() ? collector_->add_external(bytes) : wrong_thread();
+  return parts_.collector->is_own_thread() ? parts_.collector->add_external(bytes)
+                                           : Collector::kWrongThread;
 }
 
 Error Heap::remove_external(std::uint64_t bytes) noexcept {
-  return collector_->is_own_thread() ? collector_->remove_external(bytes) : wrong_thread();
+  return parts_.collector->is_own_thread() ? parts_.collector->remove_external(bytes)
+                                           : Collector::kWrongThread;
 }
 
 LocalMark Heap::mark_locals() noexcept {
-  if (!may_enter()) return {};
-  detail::ShadowStack& locals = roots_->locals();
+  if (!parts_.collector->may_enter()) return {};
+  detail::ShadowStack& locals = parts_.roots->locals();
   const detail::LocalSlot* slot = locals.push(0);
   if (slot == nullptr) {
     detail::note_root_failure(*this);
     return {};
   }
-  return {.table = roots_,
+  return {.table = parts_.roots,
           .serial = slot->serial,
           .position = locals.place_of(slot),
           .open_scopes = locals.open_scopes(),
-          .forbidden = collector_->forbidden()};
+          .forbidden = parts_.collector->forbidden()};
 }
 
 Error Heap::restore_locals(const LocalMark& mark) noexcept {
-  if (!may_enter()) return error_;
-  if (mark.table != nullptr && mark.table != roots_) return {.code = Errc::wrong_heap};
-  if (mark.table == nullptr || !roots_->unwind(mark.position, mark.serial, mark.open_scopes)) {
+  if (!parts_.collector->may_enter()) return parts_.error;
+  if (mark.table != nullptr && mark.table != parts_.roots) return {.code = Errc::wrong_heap};
+  if (mark.table == nullptr ||
+      !parts_.roots->unwind(mark.position, mark.serial, mark.open_scopes)) {
     return {.code = Errc::stale_handle,
             .detail =
                 "mark of locals (fibers take turns by Heap::switch_to() or "
                 "besom_switch_to())"};
   }
-  collector_->note_restored();
-  while (collector_->forbidden() > mark.forbidden) {
-    static_cast<void>(collector_->allow_collections());
+  parts_.collector->note_restored();
+  while (parts_.collector->forbidden() > mark.forbidden) {
+    static_cast<void>(parts_.collector->allow_collections());
   }
   return {};
 }
 
+Error Heap::switch_to(Fiber* fiber, StackSwap swap, void* user) {
+  if (!parts_.collector->may_enter()) return parts_.error;
+  if (swap == nullptr) return {.code = Errc::bad_argument, .detail = "swap"};
+  detail::FiberState* to = &parts_.roots->thread();
+  if (fiber != nullptr) {
+    if (fiber->table_ == nullptr) return {.code = Errc::stale_handle, .detail = "empty fiber"};
+    if (fiber->table_ != parts_.roots) return {.code = Errc::wrong_heap, .detail = "fiber"};
+    to = fiber->state_;
+  }
+  if (to == &parts_.roots->running()) {
+    return {.code = Errc::bad_option, .detail = "switch_to(): it runs already"};
+  }
+  parts_.roots->switch_to(*to, swap, user);
+  return {};
+}
+
 Error Heap::recover() noexcept {
-  if (!collector_->is_own_thread()) return wrong_thread();
-  collector_->recover(static_cast<const char*>(__builtin_frame_address(0)));
+  if (!parts_.collector->is_own_thread()) return Collector::kWrongThread;
+  parts_.collector->recover(static_cast<const char*>(__builtin_frame_address(0)));
   return {};
 }
 
 Result<std::uint64_t> Heap::run_finalizers_by(detail::FinalizerRunner runner,
                                               std::uint64_t limit) noexcept {
-  if (!may_enter()) return error_;
-  if (collector_->is_in_finalizer()) {
-    fail({.code = Errc::reentrant, .detail = "called from inside a finalizer"});
-    return error_;
+  if (!parts_.collector->may_enter()) return parts_.error;
+  if (parts_.collector->is_in_finalizer()) {
+    fail(parts_, {.code = Errc::reentrant, .detail = "called from inside a finalizer"});
+    return parts_.error;
   }
   Result<std::uint64_t> count =
-      collector_->run_finalizers(runner, std::min(limit, finalizers_->callable()));
-  if (!count) fail(count.error());
+      parts_.collector->run_finalizers(runner, std::min(limit, parts_.finalizers->callable()));
+  if (!count) fail(parts_, count.error());
   return count;
 }
 
 Error Heap::reset() noexcept {
-  if (!may_enter()) return error_;
-  if (collector_->is_in_finalizer()) {
-    fail({.code = Errc::reentrant, .detail = "called from inside a finalizer"});
-    return error_;
+  if (!parts_.collector->may_enter()) return parts_.error;
+  if (parts_.collector->is_in_finalizer()) {
+    fail(parts_, {.code = Errc::reentrant, .detail = "called from inside a finalizer"});
+    return parts_.error;
   }
-  collector_->release_all();
-  finalizers_->clear();
-  roots_->clear();
-  newest_ = 0;
-  collector_->reset();
+  parts_.collector->release_all();
+  parts_.finalizers->clear();
+  parts_.roots->clear();
+  parts_.newest = 0;
+  parts_.collector->reset();
   return {};
 }
 
-const CollectionStats& Heap::last_collection() const noexcept { return collector_->last(); }
-HeapStats Heap::stats() const noexcept { return collector_->stats(); }
+const CollectionStats& Heap::last_collection() const noexcept { return parts_.collector->last(); }
+HeapStats Heap::stats() const noexcept { return parts_.collector->stats(); }
 
 Error Heap::set_listener(CollectionListener listener, void* user) noexcept {
-  if (!may_enter()) return error_;
-  collector_->set_listener(listener, user);
+  if (!parts_.collector->may_enter()) return parts_.error;
+  parts_.collector->set_listener(listener, user);
   return {};
 }
 
 RootRegistration Heap::add_source(const detail::RootSource& source) {
-  const std::uint64_t serial = roots_->add_source(source);
-  if (serial != 0) return {roots_, serial};
+  const std::uint64_t serial = parts_.roots->add_source(source);
+  if (serial != 0) return {parts_.roots, serial};
   detail::note_root_failure(*this);
   return {};
 }
 
 RootRegistration Heap::add_roots(RootCallback callback, void* user, const char* label) {
   if (callback == nullptr) {
-    fail({.code = Errc::bad_argument, .detail = "callback"});
+    fail(parts_, {.code = Errc::bad_argument, .detail = "callback"});
     return {};
   }
   return add_source({.callback = callback, .user = user, .label = label});
@@ -385,7 +391,7 @@ RootRegistration Heap::add_root_range(std::uint32_t* slots, std::uint64_t count,
     error = {.code = Errc::bad_option, .detail = "root range: larger than memory"};
   }
   if (error) {
-    fail(error);
+    fail(parts_, error);
     return {};
   }
   return add_source({.slots = slots, .count = count, .label = label});
@@ -393,13 +399,14 @@ RootRegistration Heap::add_root_range(std::uint32_t* slots, std::uint64_t count,
 
 RootRegistration Heap::add_ambiguous_range(const void* begin, const void* end, const char* label) {
   if (std::less<>()(end, begin)) {
-    fail({.code = Errc::bad_option, .detail = "ambiguous range: ends below its beginning"});
+    fail(parts_, {.code = Errc::bad_option, .detail = "ambiguous range: ends below its beginning"});
     return {};
   }
   const auto bytes =
       reinterpret_cast<std::uintptr_t>(end) - reinterpret_cast<std::uintptr_t>(begin);
   if (!detail::is_memory(begin, bytes)) {
-    fail({.code = Errc::bad_option, .detail = "ambiguous range: null or larger than memory"});
+    fail(parts_,
+         {.code = Errc::bad_option, .detail = "ambiguous range: null or larger than memory"});
     return {};
   }
   return add_source({.words = begin, .words_end = end, .label = label});
@@ -408,7 +415,7 @@ RootRegistration Heap::add_ambiguous_range(const void* begin, const void* end, c
 RootRegistration Heap::scan_native_stack(const void* base) {
   const Result<detail::NativeStack> stack = detail::native_stack(base, __builtin_frame_address(0));
   if (!stack) {
-    fail(stack.error());
+    fail(parts_, stack.error());
     return {};
   }
   return add_source({.stack = *stack, .label = "native stack"});
@@ -416,7 +423,7 @@ RootRegistration Heap::scan_native_stack(const void* base) {
 
 MarkHookRegistration Heap::add_mark_hook(MarkHook hook, void* user, const char* label) {
   if (hook == nullptr) {
-    fail({.code = Errc::bad_argument, .detail = "hook"});
+    fail(parts_, {.code = Errc::bad_argument, .detail = "hook"});
     return {};
   }
   return add_source({.hook = hook, .user = user, .label = label});
@@ -431,28 +438,27 @@ Error RootRegistration::remove() noexcept {
 }
 
 Error Heap::attach_thread() noexcept {
-  if (collector_->is_collecting()) {
+  if (parts_.collector->is_collecting()) {
     return {.code = Errc::reentrant, .detail = "handed over during a collection"};
   }
-  const bool fiber_runs = &roots_->running() != &roots_->thread();
-  if (fiber_runs && !collector_->is_own_thread()) {
+  const bool fiber_runs = &parts_.roots->running() != &parts_.roots->thread();
+  if (fiber_runs && !parts_.collector->is_own_thread()) {
     return {.code = Errc::reentrant, .detail = "handed over while a fiber runs"};
   }
-  collector_->attach_thread();
+  parts_.collector->attach_thread();
   return {};
 }
 
 const FreeList& detail::free_list_of(Heap& heap) noexcept {
-  BESOM_CHECK(heap.collector_->is_own_thread(),
+  const HeapParts& parts = parts_of(heap);
+  BESOM_CHECK(parts.collector->is_own_thread(),
               "free_list() on another thread: last collection, handles",
-              heap.collector_->last().number, heap.roots_->handles().count());
-  heap.space_->publish_windows();
-  return heap.space_->free_list();
+              parts.collector->last().number, parts.roots->handles().count());
+  parts.space->publish_windows();
+  return parts.space->free_list();
 }
 
-Error detail::prepare_agents(Heap& heap) noexcept { return heap.collector_->prepare_weak(); }
-
-void detail::note_failure(Heap& heap, const Error& error) noexcept { heap.fail(error); }
+void detail::note_failure(Heap& heap, const Error& error) noexcept { parts_of(heap).error = error; }
 
 void detail::note_root_failure(Heap& heap) noexcept {
   const Errc refusal = roots_of(heap).refusal();
@@ -492,8 +498,9 @@ Error detail::root_refusal(Heap& heap, const void* object) noexcept {
             .limit = reinterpret_cast<std::uintptr_t>(base_of(heap)),
             .detail = "object of another heap: its address, this heap's base"};
   }
+  const HeapParts& parts = parts_of(heap);
   // The newest object has no root yet as a rule: the tables need not be asked.
-  if (index == heap.newest_ || heap.space_->is_object(index)) return {};
+  if (index == parts.newest || parts.space->is_object(index)) return {};
   return {.code = Errc::bad_ref, .bytes = index, .detail = "no object starts there"};
 }
 

@@ -16,6 +16,24 @@ void Collector::set_phase(Phase phase) noexcept {
   std::atomic_signal_fence(std::memory_order_seq_cst);
 }
 
+/// Nobody else adds roots or takes memory meanwhile.
+void Collector::set_locked(bool locked) noexcept {
+  heap_.roots->set_locked(locked);
+  heap_.space->set_closed(locked);
+}
+
+bool Collector::may_enter() noexcept {
+  if (!is_own_thread()) {
+    heap_.error = kWrongThread;
+    return false;
+  }
+  if (is_collecting()) {
+    heap_.error = {.code = Errc::reentrant, .detail = "called from inside a collection"};
+    return false;
+  }
+  return true;
+}
+
 void Collector::Busy::enter(Phase phase) noexcept {
   BESOM_CHECK(recoveries_ == collector_.recoveries_,
               "recover() called by a callback that then returned: recoveries before, now",
@@ -25,7 +43,7 @@ void Collector::Busy::enter(Phase phase) noexcept {
 
 void Collector::Busy::leave() noexcept {
   enter(Phase::idle);
-  collector_.heap_.set_locked(false);
+  collector_.set_locked(false);
 }
 
 /// Of a collection that was abandoned. The next is due after as much allocation as after any other:
@@ -34,9 +52,9 @@ void Collector::keep_all(CollectionStats& stats) noexcept {
   marker_.undo_waiting();
   marker_.trim();
   stats.abandoned = true;
-  stats.live_bytes = heap_.space_->used_bytes();
-  stats.live_objects = count_objects(*heap_.space_);
-  heap_.space_->reveal_unused();
+  stats.live_bytes = heap_.space->used_bytes();
+  stats.live_objects = count_objects(*heap_.space);
+  heap_.space->reveal_unused();
   note_holes(stats);
   pacer_.note_external();
 }
@@ -56,8 +74,8 @@ void Collector::recover(const char* frame) noexcept {
     keep_all(current_);
     account(current_);
   }
-  heap_.space_->reveal_unused();
-  heap_.set_locked(false);
+  heap_.space->reveal_unused();
+  set_locked(false);
   set_phase(Phase::idle);
 }
 

@@ -14,11 +14,11 @@ std::uint64_t Collector::fingerprint_of_roots() noexcept {
   // Not 0: what is the newest and the first root as well would cancel itself out.
   std::uint64_t hash = kOdd;
   const auto add = [&](std::uint32_t ref) { hash = (hash ^ (hash >> 29) ^ ref) * kOdd; };
-  add(heap_.newest_);
-  const Addresses addresses(*heap_.space_);
-  heap_.roots_->each_labelled(
+  add(heap_.newest);
+  const Addresses addresses(*heap_.space);
+  heap_.roots->each_labelled(
       addresses, [&](std::uint32_t bits, const char*, SlotKind, HeldRoot::Kind) { add(bits); });
-  heap_.finalizers_->each([&](std::uint32_t ref, const char*, bool is_kept) {
+  heap_.finalizers->each([&](std::uint32_t ref, const char*, bool is_kept) {
     if (is_kept) add(ref);
   });
   busy.leave();
@@ -29,7 +29,7 @@ std::uint64_t Collector::fingerprint_of_roots() noexcept {
 bool Collector::is_collecting_in_vain() noexcept {
   if (!refusal_.is_of(last_.number)) return false;
   // What windows hold passes for handed out.
-  heap_.space_->retire();
+  heap_.space->retire();
   return allocated_since_collection() == 0 && refusal_.stands(fingerprint_of_roots());
 }
 
@@ -37,11 +37,11 @@ bool Collector::is_collecting_in_vain() noexcept {
 void Collector::note_refusal() noexcept {
   if (!may_allocation_collect() || last_.minor || last_.abandoned) return;
   if (!refusal_.is_of(last_.number)) {
-    heap_.space_->retire();
+    heap_.space->retire();
     refusal_.note(last_.number, fingerprint_of_roots());
   }
-  Cards cards = heap_.space_->cards();
-  if (!heap_.options_.generational) cards.start_recording(heap_.options_.heap_max);
+  Cards cards = heap_.space->cards();
+  if (!heap_.options.generational) cards.start_recording(heap_.options.heap_max);
   watches_stores_ = true;
 }
 
@@ -49,22 +49,22 @@ void Collector::note_refusal() noexcept {
 void Collector::stop_watching() noexcept {
   if (!watches_stores_) return;
   watches_stores_ = false;
-  Cards cards = heap_.space_->cards();
+  Cards cards = heap_.space->cards();
   const auto end =
-      static_cast<std::uint32_t>((heap_.space_->capacity() + Cards::kBytes - 1) >> Cards::kShift);
+      static_cast<std::uint32_t>((heap_.space->capacity() + Cards::kBytes - 1) >> Cards::kShift);
   if (cards.next_marked(0, end) != end) refusal_.forget();
-  if (heap_.options_.generational) return;
+  if (heap_.options.generational) return;
   cards.unmark(end);
   cards.stop_recording();
 }
 
 /// Whether the embedder wants the request to be tried again.
 bool Collector::ask_embedder(const Error& refusal) noexcept {
-  const HeapOptions& options = heap_.options_;
+  const HeapOptions& options = heap_.options;
   if (options.near_limit == nullptr || is_asking_ || !may_allocation_collect()) return false;
   is_asking_ = true;
   const std::uint64_t recoveries = recoveries_;
-  const bool again = options.near_limit(options.near_limit_user, heap_, refusal);
+  const bool again = options.near_limit(options.near_limit_user, *heap_.roots->heap(), refusal);
   BESOM_CHECK(recoveries == recoveries_,
               "recover() called by a callback that then returned: recoveries before, now",
               recoveries, recoveries_);

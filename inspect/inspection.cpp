@@ -28,8 +28,8 @@ VerifyReport Heap::verify(std::uint64_t max_defects) noexcept {
     std::uint64_t most;
   } kept{{}, max_defects};
   VerifyReport& report = kept.report;
-  if (!may_enter()) {
-    report.error = error_;
+  if (!parts_.collector->may_enter()) {
+    report.error = parts_.error;
     return std::move(report);
   }
   const auto keep = [](void* user, const Defect& defect) noexcept {
@@ -39,7 +39,7 @@ VerifyReport Heap::verify(std::uint64_t max_defects) noexcept {
       into.error = {.code = Errc::out_of_host_memory, .detail = "defects"};
     }
   };
-  const detail::VerifyCounts counts = collector_->verify({keep, &kept});
+  const detail::VerifyCounts counts = parts_.collector->verify({keep, &kept});
   report.objects = counts.objects;
   report.slots = counts.slots;
   report.more = counts.defects - report.defects.size();
@@ -47,9 +47,9 @@ VerifyReport Heap::verify(std::uint64_t max_defects) noexcept {
 }
 
 Error Heap::each_object(ObjectVisitor visitor, void* user) noexcept {
-  if (!may_enter()) return error_;
+  if (!parts_.collector->may_enter()) return parts_.error;
   if (visitor == nullptr) return missing("each_object(): no visitor");
-  collector_->read([&](const Space& space, const TypeTable& types) {
+  parts_.collector->read([&](const Space& space, const TypeTable& types) {
     detail::visit_objects(space, types, visitor, user);
     return true;
   });
@@ -57,8 +57,8 @@ Error Heap::each_object(ObjectVisitor visitor, void* user) noexcept {
 }
 
 Error Heap::each_hole(HoleVisitor visitor, void* user) noexcept {
-  if (!may_enter()) return error_;
-  collector_->read([&](const Space& space, const TypeTable&) {
+  if (!parts_.collector->may_enter()) return parts_.error;
+  parts_.collector->read([&](const Space& space, const TypeTable&) {
     detail::each_hole(space, [&](Run hole) { visitor(user, hole); });
     return true;
   });
@@ -66,48 +66,48 @@ Error Heap::each_hole(HoleVisitor visitor, void* user) noexcept {
 }
 
 Result<Census> Heap::census() noexcept {
-  if (!may_enter()) return error_;
-  return collector_->read(
+  if (!parts_.collector->may_enter()) return parts_.error;
+  return parts_.collector->read(
       [](const Space& space, const TypeTable& types) { return detail::take_census(space, types); });
 }
 
 Result<RootPath> Heap::path_to_root(Ref<void> ref) noexcept {
-  if (!may_enter()) return error_;
-  if (!space_->is_object(ref.index())) {
+  if (!parts_.collector->may_enter()) return parts_.error;
+  if (!parts_.space->is_object(ref.index())) {
     return Error{.code = Errc::bad_ref, .bytes = ref.index(), .detail = "no object starts there"};
   }
-  return collector_->read([&](const Space& space, const TypeTable& types) {
-    return detail::find_path(space, types, *roots_, newest_, ref.index());
+  return parts_.collector->read([&](const Space& space, const TypeTable& types) {
+    return detail::find_path(space, types, *parts_.roots, parts_.newest, ref.index());
   });
 }
 
 Result<HeldRoots> Heap::held_roots() noexcept {
-  if (!may_enter()) return error_;
-  return detail::find_held_roots(*roots_);
+  if (!parts_.collector->may_enter()) return parts_.error;
+  return detail::find_held_roots(*parts_.roots);
 }
 
 Result<SnapshotStats> Heap::write_snapshot(const SnapshotSink& sink,
                                            const SnapshotLabeller& labeller) noexcept {
-  if (!may_enter()) return error_;
+  if (!parts_.collector->may_enter()) return parts_.error;
   if (sink.write == nullptr) return missing("write_snapshot(): a sink that writes nothing");
-  return collector_->read([&](const Space& space, const TypeTable& types) {
+  return parts_.collector->read([&](const Space& space, const TypeTable& types) {
     return detail::write_snapshot({.space = space,
                                    .types = types,
-                                   .roots = *roots_,
-                                   .finalizers = *finalizers_,
-                                   .newest = newest_},
+                                   .roots = *parts_.roots,
+                                   .finalizers = *parts_.finalizers,
+                                   .newest = parts_.newest},
                                   sink, labeller);
   });
 }
 
 Result<SnapshotStats> Heap::save_snapshot(const char* name,
                                           const SnapshotLabeller& labeller) noexcept {
-  if (!may_enter()) return error_;
+  if (!parts_.collector->may_enter()) return parts_.error;
   if (name == nullptr) return missing("save_snapshot(): no name");
   struct Target {
     detail::ReplacedFile file;
     Error error;
-  } target{detail::ReplacedFile(space_->arena().system()), {}};
+  } target{detail::ReplacedFile(parts_.space->arena().system()), {}};
   if (const Error error = target.file.open(name)) return error;
   const auto append = [](void* user, const char* bytes, std::size_t count) {
     auto* to = static_cast<Target*>(user);

@@ -47,20 +47,4 @@ void Fiber::reset() noexcept {
   std::exchange(table_, nullptr)->release();
 }
 
-Error Heap::switch_to(Fiber* fiber, StackSwap swap, void* user) {
-  if (!may_enter()) return error_;
-  if (swap == nullptr) return {.code = Errc::bad_argument, .detail = "swap"};
-  detail::FiberState* to = &roots_->thread();
-  if (fiber != nullptr) {
-    if (fiber->table_ == nullptr) return {.code = Errc::stale_handle, .detail = "empty fiber"};
-    if (fiber->table_ != roots_) return {.code = Errc::wrong_heap, .detail = "fiber"};
-    to = fiber->state_;
-  }
-  if (to == &roots_->running()) {
-    return {.code = Errc::bad_option, .detail = "switch_to(): it runs already"};
-  }
-  roots_->switch_to(*to, swap, user);
-  return {};
-}
-
 }  // namespace besom

@@ -4,12 +4,14 @@
 #include <span>
 
 #include "besom/detail/host_pool.hpp"
+#include "besom/error.hpp"
 #include "besom/finalizer.hpp"
 #include "heap/host_vector.hpp"
 
 namespace besom::detail {
 
 class Marker;
+struct HeapParts;
 struct GuardianQueue;
 
 /// An object that is watched, and what is to be handed out when it is found dead.
@@ -209,5 +211,9 @@ class FinalizerTable {
   std::uint32_t dropped_ = 0;    ///< Registrations without a guardian.
   std::uint32_t old_count_ = 0;  ///< Those below survived a collection: object and agent are old.
 };
+
+/// Takes the side tables that waiting for an object needs, as Collector::prepare_weak(): defined
+/// beside that.
+[[nodiscard]] Error prepare_agents(HeapParts& heap) noexcept;
 
 }  // namespace besom::detail

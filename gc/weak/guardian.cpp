@@ -5,17 +5,14 @@
 
 namespace besom {
 
-using detail::finalizers_of;
-
 Guardian::Guardian(Heap& heap, FinalizerCallback callback, void* user) noexcept {
-  if (detail::roots_of(heap).refusal() == Errc::ok) {
-    queue_ = finalizers_of(heap).open(callback, user);
-  }
+  detail::FinalizerTable* const table = detail::parts_of(heap).finalizers;
+  if (detail::roots_of(heap).refusal() == Errc::ok) queue_ = table->open(callback, user);
   if (queue_ == nullptr) {
     detail::note_root_failure(heap);
     return;
   }
-  table_ = &finalizers_of(heap);
+  table_ = table;
   table_->retain();
 }
 
@@ -57,7 +54,7 @@ Error Guardian::guard(const void* object, const void* agent, std::int32_t priori
     if (const Result<Header*> header = heap.check(ref); !header) return header.error();
   }
   if (agent != object) {
-    if (Error error = detail::prepare_agents(heap)) return error;
+    if (Error error = detail::prepare_agents(detail::parts_of(heap))) return error;
   }
   if (!table_->add(*queue_, detail::index_of(object), detail::index_of(agent), priority)) {
     return {.code = Errc::out_of_host_memory, .detail = "guardian"};
@@ -69,7 +66,9 @@ Result<void*> Guardian::next() noexcept {
   if (Error error = refusal()) return error;
   const std::uint32_t agent = table_->take(*queue_);
   if (agent == 0) return static_cast<void*>(nullptr);
-  return detail::hand_out(*table_->heap(), agent);
+  detail::HeapParts& heap = detail::parts_of(*table_->heap());
+  heap.newest = agent;  // kept as a new object is
+  return heap.front.base + agent;
 }
 
 Error Guardian::make_all_ready() noexcept {

@@ -60,7 +60,7 @@ EntryTable::Entries EntryTable::all(const Heap& heap) const noexcept {
   constexpr Entries kDamaged{.is_sound = false};
   const auto index = load_once<std::uint32_t>(&entries);
   if (index == 0) return {};
-  const Space& space = space_of(heap);
+  const Space& space = *parts_of(heap).space;
   const std::uint64_t first = std::uint64_t{index} + sizeof(Header);
   if (index % kGranuleBytes != 0 || first > space.capacity()) return kDamaged;
   auto* array = reinterpret_cast<Array<Entry>*>(space.base() + index);

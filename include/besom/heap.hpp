@@ -8,8 +8,7 @@
 #include "besom/census.hpp"
 #include "besom/contract.hpp"
 #include "besom/detail/export.h"
-#include "besom/detail/front.hpp"
-#include "besom/detail/root_table.hpp"
+#include "besom/detail/heap_parts.hpp"
 #include "besom/error.hpp"
 #include "besom/fiber.hpp"
 #include "besom/finalizer.hpp"
@@ -31,18 +30,8 @@ class FreeList;
 
 namespace detail {
 
-class Collector;
-class FinalizerTable;
-class Space;
 struct TypeInfo;
 
-[[nodiscard]] FinalizerTable& finalizers_of(Heap& heap) noexcept;
-/// The object at `agent`, which is kept as a new one is.
-[[nodiscard]] void* hand_out(Heap& heap, std::uint32_t agent) noexcept;
-/// Takes what waiting for an object needs.
-[[nodiscard]] BESOM_API Error prepare_agents(Heap& heap) noexcept;
-[[nodiscard]] const Space& space_of(const Heap& heap) noexcept;
-[[nodiscard]] Collector& collector_of(const Heap& heap) noexcept;
 /// The tables of what is free, to which all that allocation holds ready counts as taken, and so do
 /// the dead that are not swept yet and what zeal holds back: see Heap::each_hole(). Aborts on
 /// another thread.
@@ -183,7 +172,7 @@ class BESOM_API Heap {
       return static_cast<T*>(allocate(type.id, 0));
     } else if constexpr (kGranules <= detail::Front::kWindowClasses) {
       constexpr std::size_t kBytes = std::size_t{kGranules} * kGranuleBytes;
-      detail::Window& window = front_.windows[kGranules];
+      detail::Window& window = parts_.front.windows[kGranules];
       if (window.room() >= kBytes) [[likely]] {
         char* object = window.cursor;
         window.cursor += kBytes;
@@ -238,13 +227,13 @@ class BESOM_API Heap {
   }
 
   /// Why the last allocation or rooting that failed did so.
-  [[nodiscard]] const Error& error() const noexcept { return error_; }
+  [[nodiscard]] const Error& error() const noexcept { return parts_.error; }
 
   /// The object of a ref that is known to be good, or nullptr. Unchecked: with the full reservation
   /// a wrong ref reads wrong bytes of this heap or faults in the guard, nothing else.
   template <class T>
   [[nodiscard]] T* get(Ref<T> ref) const noexcept {
-    return ref ? reinterpret_cast<T*>(front_.base + ref.index()) : nullptr;
+    return ref ? reinterpret_cast<T*>(parts_.front.base + ref.index()) : nullptr;
   }
   /// The object of a ref that may be anything: bad_ref unless an object starts there whose type is
   /// `type` (0: any) and whose header agrees with the tables; wrong_thread. O(1).
@@ -361,7 +350,7 @@ class BESOM_API Heap {
   /// restored to an earlier mark. Without either it stays. Empty as HandleScope::root().
   template <class T>
   [[nodiscard]] Local<T> local(T* object) noexcept {
-    return Local<T>(*this, *roots_, roots_->locals(), object);
+    return Local<T>(*this, *parts_.roots, parts_.roots->locals(), object);
   }
   /// Where local roots and scopes of the fiber that runs stand now: the shadow stack's height. To
   /// be restored once, also after a longjmp past HandleScopes and NoCollectScopes. Takes one local
@@ -429,31 +418,20 @@ class BESOM_API Heap {
   Error attach_thread() noexcept;
 
   /// The options in force, what the environment said and a random hash_seed included.
-  [[nodiscard]] const HeapOptions& options() const noexcept { return options_; }
+  [[nodiscard]] const HeapOptions& options() const noexcept { return parts_.options; }
 
  private:
-  friend class detail::Collector;
-  friend char* detail::base_of(const Heap& heap) noexcept;
-  friend detail::RootTable& detail::roots_of(Heap& heap) noexcept;
-  friend void detail::note_rooted(Heap& heap, std::uint32_t ref) noexcept;
-  friend void detail::note_root_failure(Heap& heap) noexcept;
-  friend void detail::note_failure(Heap& heap, const Error& error) noexcept;
-  friend Error detail::root_refusal(Heap& heap, const void* object) noexcept;
-  friend detail::FinalizerTable& detail::finalizers_of(Heap& heap) noexcept;
-  friend void* detail::hand_out(Heap& heap, std::uint32_t agent) noexcept;
-  friend Error detail::prepare_agents(Heap& heap) noexcept;
-  friend const detail::Space& detail::space_of(const Heap& heap) noexcept;
-  friend detail::Collector& detail::collector_of(const Heap& heap) noexcept;
-  friend const FreeList& detail::free_list_of(Heap& heap) noexcept;
+  friend detail::HeapParts& detail::parts_of(Heap& heap) noexcept;
+  friend const detail::HeapParts& detail::parts_of(const Heap& heap) noexcept;
 
   explicit Heap(const HeapOptions& options) noexcept;
 
   /// Memory for an object of `granules`, zeroed, from the hole at hand; nullptr when its rest is
   /// too small.
   [[nodiscard]] char* bump(std::uint32_t granules) noexcept {
-    if (!front_.has_room(granules)) return nullptr;
-    if (front_.is_in_used_line()) [[likely]]
-      return front_.bump(granules);
+    if (!parts_.front.has_room(granules)) return nullptr;
+    if (parts_.front.is_in_used_line()) [[likely]]
+      return parts_.front.bump(granules);
     return bump_in_new_line(granules);
   }
   [[nodiscard]] char* bump_in_new_line(std::uint32_t granules) noexcept;
@@ -462,13 +440,13 @@ class BESOM_API Heap {
 
   /// An object without refs.
   void* begin_leaf(char* object, TypeId type, std::uint32_t length) noexcept {
-    front_.leaves.set(detail::index_of(object) >> kGranuleShift);
+    parts_.front.leaves.set(detail::index_of(object) >> kGranuleShift);
     return begin_object(object, type, length);
   }
   void* begin_object(char* object, TypeId type, std::uint32_t length) noexcept {
     const Header header{type, length};
     std::memcpy(object, &header, sizeof header);
-    newest_ = detail::index_of(object);
+    parts_.newest = detail::index_of(object);
     return object;
   }
   void* begin_noted(char* object, const detail::TypeInfo& info, TypeId type,
@@ -476,20 +454,10 @@ class BESOM_API Heap {
   void* begin_released(char* object, TypeId type, std::uint32_t length) noexcept;
   [[nodiscard]] void* allocate_slow(TypeId type, std::uint64_t length) noexcept;
   [[nodiscard]] RootRegistration add_source(const detail::RootSource& source);
-  [[nodiscard]] bool may_enter() noexcept;
-  void* fail(const Error& error) noexcept;
-  void set_locked(bool locked) noexcept;
   Result<std::uint64_t> run_finalizers_by(detail::FinalizerRunner runner,
                                           std::uint64_t limit) noexcept;
 
-  detail::Front front_;
-  std::uint32_t newest_ = 0;  ///< The last new object, until it gets a root; itself a root.
-  detail::RootTable* roots_ = nullptr;
-  detail::FinalizerTable* finalizers_ = nullptr;
-  Error error_;
-  HeapOptions options_;
-  detail::Space* space_ = nullptr;
-  detail::Collector* collector_ = nullptr;
+  detail::HeapParts parts_;
 };
 
 /// Unregisters a root callback, a range or a mark hook when it goes. Movable; outliving its heap is
@@ -533,17 +501,12 @@ class BESOM_API RootRegistration {
 
 namespace detail {
 
-inline RootTable& roots_of(Heap& heap) noexcept { return *heap.roots_; }
-inline char* base_of(const Heap& heap) noexcept { return heap.front_.base; }
-inline const Space& space_of(const Heap& heap) noexcept { return *heap.space_; }
-inline Collector& collector_of(const Heap& heap) noexcept { return *heap.collector_; }
+inline HeapParts& parts_of(Heap& heap) noexcept { return heap.parts_; }
+inline const HeapParts& parts_of(const Heap& heap) noexcept { return heap.parts_; }
+inline RootTable& roots_of(Heap& heap) noexcept { return *parts_of(heap).roots; }
+inline char* base_of(const Heap& heap) noexcept { return parts_of(heap).front.base; }
 inline void note_rooted(Heap& heap, std::uint32_t ref) noexcept {
-  if (heap.newest_ == ref) heap.newest_ = 0;
-}
-inline FinalizerTable& finalizers_of(Heap& heap) noexcept { return *heap.finalizers_; }
-inline void* hand_out(Heap& heap, std::uint32_t agent) noexcept {
-  heap.newest_ = agent;
-  return heap.front_.base + agent;
+  if (parts_of(heap).newest == ref) parts_of(heap).newest = 0;
 }
 
 }  // namespace detail
