@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstring>
 
+#include "besom/inspect.hpp"
 #include "capi/capi.hpp"
 
 using besom::Error;
@@ -97,7 +98,7 @@ besom_status besom_each_object(besom_heap* heap, besom_object_visitor visitor, v
     const besom_object object = to_c(view);
     c->visitor(c->user, &object);
   };
-  return give(heap, heap->heap->each_object(visit, &call));
+  return give(heap, besom::each_object(*heap->heap, visit, &call));
 }
 
 besom_status besom_each_hole(besom_heap* heap, besom_hole_visitor visitor, void* user) {
@@ -110,12 +111,12 @@ besom_status besom_each_hole(besom_heap* heap, besom_hole_visitor visitor, void*
     const auto* c = static_cast<const Call*>(data);
     c->visitor(c->user, hole.index, hole.size_bytes);
   };
-  return give(heap, heap->heap->each_hole(visit, &call));
+  return give(heap, besom::each_hole(*heap->heap, visit, &call));
 }
 
 besom_status besom_census(besom_heap* heap, besom_census_visitor visitor, void* user) {
   if (heap == nullptr || visitor == nullptr) return refuse_null(heap, "visitor");
-  const Result<besom::Census> census = heap->heap->census();
+  const Result<besom::Census> census = besom::census(*heap->heap);
   if (!census) return give(heap, census.error());
   for (const besom::CensusRow& row : census->rows()) {
     const besom_census_row out{
@@ -132,7 +133,7 @@ besom_status besom_path_to_root(besom_heap* heap, const void* object, besom_step
     return give(heap, {.code = besom::Errc::bad_ref, .detail = "no object of this heap"});
   }
   const besom::Ref<void> target(besom::detail::index_of(object));
-  const Result<besom::RootPath> path = heap->heap->path_to_root(target);
+  const Result<besom::RootPath> path = besom::path_to_root(*heap->heap, target);
   if (!path) return give(heap, path.error());
   for (const besom::PathStep& step : path->steps()) {
     const besom_step out{.object = heap->heap->get(step.object),
@@ -147,7 +148,7 @@ besom_status besom_path_to_root(besom_heap* heap, const void* object, besom_step
 
 besom_status besom_held_roots(besom_heap* heap, besom_held_root_visitor visitor, void* user) {
   if (heap == nullptr || visitor == nullptr) return refuse_null(heap, "visitor");
-  const Result<besom::HeldRoots> held = heap->heap->held_roots();
+  const Result<besom::HeldRoots> held = besom::held_roots(*heap->heap);
   if (!held) return give(heap, held.error());
   for (const besom::HeldRoot& root : held->rows()) {
     const besom_held_root out{.kind = static_cast<besom_root_kind>(root.kind),
@@ -171,14 +172,15 @@ besom_status besom_write_snapshot(besom_heap* heap, besom_snapshot_write write, 
     return c->write(c->user, bytes, count);
   };
   besom_labeller own = labeller != nullptr ? *labeller : besom_labeller{};
-  return give_stats(heap, heap->heap->write_snapshot({append, &call}, to_cpp(own)), snapshot);
+  return give_stats(heap, besom::write_snapshot(*heap->heap, {append, &call}, to_cpp(own)),
+                    snapshot);
 }
 
 besom_status besom_save_snapshot(besom_heap* heap, const char* name, const besom_labeller* labeller,
                                  besom_snapshot* snapshot) {
   if (heap == nullptr || name == nullptr) return refuse_null(heap, "name");
   besom_labeller own = labeller != nullptr ? *labeller : besom_labeller{};
-  return give_stats(heap, heap->heap->save_snapshot(name, to_cpp(own)), snapshot);
+  return give_stats(heap, besom::save_snapshot(*heap->heap, name, to_cpp(own)), snapshot);
 }
 
 besom_status besom_verify(besom_heap* heap, besom_defect_visitor visitor, void* user,
@@ -189,7 +191,8 @@ besom_status besom_verify(besom_heap* heap, besom_defect_visitor visitor, void* 
 besom_status besom_verify_most(besom_heap* heap, uint64_t max_defects, besom_defect_visitor visitor,
                                void* user, uint64_t* defects) {
   if (heap == nullptr) return BESOM_BAD_ARGUMENT;
-  const besom::VerifyReport report = heap->heap->verify(visitor != nullptr ? max_defects : 0);
+  const besom::VerifyReport report =
+      besom::verify(*heap->heap, visitor != nullptr ? max_defects : 0);
   if (defects != nullptr) *defects = report.found();
   for (const besom::Defect& defect : report.defects) {
     char message[1024];

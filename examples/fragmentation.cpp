@@ -90,8 +90,9 @@ std::uint64_t fill(Heap& heap, Type<T> type, Holdings& holdings) {
 /// Every stretch without objects, in address order.
 std::vector<Run> holes_of(Heap& heap) {
   std::vector<Run> holes;
-  const besom::Error error = heap.each_hole(
-      [](void* to, Run hole) { static_cast<std::vector<Run>*>(to)->push_back(hole); }, &holes);
+  const besom::Error error = besom::each_hole(
+      heap, [](void* to, Run hole) { static_cast<std::vector<Run>*>(to)->push_back(hole); },
+      &holes);
   expect(!error, "a heap can be looked at");
   return holes;
 }

@@ -138,14 +138,14 @@ Result work(Heap& heap, std::uint64_t seed, std::uint64_t steps) {
   }
   expect(!heap.collect(), "a collection cannot fail");
   Result result;
-  const besom::Census census = require(heap.census());
+  const besom::Census census = require(besom::census(heap));
   for (const besom::CensusRow& row : census.rows()) {
     if (row.name() == std::string("Word")) result.live_words = row.objects;
   }
   expect(result.live_words == interner.size(), "the table holds the live words and no others");
-  expect(heap.verify().ok(), "the heap is sound");
+  expect(besom::verify(heap).ok(), "the heap is sound");
   result.census = census.message();
-  result.path = require(heap.path_to_root(uses->word.ref())).message();
+  result.path = require(besom::path_to_root(heap, uses->word.ref())).message();
   result.dropped = interner.dropped();
   result.collections = heap.stats().collections;
   return result;

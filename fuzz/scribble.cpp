@@ -246,7 +246,7 @@ class Victim {
     collect();
     ask();
     // Checks the tables, too: aborts on a contradiction.
-    if (random_.chance(15)) counts_.defects += heap_->verify().found();
+    if (random_.chance(15)) counts_.defects += verify(*heap_).found();
     if (random_.chance(5)) write_snapshot();
     if (random_.below(1000) == 0) {
       restore();
@@ -286,7 +286,7 @@ class Victim {
     for (const Weak<Header>& weak : weak_)
       require(!weak, "a weak handle after a reset", 0, counts_);
     require(guardian_.pending() + guardian_.ready() == 0, "a guardian after a reset", 0, counts_);
-    const VerifyReport report = heap_->verify();
+    const VerifyReport report = verify(*heap_);
     require(report.ok() && report.objects == 0, "verify after a reset", report.found(), counts_);
     use_all();
     Handle<Header> list(*heap_, nullptr);
@@ -305,7 +305,7 @@ class Victim {
     require(!heap_->collect(), "collect after a reset", 0, counts_);
     require(heap_->last_collection().live_objects == count, "objects after a reset",
             heap_->last_collection().live_objects, counts_);
-    require(heap_->verify().ok(), "verify after a reset", 1, counts_);
+    require(verify(*heap_).ok(), "verify after a reset", 1, counts_);
   }
 
   [[nodiscard]] Heap& heap() { return *heap_; }
@@ -326,7 +326,7 @@ class Victim {
 
   void write_snapshot() {
     const SnapshotSink nowhere{[](void*, const char*, std::size_t) { return true; }, nullptr};
-    const Result<SnapshotStats> stats = heap_->write_snapshot(nowhere);
+    const Result<SnapshotStats> stats = besom::write_snapshot(*heap_, nowhere);
     require(static_cast<bool>(stats), "snapshot", static_cast<std::uint64_t>(stats.error().code),
             counts_);
     require(stats->objects == heap_->last_collection().live_objects, "objects in a snapshot",
@@ -594,7 +594,7 @@ void run(std::uint64_t rounds, std::uint64_t seed) {
     } while (sibling.heap().last_collection().freed_objects != 0);
     const std::uint64_t live = sibling.heap().last_collection().live_objects;
     // Its own refs to what was collected while it was filled.
-    const std::uint64_t defects = sibling.heap().verify().found();
+    const std::uint64_t defects = verify(sibling.heap()).found();
     const std::uint64_t hash = hash_of(sibling);
     // The large heap costs more a round.
     const std::uint64_t share = variant == 3 ? rounds / 20 : rounds * 19 / 60;
@@ -615,7 +615,7 @@ void run(std::uint64_t rounds, std::uint64_t seed) {
     require(!sibling.heap().collect(), "collect", 0, counts);
     require(sibling.heap().last_collection().live_objects == live, "the sibling's objects", live,
             counts);
-    require(sibling.heap().verify().found() == defects, "the sibling's soundness", defects, counts);
+    require(verify(sibling.heap()).found() == defects, "the sibling's soundness", defects, counts);
   }
   std::printf("rounds %" PRIu64 ", seed 0x%" PRIx64 "\n", counts.rounds, seed);
   std::printf("  bytes written       %12" PRIu64 "\n", counts.bytes_written);

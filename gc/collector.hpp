@@ -9,11 +9,11 @@
 #include "besom/stats.hpp"
 #include "gc/mark/marker.hpp"
 #include "gc/nursery.hpp"
-#include "gc/observers.hpp"
 #include "gc/pacer.hpp"
 #include "gc/refusal.hpp"
 #include "gc/sweep/releaser.hpp"
 #include "gc/sweep/sweeper.hpp"
+#include "gc/verifier.hpp"
 
 namespace besom::detail {
 

@@ -9,7 +9,7 @@
 
 #include "gc/collector.hpp"
 #include "gc/default_sink.hpp"
-#include "gc/observers.hpp"
+#include "gc/roots/held_rows.hpp"
 #include "gc/weak/finalizer_table.hpp"
 #include "heap/load_once.hpp"
 #include "heap/zero.hpp"
@@ -447,15 +447,6 @@ Error Heap::attach_thread() noexcept {
   }
   parts_.collector->attach_thread();
   return {};
-}
-
-const FreeList& detail::free_list_of(Heap& heap) noexcept {
-  const HeapParts& parts = parts_of(heap);
-  BESOM_CHECK(parts.collector->is_own_thread(),
-              "free_list() on another thread: last collection, handles",
-              parts.collector->last().number, parts.roots->handles().count());
-  parts.space->publish_windows();
-  return parts.space->free_list();
 }
 
 void detail::note_failure(Heap& heap, const Error& error) noexcept { parts_of(heap).error = error; }

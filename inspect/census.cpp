@@ -1,11 +1,9 @@
-#include "inspect/census.hpp"
-
 #include <algorithm>
 #include <cinttypes>
 
-#include "heap/load_once.hpp"
+#include "besom/inspect.hpp"
 #include "heap/text_output.hpp"
-#include "inspect/object_slots.hpp"
+#include "inspect/heap_view.hpp"
 
 namespace besom {
 
@@ -66,30 +64,13 @@ class CensusTaker {
   Census census_;
 };
 
-namespace detail {
-
-void visit_objects(const Space& space, const TypeTable& types, ObjectVisitor visitor, void* user) {
-  each_object(space, [&](Run run) {
-    const char* object = space.base() + run.index;
-    const Header header = load_header(object);
-    const TypeInfo* info = checked_type(types, header, run.size_bytes);
-    visitor(user, {.ref = Ref<void>(run.index),
-                   .header = reinterpret_cast<const Header*>(object),
-                   .type = info != nullptr ? info->descriptor : nullptr,
-                   .type_id = info != nullptr ? header.type : 0,
-                   .size_bytes = run.size_bytes});
+Result<Census> census(Heap& heap) noexcept {
+  return detail::read(heap, [](const detail::HeapView& view) -> Result<Census> {
+    CensusTaker taker(view.types());
+    if (!taker.prepare()) return Error{.code = Errc::out_of_host_memory, .detail = "census"};
+    view.each_object([&](Run run) { taker.add(view.object(run)); });
+    return taker.finish();
   });
 }
 
-Result<Census> take_census(const Space& space, const TypeTable& types) {
-  CensusTaker taker(types);
-  if (!taker.prepare()) return Error{.code = Errc::out_of_host_memory, .detail = "census"};
-  visit_objects(
-      space, types,
-      [](void* user, const ObjectView& object) { static_cast<CensusTaker*>(user)->add(object); },
-      &taker);
-  return taker.finish();
-}
-
-}  // namespace detail
 }  // namespace besom

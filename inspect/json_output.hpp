@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "besom/detail/zeroed_array.hpp"
-#include "besom/snapshot.hpp"
+#include "besom/inspect.hpp"
 
 namespace besom::detail {
 

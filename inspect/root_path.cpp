@@ -1,11 +1,9 @@
-#include "inspect/root_path.hpp"
-
 #include <cinttypes>
 
+#include "besom/inspect.hpp"
 #include "gc/roots/root_walks.hpp"
-#include "heap/load_once.hpp"
 #include "heap/text_output.hpp"
-#include "inspect/object_slots.hpp"
+#include "inspect/heap_view.hpp"
 
 namespace besom {
 
@@ -43,17 +41,14 @@ std::size_t RootPath::write_message(char* buffer, std::size_t size) const noexce
 /// met from as its parent.
 class PathSearch {
  public:
-  PathSearch(const detail::Space& space, const detail::TypeTable& types,
-             const detail::RootTable& roots, std::uint32_t newest, std::uint32_t target) noexcept
-      : space_(space),
-        addresses_(space),
-        types_(types),
-        roots_(roots),
-        newest_(newest),
-        target_(target) {}
+  PathSearch(const detail::HeapView& view, std::uint32_t target) noexcept
+      : view_(view), addresses_(view.space()), target_(target) {}
 
   [[nodiscard]] Result<RootPath> run() {
-    const std::uint32_t end = detail::to_granules(space_.free_list().used_end());
+    if (!addresses_.is_object(target_)) {
+      return Error{.code = Errc::bad_ref, .bytes = target_, .detail = "no object starts there"};
+    }
+    const std::uint32_t end = detail::to_granules(view_.space().free_list().used_end());
     has_memory_ = parents_.grow(std::size_t{end} + 1);
     if (has_memory_) search();
     RootPath path;
@@ -73,10 +68,10 @@ class PathSearch {
 
   /// From the newest object last: what else keeps the target alive is better to know.
   void search() {
-    roots_.each_labelled(addresses_, [&](std::uint32_t bits, const char*, SlotKind,
-                                         HeldRoot::Kind) { meet(bits, kRoot); });
+    view_.roots().each_labelled(addresses_, [&](std::uint32_t bits, const char*, SlotKind,
+                                                HeldRoot::Kind) { meet(bits, kRoot); });
     visit_what_was_met();
-    meet(newest_, kRoot);
+    meet(view_.newest(), kRoot);
     visit_what_was_met();
   }
   void visit_what_was_met() {
@@ -102,11 +97,11 @@ class PathSearch {
   }
   /// Integers always are.
   [[nodiscard]] bool is_met(std::uint32_t bits) noexcept {
-    return (bits & 1) != 0 || (space_.free_list().is_block(bits) && parent_of(bits) != 0);
+    return (bits & 1) != 0 || (view_.space().free_list().is_block(bits) && parent_of(bits) != 0);
   }
 
   void meet(std::uint32_t bits, std::uint32_t parent) noexcept {
-    if (!has_memory_ || bits == 0 || !space_.free_list().is_block(bits)) return;
+    if (!has_memory_ || bits == 0 || !view_.space().free_list().is_block(bits)) return;
     if (parent_of(bits) != 0) return;
     parent_of(bits) = parent;
     if (met_ == queue_.size() && !queue_.grow(queue_.size() * 2 + 1024)) {
@@ -117,11 +112,11 @@ class PathSearch {
   }
 
   [[nodiscard]] Run run_of(std::uint32_t index) const noexcept {
-    return space_.free_list().run_at(index);
+    return view_.space().free_list().run_at(index);
   }
   [[nodiscard]] const detail::TypeInfo* type_of(std::uint32_t index) const noexcept {
-    const Header header = detail::load_header(space_.base() + index);
-    return checked_type(types_, header, run_of(index).size_bytes);
+    const Header header = detail::load_header(view_.space().base() + index);
+    return checked_type(view_.types(), header, run_of(index).size_bytes);
   }
   template <class Visit>
   void each_strong_edge(std::uint32_t index, Visit visit) {
@@ -170,19 +165,15 @@ class PathSearch {
 
   [[nodiscard]] const char* label_of(std::uint32_t index) {
     const char* found = nullptr;
-    roots_.each_labelled(addresses_,
-                         [&](std::uint32_t bits, const char* label, SlotKind, HeldRoot::Kind) {
-                           if (found == nullptr && bits == index)
-                             found = label != nullptr ? label : "";
-                         });
+    view_.roots().each_labelled(
+        addresses_, [&](std::uint32_t bits, const char* label, SlotKind, HeldRoot::Kind) {
+          if (found == nullptr && bits == index) found = label != nullptr ? label : "";
+        });
     return found != nullptr ? found : kNewest;
   }
 
-  const detail::Space& space_;
+  const detail::HeapView& view_;
   const detail::Addresses addresses_;
-  const detail::TypeTable& types_;
-  const detail::RootTable& roots_;
-  std::uint32_t newest_;
   std::uint32_t target_;
   detail::ZeroedArray<std::uint32_t> parents_;  ///< By granule; 0: not met.
   detail::ZeroedArray<std::uint32_t> queue_;
@@ -191,12 +182,9 @@ class PathSearch {
   bool has_memory_ = false;
 };
 
-namespace detail {
-
-Result<RootPath> find_path(const Space& space, const TypeTable& types, const RootTable& roots,
-                           std::uint32_t newest, std::uint32_t target) {
-  return PathSearch(space, types, roots, newest, target).run();
+Result<RootPath> path_to_root(Heap& heap, Ref<void> ref) noexcept {
+  return detail::read(
+      heap, [&](const detail::HeapView& view) { return PathSearch(view, ref.index()).run(); });
 }
 
-}  // namespace detail
 }  // namespace besom

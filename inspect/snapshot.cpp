@@ -1,21 +1,21 @@
 /// Heap snapshots in the format that Chrome's DevTools load, `.heapsnapshot`.
 /// Source: V8, src/profiler/heap-snapshot-generator.cc, for what the arrays hold and in what order.
 
-#include "inspect/snapshot.hpp"
-
 #include <algorithm>
 #include <cstring>
 #include <iterator>
 #include <span>
 
-#include "heap/load_once.hpp"
+#include "besom/inspect.hpp"
+#include "heap/replaced_file.hpp"
+#include "inspect/heap_view.hpp"
 #include "inspect/json_output.hpp"
 #include "inspect/object_ranks.hpp"
-#include "inspect/object_slots.hpp"
 #include "inspect/snapshot_roots.hpp"
 #include "inspect/snapshot_strings.hpp"
 
-namespace besom::detail {
+namespace besom {
+namespace detail {
 namespace {
 
 constexpr const char* kMeta =
@@ -69,12 +69,12 @@ struct Object {
 /// is held against it.
 class SnapshotWriter {
  public:
-  SnapshotWriter(const SnapshotSource& source, const SnapshotSink& sink,
+  SnapshotWriter(const HeapView& view, const SnapshotSink& sink,
                  const SnapshotLabeller& labeller) noexcept
-      : source_(source),
-        addresses_(source.space),
+      : view_(view),
+        addresses_(view.space()),
         labeller_(labeller),
-        strings_(source.types),
+        strings_(view.types()),
         output_(sink) {}
 
   [[nodiscard]] Result<SnapshotStats> run() noexcept {
@@ -96,18 +96,18 @@ class SnapshotWriter {
 
  private:
   [[nodiscard]] bool prepare() noexcept {
-    const FreeList& free_list = source_.space.free_list();
-    return output_.create() && strings_.create() && roots_.gather(source_, strings_) &&
+    const FreeList& free_list = view_.space().free_list();
+    return output_.create() && strings_.create() && roots_.gather(view_, strings_) &&
            ranks_.create(free_list.map(), to_granules(free_list.used_end()));
   }
 
   /// Visits nothing any more once the sink has failed.
   template <class Visit>
   void each(Visit visit) {
-    each_object(source_.space, [&](Run run) {
+    view_.each_object([&](Run run) {
       if (output_.has_failed()) return;
       const Header header = load_header(address_of(run));
-      const TypeInfo* type = checked_type(source_.types, header, run.size_bytes);
+      const TypeInfo* type = checked_type(view_.types(), header, run.size_bytes);
       visit(Object{run, type != nullptr ? header.type : 0, type});
     });
   }
@@ -278,7 +278,7 @@ class SnapshotWriter {
     if (label.kind > SnapshotKind::bigint) label.kind = SnapshotKind::object;
     return label;
   }
-  [[nodiscard]] const char* address_of(Run run) const { return source_.space.base() + run.index; }
+  [[nodiscard]] const char* address_of(Run run) const { return view_.space().base() + run.index; }
   [[nodiscard]] std::uint32_t ordinal_of(std::uint32_t index) const {
     return kFirstObject + ranks_.rank_of(to_granules(index));
   }
@@ -286,7 +286,7 @@ class SnapshotWriter {
     is_consistent_ = is_consistent_ && a == b;
   }
 
-  const SnapshotSource& source_;
+  const HeapView& view_;
   const Addresses addresses_;
   const SnapshotLabeller& labeller_;
   SnapshotStrings strings_;
@@ -300,11 +300,43 @@ class SnapshotWriter {
   bool is_consistent_ = true;
 };
 
-}  // namespace
-
-Result<SnapshotStats> write_snapshot(const SnapshotSource& source, const SnapshotSink& sink,
-                                     const SnapshotLabeller& labeller) {
-  return SnapshotWriter(source, sink, labeller).run();
+Error missing(const char* detail) noexcept {
+  return {.code = Errc::bad_argument, .detail = detail};
 }
 
-}  // namespace besom::detail
+}  // namespace
+}  // namespace detail
+
+Result<SnapshotStats> write_snapshot(Heap& heap, const SnapshotSink& sink,
+                                     const SnapshotLabeller& labeller) noexcept {
+  return detail::read(heap, [&](const detail::HeapView& view) -> Result<SnapshotStats> {
+    if (sink.write == nullptr) {
+      return detail::missing("write_snapshot(): a sink that writes nothing");
+    }
+    return detail::SnapshotWriter(view, sink, labeller).run();
+  });
+}
+
+Result<SnapshotStats> save_snapshot(Heap& heap, const char* name,
+                                    const SnapshotLabeller& labeller) noexcept {
+  const detail::HeapParts& parts = detail::parts_of(heap);
+  if (!parts.collector->may_enter()) return parts.error;
+  if (name == nullptr) return detail::missing("save_snapshot(): no name");
+  struct Target {
+    detail::ReplacedFile file;
+    Error error;
+  } target{detail::ReplacedFile(parts.space->arena().system()), {}};
+  if (const Error error = target.file.open(name)) return error;
+  const auto append = [](void* user, const char* bytes, std::size_t count) {
+    auto* to = static_cast<Target*>(user);
+    to->error = to->file.write(bytes, count);
+    return !to->error;
+  };
+  const Result<SnapshotStats> written = write_snapshot(heap, {append, &target}, labeller);
+  if (target.error) return target.error;
+  if (!written) return written;
+  if (const Error error = target.file.commit()) return error;
+  return written;
+}
+
+}  // namespace besom

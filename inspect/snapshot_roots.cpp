@@ -2,7 +2,6 @@
 
 #include "gc/roots/root_walks.hpp"
 #include "gc/weak/finalizer_table.hpp"
-#include "inspect/object_slots.hpp"
 
 namespace besom::detail {
 namespace {
@@ -33,8 +32,8 @@ bool SnapshotRoots::add(const RootEdge& edge) noexcept {
   return true;
 }
 
-bool SnapshotRoots::gather(const SnapshotSource& source, SnapshotStrings& strings) noexcept {
-  const Addresses addresses(source.space);
+bool SnapshotRoots::gather(const HeapView& view, SnapshotStrings& strings) noexcept {
+  const Addresses addresses(view.space());
   bool has_memory = true;
   const auto note = [&](std::uint32_t bits, SlotKind kind, const char* label, Group group,
                         bool is_weak) {
@@ -47,15 +46,15 @@ bool SnapshotRoots::gather(const SnapshotSource& source, SnapshotStrings& string
     has_memory =
         name != 0 && add({.target = bits, .name = name, .group = group, .is_weak = is_weak});
   };
-  source.roots.each_labelled(
+  view.roots().each_labelled(
       addresses, [&](std::uint32_t bits, const char* label, SlotKind kind, HeldRoot::Kind from) {
         note(bits, kind, label, group_of(from), false);
       });
-  note(source.newest, SlotKind::ref, kNewestLabel, kLocals, false);
-  source.roots.weak_handles().each([&](const HandleSlot& slot) {
+  note(view.newest(), SlotKind::ref, kNewestLabel, kLocals, false);
+  view.roots().weak_handles().each([&](const HandleSlot& slot) {
     note(slot.ref, SlotKind::value, slot.label, kWeakHandles, true);
   });
-  source.finalizers.each([&](std::uint32_t bits, const char* what, bool is_kept) {
+  view.finalizers().each([&](std::uint32_t bits, const char* what, bool is_kept) {
     note(bits, SlotKind::ref, what, kFinalizers, !is_kept);
   });
   return has_memory;

@@ -5,7 +5,7 @@
 #include <span>
 
 #include "besom/detail/zeroed_array.hpp"
-#include "inspect/snapshot_source.hpp"
+#include "inspect/heap_view.hpp"
 #include "inspect/snapshot_strings.hpp"
 
 namespace besom::detail {
@@ -23,7 +23,7 @@ struct RootEdge {
 class SnapshotRoots {
  public:
   /// False when the host has no memory. Labels are added to `strings`.
-  [[nodiscard]] bool gather(const SnapshotSource& source, SnapshotStrings& strings) noexcept;
+  [[nodiscard]] bool gather(const HeapView& view, SnapshotStrings& strings) noexcept;
 
   [[nodiscard]] std::span<const RootEdge> edges() const noexcept { return {edges_.data(), count_}; }
   [[nodiscard]] std::uint64_t edges_of(std::uint32_t group) const noexcept {

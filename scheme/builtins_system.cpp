@@ -38,7 +38,7 @@ BUILTIN(gc_stats) {
   return list.finish();
 }
 BUILTIN(heap_verify) {
-  const besom::VerifyReport report = in.heap().verify();
+  const besom::VerifyReport report = besom::verify(in.heap());
   if (report.error) in.fail("heap-verify: " + report.error.message());
   if (!report.ok()) in.fail("heap-verify: " + report.defects[0].message());
   return kTrue;

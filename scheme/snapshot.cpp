@@ -67,7 +67,7 @@ void label_object(void* user, const besom::ObjectView& object, SnapshotLabel& la
 
 besom::Result<besom::SnapshotStats> save_snapshot(Interp& in, const std::string& file) {
   if (const besom::Error error = in.heap().collect()) return error;
-  return in.heap().save_snapshot(file.c_str(), {label_object, &in});
+  return besom::save_snapshot(in.heap(), file.c_str(), {label_object, &in});
 }
 
 }  // namespace scheme

@@ -350,7 +350,7 @@ void Program::did(std::uint64_t count, const char* unit) noexcept {
 
 void Program::snapshot(Heap& heap) {
   const std::string file = std::exchange(state_->snapshot, {});
-  if (!file.empty()) static_cast<void>(require(heap.save_snapshot(file.c_str())));
+  if (!file.empty()) static_cast<void>(require(besom::save_snapshot(heap, file.c_str())));
 }
 
 int Program::run(int argc, char** argv, const std::function<void(Heap&)>& work) try {
@@ -393,7 +393,7 @@ int Program::run(int argc, char** argv, const std::function<void(Heap&)>& work) 
     outcome = {kFailed, state.trace + ": not all of the trace could be written"};
   }
   const bool verifies = !state.is_quiet || state.options.zeal.verify || !state.stats.empty();
-  const VerifyReport report = verifies ? heap->verify() : VerifyReport{};
+  const VerifyReport report = verifies ? besom::verify(*heap) : VerifyReport{};
   if (outcome.exit_code == kFine && (!report.ok() || collections.bad_refs != 0)) {
     outcome = {kFailed, report.ok()    ? "collections met bad refs"
                         : report.error ? report.error.message()

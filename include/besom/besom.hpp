@@ -20,6 +20,7 @@
 #include "besom/guardian.hpp"
 #include "besom/handle.hpp"
 #include "besom/heap.hpp"
+#include "besom/inspect.hpp"
 #include "besom/no_collect_scope.hpp"
 #include "besom/options.hpp"
 #include "besom/ref.hpp"

@@ -5,7 +5,6 @@
 #include <type_traits>
 #include <utility>
 
-#include "besom/census.hpp"
 #include "besom/contract.hpp"
 #include "besom/detail/export.h"
 #include "besom/detail/heap_parts.hpp"
@@ -13,30 +12,17 @@
 #include "besom/fiber.hpp"
 #include "besom/finalizer.hpp"
 #include "besom/handle.hpp"
-#include "besom/held_roots.hpp"
 #include "besom/mark_hook.hpp"
 #include "besom/options.hpp"
 #include "besom/ref.hpp"
-#include "besom/root_path.hpp"
-#include "besom/snapshot.hpp"
 #include "besom/stats.hpp"
 #include "besom/type.hpp"
-#include "besom/verify.hpp"
 #include "besom/weak.hpp"
 
 namespace besom {
 
-class FreeList;
-
 namespace detail {
-
 struct TypeInfo;
-
-/// The tables of what is free, to which all that allocation holds ready counts as taken, and so do
-/// the dead that are not swept yet and what zeal holds back: see Heap::each_hole(). Aborts on
-/// another thread.
-[[nodiscard]] const FreeList& free_list_of(Heap& heap) noexcept;
-
 }  // namespace detail
 
 class BESOM_API RootRegistration;
@@ -275,43 +261,6 @@ class BESOM_API Heap {
   /// A C++ exception must not leave a callback: the library is compiled without unwinding, and
   /// std::terminate is what comes of it. ExceptionCarrier keeps one until the call has returned.
   Error recover() noexcept;
-  /// Walks the whole heap and reports what is wrong: the first `max_defects` one by one, the others
-  /// as a number. Callbacks are called as in a collection; from one, and on another thread, the
-  /// report's `error` is set and nothing is walked. Takes host memory for what it keeps alone, 64
-  /// bytes a defect; where that is refused `error` says so. O(heap).
-  [[nodiscard]] VerifyReport verify(std::uint64_t max_defects = VerifyReport::kMaxDefects) noexcept;
-
-  /// Calls `visitor` for every object in address order, also for those that are dead but not yet
-  /// collected: collect() first to meet the live ones alone. Fails with reentrant and wrong_thread,
-  /// and with bad_argument for a null visitor. O(heap).
-  Error each_object(ObjectVisitor visitor, void* user) noexcept;
-  /// Calls `visitor` for every stretch of the heap without objects, in address order; what lies
-  /// beyond the capacity is none of them. What allocation holds ready, and what zeal holds back,
-  /// belongs to such a stretch. Fails and costs as each_object().
-  Error each_hole(HoleVisitor visitor, void* user) noexcept;
-  /// How many objects of each type each_object() would visit, and how large they are. Fails with
-  /// reentrant, wrong_thread and out_of_host_memory. O(heap).
-  [[nodiscard]] Result<Census> census() noexcept;
-  /// Why `ref` lives: a shortest path to it from a root; an empty one when there is none. Fails
-  /// with bad_ref when no object starts there, and as census() does; takes host memory of a quarter
-  /// of the heap. O(heap).
-  [[nodiscard]] Result<RootPath> path_to_root(Ref<void> ref) noexcept;
-  /// The handles, locals and registrations there are, by label. Fails as census() does.
-  [[nodiscard]] Result<HeldRoots> held_roots() noexcept;
-  /// Writes all objects that each_object() would visit, what they refer to and what roots hold, as
-  /// a heap snapshot that Chrome's DevTools load (docs/debugging.md). collect() first to see the
-  /// live ones alone. Nothing is collected meanwhile. Takes host memory of 1/4096 of the heap, 64
-  /// KiB and 12 to 36 bytes a root. Fails with write_failed when the sink does, with abandoned when
-  /// a callback visits or says something else from one walk to the next, with bad_argument where
-  /// the sink has no `write`, and as census() does. O(heap).
-  [[nodiscard]] Result<SnapshotStats> write_snapshot(
-      const SnapshotSink& sink, const SnapshotLabeller& labeller = {}) noexcept;
-  /// The same into the file `name`, which ends in ".heapsnapshot" for the viewer. It is written
-  /// beside, readable by its owner alone, and then takes the place of a file of that name, which
-  /// stays as it was when anything fails: write_failed then, with errno, also where `name` is
-  /// there and no regular file; bad_argument for a null name.
-  [[nodiscard]] Result<SnapshotStats> save_snapshot(const char* name,
-                                                    const SnapshotLabeller& labeller = {}) noexcept;
   /// Drops all roots, registrations and objects, after the release hooks of those that have one: as
   /// after create(), but with the types and guardians kept, and with the external bytes, which are
   /// the embedder's to take away. Handles become stale. Restores service after the arena's contents

@@ -74,7 +74,7 @@ class Tracer {
   /// Gives the collection up, where the callback cannot tell what it should visit: nothing is
   /// freed, Heap::collect() returns `abandoned`, and the next collection is a full one. Return soon
   /// after; other callbacks of the same collection may still be called. Outside a collection, as in
-  /// Heap::verify(), it does nothing.
+  /// verify(), it does nothing.
   void abandon() noexcept { abandoned_ = true; }
   /// Whether abandon() was called.
   [[nodiscard]] bool is_abandoned() const noexcept { return abandoned_; }

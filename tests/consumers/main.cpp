@@ -34,11 +34,11 @@ int main() try {  // Users may throw, though the library does not.
   const besom::Local<Pair> local = scope.root(root->first.get());
   if (!heap->check(local.ref(), pair) || live_after_collection(*heap) != 2) return 1;
   root.reset();
-  if (live_after_collection(*heap) != 1 || !heap->verify().ok()) return 1;
+  if (live_after_collection(*heap) != 1 || !besom::verify(*heap).ok()) return 1;
   const auto show = [](void*, besom::Run hole) {
     std::printf("besom %s: %u bytes free at 0x%x\n", BESOM_VERSION, hole.size_bytes, hole.index);
   };
-  if (heap->each_hole(show, nullptr)) return 1;
+  if (besom::each_hole(*heap, show, nullptr)) return 1;
   return 0;
 } catch (const std::exception& error) {
   std::fprintf(stderr, "%s\n", error.what());

@@ -148,7 +148,7 @@ class Program {
       }
       REQUIRE(differing == 0);
     }
-    REQUIRE(kit_.heap.verify().ok());
+    REQUIRE(verify(kit_.heap).ok());
   }
 
   std::uint64_t inline_count = 0;

@@ -25,7 +25,7 @@ TEST_CASE("Arrays: length 0 is valid, distinct and traced", "[gc][arrays]") {
   CHECK(a.ref() != b.ref());
   CHECK(a->length() == 0);
   CHECK(kit.survivors() == 3);
-  CHECK(kit.heap.verify().ok());
+  CHECK(verify(kit.heap).ok());
   CHECK(kit.heap.check(a.ref(), kit.refs));
   a.reset();
   CHECK(kit.survivors() == 2);
@@ -183,7 +183,7 @@ TEST_CASE("Arrays: fixed types of every size up to past the largest window", "[g
   CHECK(kit.survivors() == handles.size());
   CHECK(kit.heap.last_collection().live_bytes == bytes);
   for (const Handle<Header>& handle : handles) CHECK(kit.heap.check(Ref<void>(handle.ref())));
-  CHECK(kit.heap.verify().ok());
+  CHECK(verify(kit.heap).ok());
 }
 
 TEST_CASE("Heap: the smallest heaps work", "[gc][arrays]") {
@@ -272,7 +272,7 @@ TEST_CASE("Heap: the largest object of a 4 GiB heap", "[gc][arrays]") {
   CHECK(kit.heap.last_collection().live_bytes == 0xffffffe0u);
   all.reset();
   CHECK(kit.survivors() == 0);
-  CHECK(kit.heap.verify().ok());
+  CHECK(verify(kit.heap).ok());
 }
 
 }  // namespace besom::test

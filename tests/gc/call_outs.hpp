@@ -44,23 +44,25 @@ inline std::vector<Op> refused_ops() {
        }},
       {"mark locals", [=](Kit& kit) { return from_heap(kit, !kit.heap.mark_locals()); }},
       {"restore locals", [](Kit& kit) { return kit.heap.restore_locals({}).code; }},
-      {"verify", [](Kit& kit) { return kit.heap.verify().error.code; }},
+      {"verify", [](Kit& kit) { return verify(kit.heap).error.code; }},
       {"walk all objects",
        [](Kit& kit) {
-         return kit.heap.each_object([](void*, const ObjectView&) {}, nullptr).code;
+         return each_object(
+                    kit.heap, [](void*, const ObjectView&) {}, nullptr)
+             .code;
        }},
-      {"census", [](Kit& kit) { return kit.heap.census().error().code; }},
-      {"path to a root", [](Kit& kit) { return kit.heap.path_to_root({}).error().code; }},
-      {"held roots", [](Kit& kit) { return kit.heap.held_roots().error().code; }},
+      {"census", [](Kit& kit) { return census(kit.heap).error().code; }},
+      {"path to a root", [](Kit& kit) { return path_to_root(kit.heap, {}).error().code; }},
+      {"held roots", [](Kit& kit) { return held_roots(kit.heap).error().code; }},
       {"write a snapshot",
        [](Kit& kit) {
-         return kit.heap
-             .write_snapshot({[](void*, const char*, std::size_t) { return true; }, nullptr})
+         return write_snapshot(kit.heap,
+                               {[](void*, const char*, std::size_t) { return true; }, nullptr})
              .error()
              .code;
        }},
       {"save a snapshot",
-       [](Kit& kit) { return kit.heap.save_snapshot("never.heapsnapshot").error().code; }},
+       [](Kit& kit) { return save_snapshot(kit.heap, "never.heapsnapshot").error().code; }},
       {"set a listener", [](Kit& kit) { return kit.heap.set_listener(nullptr, nullptr).code; }},
       {"reset", [](Kit& kit) { return kit.heap.reset().code; }},
       {"define", [](Kit& kit) { return kit.heap.define<Node>().error().code; }},

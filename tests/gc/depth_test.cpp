@@ -44,7 +44,7 @@ void check_on_small_stack(Kit& kit, Handle<T>& root, std::uint64_t count) {
     kit.heap.attach_thread();
     error = kit.heap.collect();
     live = kit.heap.last_collection().live_objects;
-    sound = kit.heap.verify().ok();
+    sound = verify(kit.heap).ok();
     root.reset();
     error = kit.heap.collect();
     live_after = kit.heap.last_collection().live_objects;

@@ -145,7 +145,7 @@ class Life {
   }
 
   void check() {
-    REQUIRE(heap_->verify().ok());
+    REQUIRE(verify(*heap_).ok());
     for (std::size_t i = 0; i < lists_.size(); ++i) {
       std::uint32_t expected = lengths_[i];
       const Node* node = lists_[i].get();
@@ -235,7 +235,7 @@ TEST_CASE("Faults: growth refused again and again, lifted in between", "[gc][fau
         REQUIRE(live);
       }
     }
-    CHECK(kit.heap.verify().ok());
+    CHECK(verify(kit.heap).ok());
   }
   std::fprintf(stderr, "injected commit faults: %llu\n",
                static_cast<unsigned long long>(FaultSystem::injected_in_all() - before));

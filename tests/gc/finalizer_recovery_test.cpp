@@ -71,7 +71,7 @@ TEST_CASE("Recover: a finalizer that was left counts as run, and the rest go on"
   CHECK(*dead.kit.heap.run_finalizers() == 2);
   CHECK(dead.kit.survivors() == 0);
   CHECK(dead.kit.heap.stats().finalizers_run == 4);
-  CHECK(dead.kit.heap.held_roots()->rows().empty());
+  CHECK(held_roots(dead.kit.heap)->rows().empty());
   CHECK_FALSE(dead.kit.heap.reset());
 }
 

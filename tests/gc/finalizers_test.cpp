@@ -305,7 +305,7 @@ TEST_CASE("Guardian: dropped after collections, all that it has pending goes wit
     CHECK(drained(kept).size() == 35);
     CHECK(kept.pending() == 0);
     CHECK(kit.survivors() == 0);
-    CHECK(kit.heap.verify().ok());
+    CHECK(verify(kit.heap).ok());
   }
 }
 
@@ -449,7 +449,7 @@ TEST_CASE("Finalizers: a callback allocates up to the limit, and keeps what it l
   CHECK(host.revived->left->header.length == 43);
   host.list.reset();
   CHECK(kit.survivors() == 2);
-  CHECK(kit.heap.verify().ok());
+  CHECK(verify(kit.heap).ok());
 }
 
 TEST_CASE("Finalizers: a dying ref stored into a living object lives on", "[gc][finalizers]") {

@@ -76,7 +76,7 @@ TEST_CASE("Where no object starts, no handle is made", "[gc][roots][misuse]") {
   refuses(bytes + (std::uint64_t{1} << 28));  // beyond what is committed
   CHECK(Handle<Block>(kit.heap, block.get()));
   CHECK(kit.survivors() == 1);
-  CHECK(kit.heap.held_roots()->count(HeldRoot::Kind::handle) == 1);
+  CHECK(held_roots(kit.heap)->count(HeldRoot::Kind::handle) == 1);
 }
 
 TEST_CASE("A handle is made of every object, new or old", "[gc][roots]") {

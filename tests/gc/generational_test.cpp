@@ -25,7 +25,7 @@ TEST_CASE("Generational: what an old object refers to lives on, what nothing ref
   CHECK(kit.heap.check(Ref<Node>(kept), kit.node));
   CHECK(kit.heap.check(Ref<Node>(deeper), kit.node));
   CHECK(holder->left.get() == kept);
-  CHECK(kit.heap.verify().ok());
+  CHECK(verify(kit.heap).ok());
   // All the garbage that the two minor collections were forced with is gone.
   CHECK(kit.heap.last_collection().live_objects < 100'000 + 200);
 }
@@ -60,7 +60,7 @@ TEST_CASE("Generational: stores anywhere in a large old array are seen", "[gc][g
     REQUIRE((*array)[place]);
     CHECK(kit.heap.check((*array)[place].ref(), kit.node));
   }
-  CHECK(kit.heap.verify().ok());
+  CHECK(verify(kit.heap).ok());
 }
 
 TEST_CASE("Generational: an object with a trace callback tells of its stores by note_store",
@@ -142,7 +142,7 @@ TEST_CASE("Generational: garbage in small holes goes with the next minor collect
   // Nothing of what was allocated since is reachable.
   CHECK(last.freed_objects > 200'000);
   CHECK(last.freed_bytes > (kit.heap.stats().allocated - before.allocated) * 9 / 10);
-  CHECK(kit.heap.verify().ok());
+  CHECK(verify(kit.heap).ok());
 }
 
 namespace {
@@ -206,7 +206,7 @@ TEST_CASE("Generational: after a reset nothing passes for old", "[gc][generation
   const Handle<Node> ballast = make_ballast(kit);
   force_minor(kit);
   CHECK(kit.heap.last_collection().live_objects < 100'000 + 200);
-  CHECK(kit.heap.verify().ok());
+  CHECK(verify(kit.heap).ok());
 }
 
 TEST_CASE("Generational: stores into objects at random keep a shadow's graph alive",
@@ -275,7 +275,7 @@ TEST_CASE("Generational: minor collections count damage and follow none of it",
   CHECK(findings > 0);
   REQUIRE_FALSE(kit.heap.reset());
   CHECK(kit.survivors() == 0);
-  CHECK(kit.heap.verify().ok());
+  CHECK(verify(kit.heap).ok());
 }
 
 TEST_CASE("Nursery: doubles while minor collections yield less than full ones, then rests",

@@ -76,14 +76,15 @@ void HeapModel::Impl::drain() {
   make_guardians();
   compare();
   expect(shadows_.empty(), "nothing is left", shadows_.size());
-  expect(heap_->verify().ok(), "verify", 0);
+  expect(verify(*heap_).ok(), "verify", 0);
   expect(holes().size() == 1, "one hole is left", holes().size());
 }
 
 std::vector<Run> HeapModel::Impl::holes() const {
   std::vector<Run> met;
-  const Error error = heap_->each_hole(
-      [](void* to, Run hole) { static_cast<std::vector<Run>*>(to)->push_back(hole); }, &met);
+  const Error error = each_hole(
+      *heap_, [](void* to, Run hole) { static_cast<std::vector<Run>*>(to)->push_back(hole); },
+      &met);
   expect(!error, "each_hole", 0);
   return met;
 }
@@ -114,7 +115,7 @@ void HeapModel::Impl::rarely() {
   } else if (roll < 4) {
     handles_.clear();
   } else if (roll < 30) {
-    const VerifyReport report = heap_->verify();
+    const VerifyReport report = verify(*heap_);
     expect(report.ok(), "verify", report.defects.size());
   }
 }

@@ -361,7 +361,7 @@ struct Readable : Kit {
   /// After a call was refused: nothing is missing, and all goes on.
   void check_usable() {
     CHECK(survivors() == kNodes + 1);
-    CHECK(heap.verify().ok());
+    CHECK(verify(heap).ok());
     CHECK(heap.make(block));
   }
 
@@ -395,16 +395,16 @@ TEST_CASE("Host memory: what reads the heap is refused memory with a typed error
     Readable kit(readable_options(generational));
     const std::string file = "/tmp/besom-host-memory-" + std::to_string(getpid());
     const std::function<Errc()> readers[] = {
-        [&] { return kit.heap.census().error().code; },
-        [&] { return kit.heap.path_to_root(kit.target).error().code; },
-        [&] { return kit.heap.held_roots().error().code; },
+        [&] { return census(kit.heap).error().code; },
+        [&] { return path_to_root(kit.heap, kit.target).error().code; },
+        [&] { return held_roots(kit.heap).error().code; },
         [&] {
-          return kit.heap.write_snapshot({take_text, nullptr}).error().code;
+          return write_snapshot(kit.heap, {take_text, nullptr}).error().code;
         },
-        [&] { return kit.heap.save_snapshot(file.c_str()).error().code; },
+        [&] { return save_snapshot(kit.heap, file.c_str()).error().code; },
         [&] {
           kit.damage();
-          const VerifyReport report = kit.heap.verify();
+          const VerifyReport report = verify(kit.heap);
           kit.mend();
           // Refused memory or not, all is counted.
           CHECK(report.found() == Readable::kBad);
@@ -434,17 +434,20 @@ TEST_CASE("Host memory: what reads the heap is refused memory with a typed error
 
 TEST_CASE("Host memory: what keeps nothing asks for none", "[gc][host][readers]") {
   Readable kit(readable_options(false));
-  const Result<Census> census = kit.heap.census();
-  const Result<RootPath> path = kit.heap.path_to_root(kit.target);
-  const Result<HeldRoots> held = kit.heap.held_roots();
+  const Result<Census> census = besom::census(kit.heap);
+  const Result<RootPath> path = path_to_root(kit.heap, kit.target);
+  const Result<HeldRoots> held = held_roots(kit.heap);
   REQUIRE((census && path && held));
   kit.damage();
-  const VerifyReport report = kit.heap.verify();
+  const VerifyReport report = verify(kit.heap);
   REQUIRE(report.defects.size() == Readable::kBad);
   char text[200];
   const std::function<void()> calls[] = {
-      [&] { CHECK(kit.heap.verify(0).found() == Readable::kBad); },
-      [&] { CHECK_FALSE(kit.heap.each_object([](void*, const ObjectView&) {}, nullptr)); },
+      [&] { CHECK(verify(kit.heap, 0).found() == Readable::kBad); },
+      [&] {
+        CHECK_FALSE(each_object(
+            kit.heap, [](void*, const ObjectView&) {}, nullptr));
+      },
       [&] { CHECK(kit.heap.check(kit.target)); },
       [&] { CHECK(kit.heap.stats().used != 0); },
       [&] { CHECK(census->write_message(text, sizeof text) != 0); },
@@ -471,11 +474,11 @@ TEST_CASE("Host memory: what keeps nothing asks for none", "[gc][host][readers]"
 TEST_CASE("Host memory: a message that has no room throws in the caller, and harms nothing",
           "[gc][host][readers]") {
   Readable kit(readable_options(false));
-  const Result<Census> census = kit.heap.census();
-  const Result<RootPath> path = kit.heap.path_to_root(kit.target);
-  const Result<HeldRoots> held = kit.heap.held_roots();
+  const Result<Census> census = besom::census(kit.heap);
+  const Result<RootPath> path = path_to_root(kit.heap, kit.target);
+  const Result<HeldRoots> held = held_roots(kit.heap);
   kit.damage();
-  const VerifyReport report = kit.heap.verify();
+  const VerifyReport report = verify(kit.heap);
   kit.mend();
   const Error error{.code = Errc::out_of_host_memory, .bytes = 12345, .detail = "a long detail"};
   const std::function<std::string()> messages[] = {
@@ -603,7 +606,7 @@ TEST_CASE("Host memory: each call that may ask for some is refused, and served w
         if (call() != Errc::ok) ++failed_retries;
       }
       REQUIRE_FALSE(heap.collect());
-      REQUIRE(heap.verify().ok());
+      REQUIRE(verify(heap).ok());
     }
     CHECK(refusals > 20);
     CHECK(wrong_codes == 0);

@@ -28,7 +28,7 @@ TypeId define_traced(Kit& kit) {
 }
 
 std::string path_of(Kit& kit, const void* object) {
-  const Result<RootPath> path = kit.heap.path_to_root(Ref<void>(detail::index_of(object)));
+  const Result<RootPath> path = path_to_root(kit.heap, Ref<void>(detail::index_of(object)));
   REQUIRE(path);
   return path->message();
 }
@@ -56,7 +56,8 @@ TEST_CASE("Walk: every object is met once, in address order, with its type and s
     std::map<std::uint32_t, TypeId> objects;
     std::uint32_t last = 0;
   } met;
-  REQUIRE_FALSE(kit.heap.each_object(
+  REQUIRE_FALSE(each_object(
+      kit.heap,
       [](void* user, const ObjectView& object) {
         auto& m = *static_cast<Met*>(user);
         REQUIRE(object.ref.index() > m.last);
@@ -81,19 +82,22 @@ TEST_CASE("Walk: a visitor may read but is refused all else", "[gc][inspect][mis
     Kit* kit;
     std::vector<Errc> codes;
   } tried{&kit, {}};
-  REQUIRE_FALSE(kit.heap.each_object(
+  REQUIRE_FALSE(each_object(
+      kit.heap,
       [](void* user, const ObjectView& object) {
         auto& t = *static_cast<Tried*>(user);
         Heap& heap = t.kit->heap;
         CHECK(heap.check(object.ref));
         t.codes = {heap.collect().code,
                    heap.reset().code,
-                   heap.verify().error.code,
-                   heap.census().error().code,
-                   heap.path_to_root(object.ref).error().code,
-                   heap.held_roots().error().code,
+                   verify(heap).error.code,
+                   census(heap).error().code,
+                   path_to_root(heap, object.ref).error().code,
+                   held_roots(heap).error().code,
                    heap.safepoint().code,
-                   heap.each_object([](void*, const ObjectView&) {}, nullptr).code,
+                   each_object(
+                       heap, [](void*, const ObjectView&) {}, nullptr)
+                       .code,
                    heap.allocate(t.kit->node) == nullptr ? heap.error().code : Errc::ok};
       },
       &tried));
@@ -107,10 +111,10 @@ TEST_CASE("Walk: a visitor may read but is refused all else", "[gc][inspect][mis
 
 TEST_CASE("Walk: what has to be called and is not there is an error", "[gc][inspect][misuse]") {
   Kit kit;
-  CHECK(kit.heap.each_object(nullptr, nullptr).code == Errc::bad_argument);
-  CHECK(kit.heap.write_snapshot({}).error().code == Errc::bad_argument);
-  CHECK(kit.heap.save_snapshot(nullptr).error().code == Errc::bad_argument);
-  CHECK(kit.heap.verify().ok());
+  CHECK(each_object(kit.heap, nullptr, nullptr).code == Errc::bad_argument);
+  CHECK(write_snapshot(kit.heap, {}).error().code == Errc::bad_argument);
+  CHECK(save_snapshot(kit.heap, nullptr).error().code == Errc::bad_argument);
+  CHECK(verify(kit.heap).ok());
 }
 
 TEST_CASE("Census: counts and bytes by type, largest first, dead objects until collected",
@@ -119,7 +123,7 @@ TEST_CASE("Census: counts and bytes by type, largest first, dead objects until c
   const Handle<RefArray<Node>> array = kit.heap.make(kit.refs, 100);
   for (std::uint32_t i = 0; i < 100; ++i) (*array)[i] = kit.heap.allocate(kit.node);
   for (int i = 0; i < 10; ++i) static_cast<void>(kit.heap.allocate(kit.block));
-  Result<Census> census = kit.heap.census();
+  Result<Census> census = besom::census(kit.heap);
   REQUIRE(census);
   REQUIRE(census->rows().size() == 3);
   CHECK(census->rows()[0].type == kit.node.id);
@@ -134,7 +138,7 @@ TEST_CASE("Census: counts and bytes by type, largest first, dead objects until c
   CHECK(census->message().find("100 objects           1600 bytes  Node\n") != std::string::npos);
   CHECK(census->message().find("111 objects           2656 bytes  in all\n") != std::string::npos);
   CHECK(kit.survivors() == 101);
-  census = kit.heap.census();
+  census = besom::census(kit.heap);
   REQUIRE(census);
   CHECK(census->row(kit.block.id) == nullptr);
   CHECK(census->objects() == 101);
@@ -145,7 +149,7 @@ TEST_CASE("Census: agrees with the collection's own count", "[gc][inspect][zealo
   const Handle<RefArray<Node>> array = kit.heap.make(kit.refs, 200);
   for (std::uint32_t i = 0; i < 2000; ++i) (*array)[i % 200] = kit.heap.allocate(kit.node);
   REQUIRE_FALSE(kit.heap.collect());
-  const Result<Census> census = kit.heap.census();
+  const Result<Census> census = besom::census(kit.heap);
   REQUIRE(census);
   CHECK(census->objects() == kit.heap.last_collection().live_objects);
   CHECK(census->bytes() == kit.heap.last_collection().live_bytes);
@@ -158,7 +162,7 @@ TEST_CASE("Census: objects with damaged headers have a row of their own", "[gc][
   a->header.type = 999;
   forge(&b->header.type, kit.bytes.id);
   b->header.length = 1'000'000;
-  const Result<Census> census = kit.heap.census();
+  const Result<Census> census = besom::census(kit.heap);
   REQUIRE(census);
   REQUIRE(census->rows().size() == 1);
   CHECK(census->rows()[0].type == 0);
@@ -169,7 +173,7 @@ TEST_CASE("Census: objects with damaged headers have a row of their own", "[gc][
 
 TEST_CASE("Census: an empty heap has no rows", "[gc][inspect]") {
   Kit kit(exact_options());
-  const Result<Census> census = kit.heap.census();
+  const Result<Census> census = besom::census(kit.heap);
   REQUIRE(census);
   CHECK(census->rows().empty());
   CHECK(census->objects() == 0);
@@ -184,7 +188,7 @@ TEST_CASE("Path: names the root, the types, the fields and the elements", "[gc][
   node->right = deep;
   CHECK(path_of(kit, deep) == "'globals' -> Record " + hex(record.get()) + " [17] -> Node " +
                                   hex(node) + " .right -> Node " + hex(deep));
-  const Result<RootPath> path = kit.heap.path_to_root(Ref<void>(Kit::ref_of(deep)));
+  const Result<RootPath> path = path_to_root(kit.heap, Ref<void>(Kit::ref_of(deep)));
   REQUIRE(path);
   CHECK(*path);
   CHECK(std::string(path->root_label()) == "globals");
@@ -212,7 +216,7 @@ TEST_CASE("Path: one of the shortest is found, past cycles", "[gc][inspect][zeal
   }
   const Ref<void> target(last.ref());
   last.reset();
-  Result<RootPath> path = kit.heap.path_to_root(target);
+  Result<RootPath> path = path_to_root(kit.heap, target);
   REQUIRE(path);
   CHECK(path->steps().size() == 52);
   const std::string text = path->message();
@@ -221,7 +225,7 @@ TEST_CASE("Path: one of the shortest is found, past cycles", "[gc][inspect][zeal
   const Handle<Pair> shortcut = kit.heap.make(kit.pair);
   shortcut->tail = Value(Ref<Node>(target.index()));
   shortcut->head = Value::integer(static_cast<std::int32_t>(target.index() >> 1));
-  path = kit.heap.path_to_root(target);
+  path = path_to_root(kit.heap, target);
   REQUIRE(path);
   REQUIRE(path->steps().size() == 2);
   CHECK(path->steps()[1].field->name == "tail");
@@ -263,7 +267,7 @@ TEST_CASE("Path: what nothing reaches has none", "[gc][inspect]") {
   Node* child = kit.heap.allocate(kit.node);
   dead->left = child;
   const Handle<Node> other = kit.make_node();
-  const Result<RootPath> path = kit.heap.path_to_root(Ref<void>(Kit::ref_of(child)));
+  const Result<RootPath> path = path_to_root(kit.heap, Ref<void>(Kit::ref_of(child)));
   REQUIRE(path);
   CHECK_FALSE(*path);
   CHECK(path->root_label() == nullptr);
@@ -294,7 +298,7 @@ TEST_CASE("Path: what is no object is bad_ref", "[gc][inspect][misuse]") {
   const std::uint32_t good = block.ref().index();
   for (const std::uint32_t bits : {0u, 1u, good + 4, good + 16, good + 64, 0xfffffff0u}) {
     INFO(bits);
-    CHECK(kit.heap.path_to_root(Ref<void>(bits)).error().code == Errc::bad_ref);
+    CHECK(path_to_root(kit.heap, Ref<void>(bits)).error().code == Errc::bad_ref);
     table.row();
   }
 }
@@ -312,7 +316,7 @@ TEST_CASE("Path: a list of a million objects is no matter of recursion", "[gc][i
       last = next;
     }
   }
-  const Result<RootPath> path = kit.heap.path_to_root(Ref<void>(Kit::ref_of(last)));
+  const Result<RootPath> path = path_to_root(kit.heap, Ref<void>(Kit::ref_of(last)));
   REQUIRE(path);
   CHECK(path->steps().size() == 1'000'001);
   CHECK(path->message().size() < 3000);
@@ -335,7 +339,7 @@ TEST_CASE("Held roots: counted by kind and label", "[gc][inspect]") {
   HandleScope scope(kit.heap);
   static_cast<void>(scope.root(handles[0].get()));
   static_cast<void>(scope.root(static_cast<Node*>(nullptr)));
-  Result<HeldRoots> held = kit.heap.held_roots();
+  Result<HeldRoots> held = held_roots(kit.heap);
   REQUIRE(held);
   CHECK(held->message() ==
         "1 handle ''\n1 handle 'global'\n5 handle 'parser'\n1 local 'local'\n1 range 'registers'\n"
@@ -343,7 +347,7 @@ TEST_CASE("Held roots: counted by kind and label", "[gc][inspect]") {
   CHECK(held->count(HeldRoot::Kind::handle) == 7);
   CHECK(held->rows()[2].count == 5);
   handles.clear();
-  held = kit.heap.held_roots();
+  held = held_roots(kit.heap);
   REQUIRE(held);
   CHECK(held->count(HeldRoot::Kind::handle) == 0);
   CHECK(held->rows().size() == 4);

@@ -47,7 +47,8 @@ class Churn {
 
 std::set<std::uint32_t> all_objects(Heap& heap) {
   std::set<std::uint32_t> indexes;
-  REQUIRE_FALSE(heap.each_object(
+  REQUIRE_FALSE(each_object(
+      heap,
       [](void* set, const ObjectView& object) {
         static_cast<std::set<std::uint32_t>*>(set)->insert(object.ref.index());
       },
@@ -81,10 +82,10 @@ TEST_CASE("Lazy sweep: what a collection found dead is no object from then on",
       const bool is_there = objects.count(ref.index()) != 0;
       REQUIRE(kit.lives(ref) == is_there);
     }
-    const VerifyReport report = kit.heap.verify();
+    const VerifyReport report = verify(kit.heap);
     CHECK(report.ok());
     CHECK(report.objects == objects.size());
-    CHECK(kit.heap.census()->objects() == objects.size());
+    CHECK(census(kit.heap)->objects() == objects.size());
   }
 }
 
@@ -157,7 +158,7 @@ TEST_CASE("Lazy sweep: a large request sweeps what it needs, wherever that lies"
       REQUIRE(
           std::all_of(large->data(), large->data() + kMiB, [](auto byte) { return byte == 0; }));
     }
-    CHECK(kit.heap.verify().ok());
+    CHECK(verify(kit.heap).ok());
   }
 }
 

@@ -81,7 +81,7 @@ TEST_CASE("Leaves: one whose header names a type with refs is a defect, and is n
   const Ref<Node> lost = Kit::ref_of(kit.heap.allocate(kit.node));
   leaf->header.type = kit.node.id;
   std::memcpy(leaf->data(), &lost, sizeof lost);
-  const VerifyReport report = kit.heap.verify();
+  const VerifyReport report = verify(kit.heap);
   REQUIRE(report.defects.size() == 1);
   CHECK(report.defects[0].kind == Defect::Kind::bad_header);
   CHECK(report.defects[0].holder == leaf.ref().index());

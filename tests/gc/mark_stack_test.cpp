@@ -39,7 +39,7 @@ Outcome mark(const Build& build, std::uint32_t stack_entries) {
     outcome.live_bytes = stats.live_bytes;
     outcome.rescans = stats.mark_rescans;
   }
-  CHECK(kit.heap.verify().ok());
+  CHECK(verify(kit.heap).ok());
   return outcome;
 }
 

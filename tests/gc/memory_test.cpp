@@ -135,14 +135,14 @@ TEST_CASE("Memory: nine tenths of the structures dropped, the process is within 
     if (kProcessTells) CHECK(taken <= live * 13 / 10);
     // What was kept is whole, and what comes again is zero.
     CHECK(size_of_tree(roots[0].get()) == (1 << 16) - 1);
-    CHECK(kit.heap.verify().ok());
+    CHECK(verify(kit.heap).ok());
     Handle<ByteArray> large = kit.heap.make(kit.bytes, 8 * kMiB);
     REQUIRE(large);
     std::uint64_t sum = 0;
     for (std::uint32_t i = 0; i < large->length(); i += 64) sum += large->data()[i];
     CHECK(sum == 0);
     CHECK(kit.survivors() > 0);
-    CHECK(kit.heap.verify().ok());
+    CHECK(verify(kit.heap).ok());
   }
 }
 
@@ -181,7 +181,7 @@ TEST_CASE("Memory: of survivors apart from each other, the pages without any go 
   // The first page holds index 0 besides.
   CHECK(resident <= bound + 4096);
   CHECK(kit.heap.last_collection().returned >= 10 * kMiB);
-  CHECK(kit.heap.verify().ok());
+  CHECK(verify(kit.heap).ok());
 }
 
 TEST_CASE("Memory: a refused return changes nothing but the figure", "[gc][memory][faults]") {
@@ -200,7 +200,7 @@ TEST_CASE("Memory: a refused return changes nothing but the figure", "[gc][memor
   // The memory is still held, so the next one returns it.
   REQUIRE_FALSE(kit.heap.collect());
   CHECK(kit.heap.last_collection().returned >= 20 * kMiB);
-  CHECK(kit.heap.verify().ok());
+  CHECK(verify(kit.heap).ok());
 }
 
 TEST_CASE("Memory: on machines with larger pages nothing alive is given back", "[gc][memory]") {
@@ -234,7 +234,7 @@ TEST_CASE("Memory: on machines with larger pages nothing alive is given back", "
             if (array->data()[k] != i + 1) FAIL("array " << i << " at " << k);
           }
         }
-        CHECK(kit.heap.verify().ok());
+        CHECK(verify(kit.heap).ok());
       }
       CHECK(FaultSystem::mappings() == 0);
       FaultSystem::set_page(0);
@@ -394,7 +394,7 @@ TEST_CASE("Memory: what a generational heap once used goes back in time",
     least = std::min(least, resident());
   }
   CHECK(least <= 32 * kMiB);
-  CHECK(kit.heap.verify().ok());
+  CHECK(verify(kit.heap).ok());
 }
 
 TEST_CASE("Memory: of what is too much the topmost goes, for the lowest is used again first",

@@ -142,7 +142,7 @@ TEST_CASE("Native stack: pointers in local variables keep their objects", "[gc][
   CHECK(depth_of(kit, build_tree(kit, 6)) == 6);
   CHECK(sum_by_moving_pointer(kit, 150) == 450);
   CHECK(refs_survive(kit));
-  CHECK(kit.heap.verify().ok());
+  CHECK(verify(kit.heap).ok());
   CHECK(kit.heap.last_collection().bad_refs == 0);
 }
 
@@ -199,7 +199,7 @@ TEST_CASE("Native stack: longjmp out of frames that hold objects lets them go", 
   REQUIRE_FALSE(kit.heap.collect());
   // Of 305: one word left behind in a frame keeps the list of its round.
   CHECK(kit.heap.last_collection().live_objects <= 41 + 100);
-  CHECK(kit.heap.verify().ok());
+  CHECK(verify(kit.heap).ok());
 }
 
 TEST_CASE("Native stack: registered twice, as by an embedder that is entered again",
@@ -386,8 +386,8 @@ TEST_CASE("Native stack: pointers on the stacks of fibers keep their objects, an
     ++length;
   }
   CHECK(length == kLength + 1);
-  CHECK(kit.heap.verify().ok());
-  CHECK(kit.heap.held_roots()->count(HeldRoot::Kind::range) == 1 + kFibers);
+  CHECK(verify(kit.heap).ok());
+  CHECK(held_roots(kit.heap)->count(HeldRoot::Kind::range) == 1 + kFibers);
 }
 
 TEST_CASE("Native stack: what a fiber's stack held goes with the fiber", "[gc][stack][fibers]") {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "freelist/free_list.hpp"
+#include "inspect/free_list_of.hpp"
 #include "tests/gc/weak_kit.hpp"
 
 namespace besom::test {
@@ -108,32 +109,34 @@ class Program {
     const Ref<void> some(last_.is_ref() ? last_.bits() : 16 * choice.below(1 << 16));
     switch (choice.below(20)) {
       case 0:
-        CHECK(heap.verify().ok());
+        CHECK(verify(heap).ok());
         break;
       case 1:
-        CHECK(heap.census());
+        CHECK(census(heap));
         break;
       case 2:
-        CHECK_FALSE(heap.each_object([](void*, const ObjectView&) {}, nullptr));
+        CHECK_FALSE(each_object(
+            heap, [](void*, const ObjectView&) {}, nullptr));
         break;
       case 3: {
         std::uint64_t free_bytes = 0;
-        CHECK_FALSE(heap.each_hole(
-            [](void* sum, Run hole) { *static_cast<std::uint64_t*>(sum) += hole.size_bytes; },
+        CHECK_FALSE(each_hole(
+            heap, [](void* sum, Run hole) { *static_cast<std::uint64_t*>(sum) += hole.size_bytes; },
             &free_bytes));
         CHECK(free_bytes < heap.stats().capacity);
         break;
       }
       case 4:
-        if (const Result<RootPath> path = heap.path_to_root(some)) {
+        if (const Result<RootPath> path = path_to_root(heap, some)) {
           CHECK_FALSE(path->message().empty());
         }
         break;
       case 5:
-        CHECK(heap.held_roots());
+        CHECK(held_roots(heap));
         break;
       case 6:
-        CHECK(heap.write_snapshot({[](void*, const char*, std::size_t) { return true; }, nullptr}));
+        CHECK(
+            write_snapshot(heap, {[](void*, const char*, std::size_t) { return true; }, nullptr}));
         break;
       case 7:
         CHECK(heap.stats().used != 0);
@@ -173,7 +176,8 @@ class Program {
         break;
       case 18:
         // A visitor that asks in turn, and is refused what it may not have.
-        CHECK_FALSE(heap.each_object(
+        CHECK_FALSE(each_object(
+            heap,
             [](void* user, const ObjectView& object) {
               WeakKit& kit = *static_cast<WeakKit*>(user);
               CHECK(kit.heap.check(object.ref));
@@ -184,7 +188,7 @@ class Program {
             &kit_));
         break;
       default:
-        CHECK(heap.verify(0).found() == 0);
+        CHECK(verify(heap, 0).found() == 0);
     }
   }
 

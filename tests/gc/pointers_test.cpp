@@ -82,7 +82,7 @@ TEST_CASE("Pointers: an object behind a pointer field lives, whatever the tag", 
     CHECK(kit.survivors() == 1);
     CHECK_FALSE(kit.lives(Kit::ref_of(node)));
   }
-  CHECK(kit.heap.verify().ok());
+  CHECK(verify(kit.heap).ok());
 }
 
 TEST_CASE("Pointers: what lies outside the arena is the host's own and passed over",
@@ -107,7 +107,7 @@ TEST_CASE("Pointers: what lies outside the arena is the host's own and passed ov
     cell->second = stranger;
     INFO(static_cast<void*>(stranger));
     CHECK(kit.survivors() == 1);
-    CHECK(kit.heap.verify().ok());
+    CHECK(verify(kit.heap).ok());
   }
 }
 
@@ -158,7 +158,7 @@ TEST_CASE("Pointers: one into the arena at no object's start is counted, reporte
     INFO(static_cast<void*>(wrong));
     cell->second = wrong;
     (*table)[2] = wrong;
-    const VerifyReport report = kit.heap.verify();
+    const VerifyReport report = verify(kit.heap);
     REQUIRE(report.defects.size() == 2);
     const auto index = static_cast<std::uint32_t>(wrong - base) & ~15u;
     for (const Defect& defect : report.defects) {
@@ -221,7 +221,7 @@ TEST_CASE("Pointers: a callback may visit exact, interior and ambiguous words", 
       odd->word = c.word(block);
       // Dead, the object is no object, and the word leads nowhere.
       const bool bad = c.bad[way] != 0;
-      CHECK(kit.heap.verify().ok() == !bad);
+      CHECK(verify(kit.heap).ok() == !bad);
       REQUIRE_FALSE(kit.heap.collect());
       CHECK(kit.heap.last_collection().bad_refs == c.bad[way]);
       CHECK(kit.heap.last_collection().live_objects == (c.keeps[way] ? 3 : 2));
@@ -248,11 +248,11 @@ TEST_CASE("Pointers: a root callback may visit them, too", "[gc][pointers][roots
   host.inner = reinterpret_cast<char*>(kit.heap.allocate(kit.block)) + 40;
   host.word = Kit::ref_of(kit.heap.allocate(kit.node)).index();
   CHECK(kit.survivors() == 3);
-  CHECK(kit.heap.verify().ok());
+  CHECK(verify(kit.heap).ok());
   host = {};
   CHECK(kit.survivors() == 0);
   host.exact = detail::base_of(kit.heap) + 32;
-  const VerifyReport report = kit.heap.verify();
+  const VerifyReport report = verify(kit.heap);
   REQUIRE(report.defects.size() == 1);
   CHECK(report.defects[0].kind == Defect::Kind::bad_root);
 }

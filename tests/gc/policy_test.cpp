@@ -52,7 +52,7 @@ TEST_CASE(
       CHECK(kit.heap.error().bytes == 64);
     }
     CHECK(length_of(list) == count);
-    CHECK(kit.heap.verify().ok());
+    CHECK(verify(kit.heap).ok());
   }
 }
 
@@ -261,7 +261,7 @@ TEST_CASE(
     CHECK(kit.heap.stats().capacity == kMiB);
     CHECK(length_of(list) == count);
   }
-  CHECK(kit.heap.verify().ok());
+  CHECK(verify(kit.heap).ok());
   // One refusal only: the smaller step is tried and succeeds.
   FaultSystem::fail(SystemCall::commit, 1, false);
   CHECK(kit.heap.allocate(kit.node) != nullptr);

@@ -65,7 +65,7 @@ TEST_CASE("Locals: marking and restoring in a loop takes no more room", "[gc][lo
     REQUIRE_FALSE(kit.heap.restore_locals(mark));
     REQUIRE(local.is_stale());
   }
-  const Result<HeldRoots> held = kit.heap.held_roots();
+  const Result<HeldRoots> held = held_roots(kit.heap);
   REQUIRE(held);
   CHECK(held->rows().empty());
 }
@@ -139,7 +139,7 @@ TEST_CASE("Locals: scopes and locals that a longjmp skipped are closed by restor
     CHECK(kit.heap.collect().code == Errc::no_collect);
     CHECK_FALSE(kit.heap.restore_locals(mark));
     CHECK(kit.survivors() == 1);
-    CHECK(kit.heap.verify().ok());
+    CHECK(verify(kit.heap).ok());
     const HandleScope works(kit.heap);
     CHECK(kit.heap.local(kit.heap.allocate(kit.node)));
   }
@@ -225,7 +225,7 @@ TEST_CASE("NoCollectScope: what would need a collection is heap_limit, and works
     CHECK(kit.heap.error().code == Errc::heap_limit);
     CHECK(count >= kMiB / 64 - 2);
     CHECK(kit.heap.stats().collections == 0);
-    CHECK(kit.heap.verify().ok());
+    CHECK(verify(kit.heap).ok());
   }
   CHECK(kit.heap.allocate(kit.block) != nullptr);
   CHECK(kit.heap.stats().collections == 1);

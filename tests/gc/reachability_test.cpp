@@ -16,11 +16,11 @@ void check_lives_and_goes(Build build) {
   auto [root, count] = build(kit);
   REQUIRE(root);
   CHECK(kit.survivors() == count);
-  CHECK(kit.heap.verify().ok());
+  CHECK(verify(kit.heap).ok());
   CHECK(kit.survivors() == count);
   root.reset();
   CHECK(kit.survivors() == 0);
-  CHECK(kit.heap.verify().ok());
+  CHECK(verify(kit.heap).ok());
 }
 
 template <class T>
@@ -192,8 +192,8 @@ TEST_CASE("Reachability: an object that fills the arena lives and goes", "[gc][r
   all.reset();
   CHECK(kit.survivors() == 0);
   std::uint64_t holes = 0;
-  CHECK_FALSE(
-      kit.heap.each_hole([](void* count, Run) { ++*static_cast<std::uint64_t*>(count); }, &holes));
+  CHECK_FALSE(each_hole(
+      kit.heap, [](void* count, Run) { ++*static_cast<std::uint64_t*>(count); }, &holes));
   CHECK(holes == 1);
   Handle<ValueArray> again = kit.heap.make(kit.values, length);
   REQUIRE(again);

@@ -81,7 +81,7 @@ struct Scene : Kit {
     }
     CHECK(length == kChain);
     for (std::uint32_t i = 0; i < 1000; ++i) REQUIRE(lives((*wide)[i].ref()));
-    CHECK(heap.verify().ok());
+    CHECK(verify(heap).ok());
   }
   /// The heap goes on: it allocates, and the next collection frees what is dead.
   void check_sound() {
@@ -282,7 +282,7 @@ TEST_CASE("Recover: longjmp out of a collection that an allocation started", "[g
 
 TEST_CASE("Recover: longjmp out of a callback that verify called", "[gc][recovery]") {
   Scene scene(exact_options());
-  REQUIRE(jumps(tracing, [&] { static_cast<void>(scene.heap.verify()); }));
+  REQUIRE(jumps(tracing, [&] { static_cast<void>(verify(scene.heap)); }));
   CHECK(scene.heap.collect().code == Errc::reentrant);
   CHECK_FALSE(scene.heap.recover());
   CHECK(scene.heap.stats().abandoned == 0);
@@ -294,10 +294,10 @@ TEST_CASE("Recover: longjmp out of a callback that a snapshot called", "[gc][rec
   if (kUnderSanitizer) return;  // It leaks, and that would be reported.
   Scene scene(exact_options());
   const SnapshotSink nowhere{[](void*, const char*, std::size_t) { return true; }, nullptr};
-  REQUIRE(jumps(tracing, [&] { static_cast<void>(scene.heap.write_snapshot(nowhere)); }));
-  CHECK(scene.heap.write_snapshot(nowhere).error().code == Errc::reentrant);
+  REQUIRE(jumps(tracing, [&] { static_cast<void>(write_snapshot(scene.heap, nowhere)); }));
+  CHECK(write_snapshot(scene.heap, nowhere).error().code == Errc::reentrant);
   CHECK_FALSE(scene.heap.recover());
-  CHECK(scene.heap.write_snapshot(nowhere));
+  CHECK(write_snapshot(scene.heap, nowhere));
   scene.check_nothing_freed();
   scene.check_sound();
 }
@@ -321,7 +321,7 @@ TEST_CASE("Recover: a callback that calls it and stays aborts the collection",
         &scene.heap, "staying");
     CHECK_ABORTS(scene.heap.collect(), "recover() called by a callback that then returned");
     table.row();
-    CHECK_ABORTS(scene.heap.verify(), "recover() called by a callback that then returned");
+    CHECK_ABORTS(verify(scene.heap), "recover() called by a callback that then returned");
     table.row();
   }
   {

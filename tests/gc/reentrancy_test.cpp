@@ -36,7 +36,7 @@ TEST_CASE("Calls from inside a collection are refused, and nothing is changed",
       CHECK(after.collections == before.collections + 1);
       after.collections = before.collections;
       CHECK(after == before);
-      CHECK(kit.heap.verify().ok());
+      CHECK(verify(kit.heap).ok());
       CHECK(kit.lives(kept->left.ref()));
       // And outside it works again.
       CHECK(kit.make_node());

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "freelist/free_list.hpp"
+#include "inspect/free_list_of.hpp"
 #include "tests/gc/kit.hpp"
 #include "tests/heap/fault_system.hpp"
 
@@ -143,7 +144,7 @@ TEST_CASE("Refusal: in each mode, what is refused is refused right after a colle
           (*live)[random.below(kSlots)] = reinterpret_cast<Node*>(array);
       }
     }
-    CHECK(kit.heap.verify().ok());
+    CHECK(verify(kit.heap).ok());
   }
   CHECK(refusals > 500);
 }
@@ -224,7 +225,7 @@ TEST_CASE("Refusal: where nothing changed, the next are refused without a collec
     CHECK(full.heap.error().bytes == sizeof(Block));
     CHECK(full.heap.allocate(full.bytes, kMiB / 2) == nullptr);
     CHECK(full.heap.stats().collections == before);
-    CHECK(full.heap.verify().ok());
+    CHECK(verify(full.heap).ok());
   }
 }
 
@@ -321,7 +322,7 @@ TEST_CASE("Refusal: whatever is dropped after it, the next request is served", "
       }
       CHECK(served != nullptr);
       CHECK(scene.kit.heap.stats().collections > before);
-      CHECK(scene.kit.heap.verify().ok());
+      CHECK(verify(scene.kit.heap).ok());
     }
   }
 }
@@ -370,7 +371,7 @@ TEST_CASE("Refusal: stores after it mark no card for longer than to the next all
   CHECK(detail::Cards(detail::base_of(full.heap)).recording());
   REQUIRE_FALSE(full.heap.collect());
   CHECK_FALSE(detail::Cards(detail::base_of(full.heap)).recording());
-  CHECK(full.heap.verify().ok());
+  CHECK(verify(full.heap).ok());
 }
 
 TEST_CASE("Refusal: a collection that was abandoned does not count as one", "[gc][refusal]") {
@@ -490,7 +491,7 @@ TEST_CASE("Near limit: the embedder is asked once, drops something, and the requ
     CHECK(advisor.refusal.bytes == sizeof(Node));
     CHECK(advisor.refusal.used == kMiB - 16);
     CHECK(count == kMiB / 16 - 1 - 1001 + 1);
-    CHECK(kit.heap.verify().ok());
+    CHECK(verify(kit.heap).ok());
   }
 }
 
@@ -553,17 +554,17 @@ TEST_CASE("Near limit: inside, the heap works, and a refusal asks nobody", "[gc]
       a.drops->set((*a.drops)->left->left.get());
       CHECK_FALSE(heap.collect());
       CHECK(heap.run_finalizers());
-      CHECK(heap.verify().ok());
+      CHECK(verify(heap).ok());
       const Handle<Node> made = heap.make(a.kit->node);
       CHECK(made);
       CHECK(heap.add_external(100).code == Errc::ok);
       CHECK(heap.remove_external(100).code == Errc::ok);
-      CHECK(heap.census());
+      CHECK(census(heap));
     };
     CHECK(full.heap.allocate(full.node) != nullptr);
     CHECK(advisor.calls == 1);
     CHECK(finalized == 1);
-    CHECK(full.heap.verify().ok());
+    CHECK(verify(full.heap).ok());
   }
 }
 
@@ -584,7 +585,7 @@ TEST_CASE("Near limit: the callback may jump out", "[gc][refusal][recovery]") {
   advisor.act = nullptr;
   full.list.set(full.list->left.get());
   CHECK(full.heap.allocate(full.node) != nullptr);
-  CHECK(full.heap.verify().ok());
+  CHECK(verify(full.heap).ok());
 }
 
 TEST_CASE("Near limit: to destroy the heap or to recover from nothing aborts",

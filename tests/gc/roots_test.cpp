@@ -106,7 +106,7 @@ TEST_CASE("Handle: its label stands in reports", "[gc][roots]") {
   const Ref<Node> garbage = Kit::ref_of(kit.heap.allocate(kit.node));
   std::uint32_t slot = garbage.index() + 8;
   const RootRegistration range = kit.heap.add_root_range(&slot, 1, "forged range");
-  const VerifyReport report = kit.heap.verify();
+  const VerifyReport report = verify(kit.heap);
   REQUIRE(report.defects.size() == 1);
   CHECK(report.defects[0].kind == Defect::Kind::bad_root);
   CHECK(std::string(report.defects[0].holder_name) == "forged range");
@@ -329,7 +329,7 @@ TEST_CASE("Heap: reset drops everything, keeps the types, and serves again", "[g
   CHECK(local.is_stale());
   CHECK(range.remove().code == Errc::stale_handle);
   CHECK(kit.survivors() == 0);
-  CHECK(kit.heap.verify().ok());
+  CHECK(verify(kit.heap).ok());
   const Local<Node> again = scope.root(kit.heap.allocate(kit.node));
   CHECK(again);
   handle = kit.make_node();

@@ -81,7 +81,7 @@ struct Full : Kit {
 TEST_CASE("Snapshot: a file has what a sink gets, for its owner alone", "[gc][snapshot][file]") {
   const Folder folder;
   Full kit;
-  const Result<SnapshotStats> stats = kit.heap.save_snapshot(folder.file().c_str());
+  const Result<SnapshotStats> stats = save_snapshot(kit.heap, folder.file().c_str());
   INFO(stats.error().message());
   REQUIRE(stats);
   CHECK(folder.text() == snapshot_text(kit.heap));
@@ -91,7 +91,7 @@ TEST_CASE("Snapshot: a file has what a sink gets, for its owner alone", "[gc][sn
   struct stat found {};
   REQUIRE(stat(folder.file().c_str(), &found) == 0);
   CHECK((found.st_mode & 0777) == 0600);
-  REQUIRE(kit.heap.save_snapshot(folder.other("new").c_str()));
+  REQUIRE(save_snapshot(kit.heap, folder.other("new").c_str()));
   CHECK(folder.names().size() == 2);
 }
 
@@ -106,7 +106,7 @@ TEST_CASE("Snapshot: each call for a file refused at each place, once and for go
     FaultSystem::reset();
     {
       const Folder folder;
-      REQUIRE(kit.heap.save_snapshot(folder.file().c_str()));
+      REQUIRE(save_snapshot(kit.heap, folder.file().c_str()));
     }
     const std::uint64_t calls = FaultSystem::calls(call);
     REQUIRE(calls >= (call == SystemCall::write_file ? 4u : 1u));
@@ -116,7 +116,7 @@ TEST_CASE("Snapshot: each call for a file refused at each place, once and for go
         const Folder folder;
         FaultSystem::reset();
         FaultSystem::fail(call, k, persistent);
-        const Result<SnapshotStats> stats = kit.heap.save_snapshot(folder.file().c_str());
+        const Result<SnapshotStats> stats = save_snapshot(kit.heap, folder.file().c_str());
         injected += FaultSystem::injected();
         REQUIRE_FALSE(stats);
         CHECK(stats.error().code == Errc::write_failed);
@@ -127,7 +127,7 @@ TEST_CASE("Snapshot: each call for a file refused at each place, once and for go
         const bool was_made = call != SystemCall::create_file;
         CHECK(FaultSystem::calls(SystemCall::close_file) == (was_made ? 1 : 0));
         FaultSystem::lift();
-        REQUIRE(kit.heap.save_snapshot(folder.file().c_str()));
+        REQUIRE(save_snapshot(kit.heap, folder.file().c_str()));
         CHECK(folder.names().size() == 1);
       }
     }
@@ -149,7 +149,7 @@ TEST_CASE("Snapshot: a file that cannot be removed either is left beside the old
   };
   const Folder folder;
   Full kit(&system);
-  const Result<SnapshotStats> stats = kit.heap.save_snapshot(folder.file().c_str());
+  const Result<SnapshotStats> stats = save_snapshot(kit.heap, folder.file().c_str());
   CHECK(stats.error().code == Errc::write_failed);
   CHECK(stats.error().system_errno == EIO);
   CHECK(folder.text() == kOld);
@@ -163,7 +163,7 @@ TEST_CASE("Snapshot: writes that take a part are gone on with", "[gc][snapshot][
   };
   const Folder folder;
   Full kit(&system);
-  REQUIRE(kit.heap.save_snapshot(folder.file().c_str()));
+  REQUIRE(save_snapshot(kit.heap, folder.file().c_str()));
   CHECK(folder.text() == snapshot_text(kit.heap));
 }
 
@@ -179,7 +179,7 @@ TEST_CASE("Snapshot: RLIMIT_FSIZE is an error and no signal", "[gc][snapshot][fi
     rlimit limit = before;
     limit.rlim_cur = room;
     REQUIRE(setrlimit(RLIMIT_FSIZE, &limit) == 0);
-    const Result<SnapshotStats> stats = kit.heap.save_snapshot(folder.file().c_str());
+    const Result<SnapshotStats> stats = save_snapshot(kit.heap, folder.file().c_str());
     REQUIRE(setrlimit(RLIMIT_FSIZE, &before) == 0);
     CHECK(static_cast<bool>(stats) == (room == whole));
     if (stats) continue;
@@ -202,7 +202,7 @@ TEST_CASE("Snapshot: a process killed while it writes leaves the old file whole"
     left = writes;
     const Death death = death_of([&] {
       Full kit(&system);
-      static_cast<void>(kit.heap.save_snapshot(folder.file().c_str()));
+      static_cast<void>(save_snapshot(kit.heap, folder.file().c_str()));
     });
     CHECK(WIFSIGNALED(death.wait_status));
     CHECK(WTERMSIG(death.wait_status) == SIGKILL);
@@ -238,7 +238,7 @@ TEST_CASE("Snapshot: what is no regular file is not replaced", "[gc][snapshot][f
   };
   for (const Row& row : rows) {
     INFO(row.name.substr(0, 100));
-    const Result<SnapshotStats> stats = kit.heap.save_snapshot(row.name.c_str());
+    const Result<SnapshotStats> stats = save_snapshot(kit.heap, row.name.c_str());
     CHECK(stats.error().code == Errc::write_failed);
     CHECK(stats.error().system_errno == row.system_errno);
     CHECK(folder.names() == names);
@@ -256,7 +256,7 @@ TEST_CASE("Snapshot: one that a callback spoils leaves the old file", "[gc][snap
                                   label.text[0] = 'x';
                                 },
                                 nullptr};
-  CHECK(kit.heap.save_snapshot(folder.file().c_str(), fickle).error().code == Errc::abandoned);
+  CHECK(save_snapshot(kit.heap, folder.file().c_str(), fickle).error().code == Errc::abandoned);
   CHECK(folder.is_as_before());
 }
 

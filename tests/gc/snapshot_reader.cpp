@@ -187,7 +187,7 @@ std::string snapshot_text(Heap& heap, const SnapshotLabeller& labeller) {
                             return true;
                           },
                           &text};
-  const Result<SnapshotStats> stats = heap.write_snapshot(sink, labeller);
+  const Result<SnapshotStats> stats = write_snapshot(heap, sink, labeller);
   INFO(stats.error().message());
   REQUIRE(stats);
   CHECK(stats->bytes == text.size());

@@ -114,7 +114,8 @@ TEST_CASE("Snapshot: it shows what a walk meets, in its order, and the same each
     const SnapshotReader& snapshot;
     std::size_t next;
   } walk{snapshot, 7};
-  REQUIRE_FALSE(kit.heap.each_object(
+  REQUIRE_FALSE(each_object(
+      kit.heap,
       [](void* user, const ObjectView& object) {
         auto& w = *static_cast<Walk*>(user);
         REQUIRE(w.next < w.snapshot.nodes().size());
@@ -355,7 +356,7 @@ TEST_CASE("Snapshot: what is damaged is counted and left out", "[gc][snapshot][m
   (*array)[50] = good.get();
   std::uint32_t root = inside;
   const RootRegistration range = kit.heap.add_root_range(&root, 1, "range");
-  Result<SnapshotStats> stats = kit.heap.write_snapshot(kNowhere);
+  Result<SnapshotStats> stats = write_snapshot(kit.heap, kNowhere);
   REQUIRE(stats);
   CHECK(stats->bad_refs == std::size(forged) + 1);
   CHECK(stats->bad_headers == 0);
@@ -366,7 +367,7 @@ TEST_CASE("Snapshot: what is damaged is counted and left out", "[gc][snapshot][m
   forge(&block->header, 77);
   table.row();
   table.row();
-  stats = kit.heap.write_snapshot(kNowhere);
+  stats = write_snapshot(kit.heap, kNowhere);
   REQUIRE(stats);
   CHECK(stats->bad_headers == 2);
   const SnapshotReader snapshot = read_snapshot(kit.heap);
@@ -414,11 +415,11 @@ TEST_CASE("Snapshot: a sink that refuses ends it, and the heap goes on", "[gc][s
     return pieces.count != pieces.refused;
   };
   Pieces all;
-  REQUIRE(kit.heap.write_snapshot({write, &all}));
+  REQUIRE(write_snapshot(kit.heap, {write, &all}));
   REQUIRE(all.count > 5);
   for (std::uint64_t refused = 1; refused <= all.count; ++refused) {
     Pieces pieces{.refused = refused};
-    const Result<SnapshotStats> stats = kit.heap.write_snapshot({write, &pieces});
+    const Result<SnapshotStats> stats = write_snapshot(kit.heap, {write, &pieces});
     REQUIRE_FALSE(stats);
     CHECK(stats.error().code == Errc::write_failed);
     CHECK(pieces.after == 0);
@@ -438,10 +439,10 @@ TEST_CASE("Snapshot: sink and labeller are refused what changes or walks the hea
     void all() {
       codes = {heap->collect().code,
                heap->reset().code,
-               heap->verify().error.code,
-               heap->census().error().code,
-               heap->write_snapshot(kNowhere).error().code,
-               heap->save_snapshot("never.heapsnapshot").error().code,
+               verify(*heap).error.code,
+               census(*heap).error().code,
+               write_snapshot(*heap, kNowhere).error().code,
+               save_snapshot(*heap, "never.heapsnapshot").error().code,
                heap->safepoint().code,
                heap->allocate(node) == nullptr ? heap->error().code : Errc::ok};
     }
@@ -456,8 +457,8 @@ TEST_CASE("Snapshot: sink and labeller are refused what changes or walks the hea
       nullptr};
   for (const bool by_sink : {true, false}) {
     Tried tried{&kit.heap, kit.node, {}};
-    const auto stats = by_sink ? kit.heap.write_snapshot({sink.write, &tried})
-                               : kit.heap.write_snapshot(kNowhere, {labeller.label, &tried});
+    const auto stats = by_sink ? write_snapshot(kit.heap, {sink.write, &tried})
+                               : write_snapshot(kit.heap, kNowhere, {labeller.label, &tried});
     REQUIRE(stats);
     REQUIRE(tried.codes.size() == 8);
     for (const Errc code : tried.codes) {
@@ -483,7 +484,7 @@ TEST_CASE("Snapshot: callbacks that do not say the same twice are found out",
   const Handle<Header> object(kit.heap, static_cast<Header*>(kit.heap.allocate(fickle)));
   REQUIRE(index_of(object.get()) == 16);
   calls = 0;
-  CHECK(kit.heap.write_snapshot(kNowhere).error().code == Errc::abandoned);
+  CHECK(write_snapshot(kit.heap, kNowhere).error().code == Errc::abandoned);
   CHECK(calls == 3);
   table.row();
   Kit other(exact_options());
@@ -493,7 +494,7 @@ TEST_CASE("Snapshot: callbacks that do not say the same twice are found out",
                                     label.text[0] = 'x';
                                   },
                                   nullptr};
-  CHECK(other.heap.write_snapshot(kNowhere, labeller).error().code == Errc::abandoned);
+  CHECK(write_snapshot(other.heap, kNowhere, labeller).error().code == Errc::abandoned);
   table.row();
   CHECK(other.survivors() == 1);
 }
@@ -518,12 +519,12 @@ TEST_CASE("Snapshot: a million objects take no more host memory than a few", "[g
   } most{in_use, 0};
   const std::size_t before = in_use();
   const Result<SnapshotStats> stats =
-      kit.heap.write_snapshot({[](void* user, const char*, std::size_t) {
-                                 auto& m = *static_cast<Most*>(user);
-                                 m.bytes = std::max(m.bytes, m.in_use());
-                                 return true;
-                               },
-                               &most});
+      write_snapshot(kit.heap, {[](void* user, const char*, std::size_t) {
+                                  auto& m = *static_cast<Most*>(user);
+                                  m.bytes = std::max(m.bytes, m.in_use());
+                                  return true;
+                                },
+                                &most});
   REQUIRE(stats);
   CHECK(stats->objects >= kCount);
   CHECK(stats->edges >= kCount);

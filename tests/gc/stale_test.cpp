@@ -203,7 +203,7 @@ TEST_CASE("Refs of another heap are bad_ref or contained, and that heap is uncha
   CHECK(a.heap.last_collection().bad_refs == 1);
   CHECK(a.heap.last_collection().live_objects == 1);
   CHECK(b.survivors() == 1);
-  CHECK(b.heap.verify().ok());
+  CHECK(verify(b.heap).ok());
 }
 
 TEST_CASE("A registration removed twice, or after its heap, is stale_handle",

@@ -9,6 +9,7 @@
 
 #include "freelist/free_list.hpp"
 #include "heap/arena.hpp"
+#include "inspect/free_list_of.hpp"
 #include "tests/gc/kit.hpp"
 
 namespace besom::test {

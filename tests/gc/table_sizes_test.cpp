@@ -63,7 +63,7 @@ TEST_CASE("Table sizes: one whose keys have died is small after the next collect
   CHECK(last.live_bytes < before + 256);
   CHECK(last.live_objects == 2);
   CHECK(last.entries_broken == kMany);
-  CHECK(kit.heap.verify().ok());
+  CHECK(verify(kit.heap).ok());
   CHECK(kit.survivors() == 2);
   // It grows again as it did.
   const std::vector<Handle<Node>> keys = fill(kit, *table, kMany);
@@ -93,7 +93,7 @@ TEST_CASE("Table sizes: what is left in one that was large is found again", "[gc
         REQUIRE(table->get(kit.heap, WeakKit::value_of(keys[i].get())) ==
                 Value::integer(static_cast<std::int32_t>(i)));
       }
-      CHECK(kit.heap.verify().ok());
+      CHECK(verify(kit.heap).ok());
     }
     CHECK(table->capacity(kit.heap) >= 2 * (left + 1));
     CHECK(table->capacity(kit.heap) < capacity / 8);

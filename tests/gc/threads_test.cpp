@@ -9,6 +9,7 @@
 
 #include "freelist/free_list.hpp"
 #include "heap/space.hpp"
+#include "inspect/free_list_of.hpp"
 #include "tests/gc/call_outs.hpp"
 
 namespace besom::test {
@@ -27,7 +28,7 @@ TEST_CASE("Another thread is refused on every slow path, and nothing is changed"
     std::thread([&] { code = op.run(kit); }).join();
     CHECK(code == Errc::wrong_thread);
     CHECK(Snapshot(kit) == before);
-    CHECK(kit.heap.verify().ok());
+    CHECK(verify(kit.heap).ok());
     table.row();
   }
 }
@@ -178,7 +179,7 @@ int work_on(Kit& kit, Handle<Node>& list, std::uint32_t live, std::uint32_t more
   std::uint32_t length = 0;
   for (Node* node = list.get(); node != nullptr; node = node->left.get()) ++length;
   if (length != live + more) return 5;
-  return kit.heap.verify().ok() ? 0 : 6;
+  return verify(kit.heap).ok() ? 0 : 6;
 }
 
 }  // namespace
@@ -265,7 +266,7 @@ TEST_CASE("Signals: a call from a handler that interrupts a collection is reentr
   REQUIRE(sigaction(SIGALRM, &before, nullptr) == 0);
   CHECK(failed == 0);
   CHECK(signals_refused >= 20);
-  CHECK(kit.heap.verify().ok());
+  CHECK(verify(kit.heap).ok());
   CHECK(kit.make_node());
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "freelist/free_list.hpp"
+#include "inspect/free_list_of.hpp"
 #include "tests/gc/kit.hpp"
 
 namespace besom::test {
@@ -171,7 +172,7 @@ TEST_CASE("Forged refs in objects are counted, not followed, and reported with b
       forge(slot, ref.bits);
       const auto* bytes = static_cast<const char*>(slot);
       const Header* holder = scene.heap.object_start(bytes);
-      const VerifyReport report = scene.heap.verify();
+      const VerifyReport report = verify(scene.heap);
       REQUIRE(report.defects.size() == 1);
       const Defect& defect = report.defects[0];
       CHECK(defect.kind == Defect::Kind::bad_ref);
@@ -192,7 +193,7 @@ TEST_CASE("Forged refs in objects are counted, not followed, and reported with b
       forge(slot, 0);
       table.row();
     }
-    CHECK(scene.heap.verify().ok());
+    CHECK(verify(scene.heap).ok());
     REQUIRE_FALSE(scene.heap.collect());
     CHECK(scene.heap.last_collection().bad_refs == 0);
   }
@@ -205,7 +206,7 @@ TEST_CASE("An integer is damage in a ref slot, and fine in a value slot", "[gc][
                                      scene.target.ref().index() + 15}) {
       INFO(bits << " in a " << place.name);
       forge(place.slot(scene), bits);
-      CHECK(scene.heap.verify().ok() == place.takes_integers);
+      CHECK(verify(scene.heap).ok() == place.takes_integers);
       REQUIRE_FALSE(scene.heap.collect());
       CHECK(scene.heap.last_collection().bad_refs == (place.takes_integers ? 0 : 1));
       CHECK(scene.heap.last_collection().live_objects == scene.live);
@@ -228,7 +229,7 @@ TEST_CASE("Forged roots are counted, not followed, and reported with their label
     for (std::uint32_t* slot : {&slots[1], &called}) {
       INFO(ref.what << ' ' << ref.bits);
       *slot = ref.bits;
-      const VerifyReport report = scene.heap.verify();
+      const VerifyReport report = verify(scene.heap);
       REQUIRE(report.defects.size() == 1);
       CHECK(report.defects[0].kind == Defect::Kind::bad_root);
       CHECK(report.defects[0].target == ref.bits);
@@ -264,7 +265,7 @@ TEST_CASE("Forged refs that a trace callback visits are counted and reported", "
   for (const Forged& ref : forged_refs(scene)) {
     INFO(ref.what << ' ' << ref.bits);
     traced->slot = ref.bits;
-    const VerifyReport report = scene.heap.verify();
+    const VerifyReport report = verify(scene.heap);
     REQUIRE(report.defects.size() == 1);
     CHECK(report.defects[0].holder == traced.ref().index());
     CHECK(std::string(report.defects[0].holder_name) == "Traced");
@@ -317,7 +318,7 @@ TEST_CASE("Headers that contradict the tables: the object stays, what it claims 
     const std::uint32_t index = detail::index_of(&header);
     header = row.header;
     CHECK(scene.heap.check(Ref<void>(index)).error().code == Errc::bad_ref);
-    const VerifyReport report = scene.heap.verify();
+    const VerifyReport report = verify(scene.heap);
     REQUIRE(report.defects.size() == 1);
     CHECK(report.defects[0].kind == Defect::Kind::bad_header);
     CHECK(report.defects[0].holder == index);
@@ -339,7 +340,7 @@ TEST_CASE("A shorter length than the object's is believed: it only narrows", "[g
   for (std::uint32_t i = 0; i < 8; ++i) (*scene.array)[i] = scene.heap.allocate(scene.node);
   CHECK(scene.survivors() == scene.live + 8);
   scene.array->header.length = 3;
-  CHECK(scene.heap.verify().ok());
+  CHECK(verify(scene.heap).ok());
   CHECK(scene.survivors() == scene.live + 3);
 }
 
@@ -359,7 +360,7 @@ TEST_CASE("verify: reports everything it finds, not only the first", "[gc][verif
   ++wanted;
   (*array)[1].get()->header.type = 77;
   ++wanted;
-  const VerifyReport report = kit.heap.verify();
+  const VerifyReport report = verify(kit.heap);
   CHECK(report.defects.size() == wanted);
   CHECK_FALSE(report.ok());
   CHECK(report.objects == 2002);
@@ -378,7 +379,7 @@ TEST_CASE("verify: keeps as many defects as it is told to, and counts the others
   for (std::uint32_t i = 0; i < kBad; ++i) forge(&(*array)[i], 0xdead8);
   for (const std::uint64_t most : {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{16},
                                    std::uint64_t{17}, VerifyReport::kMaxDefects}) {
-    const VerifyReport report = kit.heap.verify(most);
+    const VerifyReport report = verify(kit.heap, most);
     CHECK_FALSE(report.error);
     CHECK_FALSE(report.ok());
     CHECK(report.defects.size() == most);
@@ -389,8 +390,8 @@ TEST_CASE("verify: keeps as many defects as it is told to, and counts the others
       REQUIRE(report.defects[i].element == i);
     }
   }
-  CHECK(kit.heap.verify().defects.size() == VerifyReport::kMaxDefects);
-  const VerifyReport all = kit.heap.verify(kBad);
+  CHECK(verify(kit.heap).defects.size() == VerifyReport::kMaxDefects);
+  const VerifyReport all = verify(kit.heap, kBad);
   CHECK(all.defects.size() == kBad);
   CHECK(all.more == 0);
   CHECK_FALSE(all.ok());
@@ -405,7 +406,7 @@ TEST_CASE("verify: a message is cut to its buffer, and its whole length is retur
   REQUIRE(type);
   const Handle<Header> object(kit.heap, static_cast<Header*>(kit.heap.allocate(*type)));
   forge(reinterpret_cast<char*>(object.get()) + 8, 0xdead0);
-  const VerifyReport report = kit.heap.verify();
+  const VerifyReport report = verify(kit.heap);
   REQUIRE(report.defects.size() == 1);
   const std::string message = report.defects[0].message();
   CHECK(message.size() > 6000);
@@ -423,14 +424,14 @@ TEST_CASE("verify: counts objects and slots, reachable or not, also in open wind
   Kit kit(exact_options());
   for (int i = 0; i < 100; ++i) static_cast<void>(kit.heap.allocate(kit.node));
   static_cast<void>(kit.heap.allocate(kit.values, 10));
-  VerifyReport report = kit.heap.verify();
+  VerifyReport report = verify(kit.heap);
   CHECK(report.objects == 101);
   CHECK(report.slots == 210);
   for (int i = 0; i < 100; ++i) static_cast<void>(kit.heap.allocate(kit.node));
-  report = kit.heap.verify();
+  report = verify(kit.heap);
   CHECK(report.objects == 201);
   CHECK(kit.survivors() == 0);
-  CHECK(kit.heap.verify().objects == 0);
+  CHECK(verify(kit.heap).objects == 0);
 }
 
 TEST_CASE("verify: finds nothing in a heap of small objects with a large one now and then",
@@ -450,7 +451,7 @@ TEST_CASE("verify: finds nothing in a heap of small objects with a large one now
         continue;
       }
       REQUIRE(kit.heap.allocate(kit.bytes, 1000 + below(1200)) != nullptr);
-      if (below(2) == 0) REQUIRE(kit.heap.verify().ok());
+      if (below(2) == 0) REQUIRE(verify(kit.heap).ok());
     }
   }
 }
@@ -459,9 +460,9 @@ TEST_CASE("reset: restores service after damage", "[gc][verify]") {
   Scene scene;
   forge(&scene.holder->left, 0xfffffff0);
   scene.array->header = {0xffffffff, 0xffffffff};
-  REQUIRE_FALSE(scene.heap.verify().ok());
+  REQUIRE_FALSE(verify(scene.heap).ok());
   REQUIRE_FALSE(scene.heap.reset());
-  CHECK(scene.heap.verify().ok());
+  CHECK(verify(scene.heap).ok());
   CHECK(scene.survivors() == 0);
   const Handle<RefArray<Node>> array = scene.heap.make(scene.refs, 8);
   for (std::uint32_t i = 0; i < 8; ++i) CHECK((*array)[i].get() == nullptr);

@@ -52,7 +52,7 @@ TEST_CASE("Generational: weak slots of old objects to the young are cleared, or 
   }
   CHECK(to_kept.get() == kept.get());
   CHECK(to_dying.get() == nullptr);
-  CHECK(kit.heap.verify().ok());
+  CHECK(verify(kit.heap).ok());
 }
 
 TEST_CASE("Generational: an old key keeps a young value, a young key keeps its own",
@@ -94,7 +94,7 @@ TEST_CASE("Generational: a value stored later under an old key is seen",
   (*kit.entries)[3].value = kit.young();
   force_minor(kit);
   CHECK(kit.lives((*kit.entries)[3].value.get()));
-  CHECK(kit.heap.verify().ok());
+  CHECK(verify(kit.heap).ok());
 }
 
 TEST_CASE("Generational: weak values of old entries break, and new keys are kept",
@@ -132,7 +132,7 @@ TEST_CASE("Generational: the young become ready in a minor collection, the old i
   CHECK(guardian.pending() == 2);
   REQUIRE_FALSE(kit.heap.collect());
   CHECK(guardian.ready() == 2);
-  CHECK(kit.heap.verify().ok());
+  CHECK(verify(kit.heap).ok());
 }
 
 TEST_CASE("Generational: a released object is released when it dies young, or old",
@@ -187,7 +187,7 @@ TEST_CASE("Generational: what a table's calls store into old entries is seen",
   force_minor(kit);
   CHECK(kit.heap.check(Ref<void>(table->entries.ref().index()), kit.ephemerons.id));
   CHECK(table->size(kit.heap) == 101);
-  CHECK(kit.heap.verify().ok());
+  CHECK(verify(kit.heap).ok());
 }
 
 TEST_CASE("Generational: entries that a table moves about are seen where they come to lie",
@@ -218,7 +218,7 @@ TEST_CASE("Generational: entries that a table moves about are seen where they co
     }
   }
   CHECK(table->capacity(kit.heap) == capacity);
-  CHECK(kit.heap.verify().ok());
+  CHECK(verify(kit.heap).ok());
 }
 
 TEST_CASE("Generational: what is stored as an object is made is seen", "[gc][generational][weak]") {

@@ -57,7 +57,7 @@ struct WaitingScene : WeakKit {
   ~WaitingScene() { GivesUp::current = nullptr; }
 
   void check_untouched() {
-    CHECK(heap.verify().ok());
+    CHECK(verify(heap).ok());
     REQUIRE(heap.check(gives_up.key, node));
     for (std::uint32_t i = 0; i < 2; ++i) {
       CHECK((*holder)[i].key.get() == Value(gives_up.key));
@@ -129,11 +129,11 @@ TEST_CASE("Abandon: given up while what a finalizer is for is marked, it frees n
   CHECK(kit.heap.last_collection().abandoned);
   CHECK(kit.heap.check(garbage, kit.node));
   CHECK((*kept)[0].get() == WeakKit::value_of(target.get()));
-  CHECK(kit.heap.verify().ok());
+  CHECK(verify(kit.heap).ok());
   REQUIRE_FALSE(kit.heap.collect());
   CHECK_FALSE(kit.heap.check(garbage, kit.node));
   CHECK(guardian.ready() == 1);
-  CHECK(kit.heap.verify().ok());
+  CHECK(verify(kit.heap).ok());
 }
 
 TEST_CASE("Recover: longjmp out of marking leaves no link in a header or a slot",
@@ -162,11 +162,11 @@ TEST_CASE("path_to_root: an ephemeron's value has a path only while its key has 
   (*holder)[0].key = Value(key.ref());
   (*holder)[0].value = Value(value.ref());
   value.reset();
-  const Result<RootPath> path = kit.heap.path_to_root(target);
+  const Result<RootPath> path = path_to_root(kit.heap, target);
   REQUIRE(path);
   CHECK(path->message().find("EphemeronArray") != std::string::npos);
   key.reset();
-  const Result<RootPath> none = kit.heap.path_to_root(target);
+  const Result<RootPath> none = path_to_root(kit.heap, target);
   REQUIRE(none);
   CHECK(none->steps().empty());
 }
@@ -190,17 +190,17 @@ TEST_CASE("path_to_root: pointers and ambiguous words are edges, weak slots are 
   (*weak)[0] = Value(target);
   std::uint64_t word = reinterpret_cast<std::uintptr_t>(node.get());
   node.reset();
-  Result<RootPath> path = kit.heap.path_to_root(target);
+  Result<RootPath> path = path_to_root(kit.heap, target);
   REQUIRE(path);
   CHECK(path->message().find("holder") != std::string::npos);
   CHECK(path->message().find("target") != std::string::npos);
   holder.reset();
-  path = kit.heap.path_to_root(target);
+  path = path_to_root(kit.heap, target);
   REQUIRE(path);
   CHECK(path->steps().empty());
   RootRegistration range = kit.heap.add_ambiguous_range(&word, &word + 1, "saved stack");
   REQUIRE(range);
-  path = kit.heap.path_to_root(target);
+  path = path_to_root(kit.heap, target);
   REQUIRE(path);
   CHECK(path->message().find("saved stack") != std::string::npos);
 }

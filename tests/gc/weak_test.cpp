@@ -191,7 +191,7 @@ TEST_CASE("Weak: a target and the holders of weak slots die together", "[gc][wea
   target.reset();
   box.reset();
   CHECK(kit.survivors() == 0);
-  CHECK(kit.heap.verify().ok());
+  CHECK(verify(kit.heap).ok());
 }
 
 TEST_CASE("Weak values: an entry breaks when its value dies, and keeps its key until then",
@@ -286,7 +286,7 @@ TEST_CASE("Weak: damage in weak slots is counted, cleared and not followed", "[g
   CHECK(last.entries_broken == 9);
   for (std::uint32_t i = 0; i < 6; ++i) CHECK((*array)[i].get().is_null());
   for (std::uint32_t i = 0; i < 8; ++i) CHECK((*entries)[i].is_broken());
-  CHECK(kit.heap.verify().ok());
+  CHECK(verify(kit.heap).ok());
   CHECK(kit.survivors() == 4);
 }
 
@@ -296,7 +296,7 @@ TEST_CASE("Weak: the verifier reports a weak slot that holds no object", "[gc][w
   const Handle<EphemeronArray> entries = kit.heap.make(kit.ephemerons, 2);
   forge(&box->target, 0x7ff0);
   forge(&(*entries)[1].value, 0x7ff0);
-  const VerifyReport report = kit.heap.verify();
+  const VerifyReport report = verify(kit.heap);
   REQUIRE(report.defects.size() == 2);
   CHECK(report.defects[0].message().find("WeakBox") != std::string::npos);
   CHECK(report.defects[0].message().find("target (at +8) holds 0x7ff0") != std::string::npos);

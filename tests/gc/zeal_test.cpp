@@ -7,6 +7,7 @@
 
 #include "freelist/free_list.hpp"
 #include "heap/poison.hpp"
+#include "inspect/free_list_of.hpp"
 #include "tests/gc/weak_kit.hpp"
 
 namespace besom::test {
@@ -66,7 +67,7 @@ TEST_CASE("Zeal: a program of good will runs at every N", "[gc][zeal]") {
       if (random.chance(2) && (*live)[at]) (*live)[at]->left = nullptr;
     }
     CHECK(kit.heap.stats().collections == allocations / every);
-    CHECK(kit.heap.verify().ok());
+    CHECK(verify(kit.heap).ok());
     collections += kit.heap.stats().collections;
   }
   std::fprintf(stderr, "collections under zeal: %llu\n",
@@ -133,7 +134,7 @@ TEST_CASE("Zeal: the allocation that frees an object gets other memory", "[gc][z
         CHECK(kit.heap.stats().freed_objects > before);
         CHECK(is_poisoned(lost, sizeof(Node)));
       }
-      CHECK(kit.heap.verify().ok());
+      CHECK(verify(kit.heap).ok());
     }
   }
 }
@@ -187,19 +188,20 @@ TEST_CASE("Zeal: what is in quarantine is no object, and counts as free",
       REQUIRE(kit.survivors() == 2);
       CHECK_FALSE(kit.lives(stale));
       CHECK(kit.heap.object_start(address) == nullptr);
-      CHECK(kit.heap.path_to_root(Ref<void>(stale)).error().code == Errc::bad_ref);
+      CHECK(path_to_root(kit.heap, Ref<void>(stale)).error().code == Errc::bad_ref);
       CHECK(kit.heap.stats().used == 2 * sizeof(Node));
       CHECK(kit.heap.last_collection().live_bytes == 2 * sizeof(Node));
-      CHECK(kit.heap.verify().objects == 2);
-      CHECK(kit.heap.census()->objects() == 2);
+      CHECK(verify(kit.heap).objects == 2);
+      CHECK(census(kit.heap)->objects() == 2);
       std::uint64_t free_bytes = 0;
-      REQUIRE_FALSE(kit.heap.each_hole(
+      REQUIRE_FALSE(each_hole(
+          kit.heap,
           [](void* sum, Run hole) { *static_cast<std::uint64_t*>(sum) += hole.size_bytes; },
           &free_bytes));
       CHECK(free_bytes == kit.heap.stats().capacity - 16 - 2 * sizeof(Node));
       // A ref to it is a bad one to all that look.
       forge(&kept->left, stale.index());
-      const VerifyReport report = kit.heap.verify();
+      const VerifyReport report = verify(kit.heap);
       REQUIRE(report.defects.size() == 1);
       CHECK(report.defects[0].kind == Defect::Kind::bad_ref);
       CHECK(report.defects[0].target == stale.index());
@@ -207,7 +209,7 @@ TEST_CASE("Zeal: what is in quarantine is no object, and counts as free",
       // It stays one over collections of all kinds.
       for (int i = 0; i < 20; ++i) REQUIRE(kit.survivors() == 2);
       REQUIRE_FALSE(kit.heap.reset());
-      CHECK(kit.heap.verify().objects == 0);
+      CHECK(verify(kit.heap).objects == 0);
       CHECK(kit.survivors() == 0);
       CHECK(detail::free_list_of(kit.heap).num_free_blocks() == 1);
     }
@@ -242,7 +244,7 @@ TEST_CASE("Zeal: the quarantine is given up before the heap is full", "[gc][zeal
       CHECK(kit.heap.error().code == Errc::heap_limit);
       CHECK(count >= 256 * kKiB / 16 - 2);
       fitting[held != 0 ? 1 : 0] += count;
-      CHECK(kit.heap.verify().ok());
+      CHECK(verify(kit.heap).ok());
     }
   }
   CHECK(fitting[0] == fitting[1]);
@@ -267,9 +269,9 @@ TEST_CASE("Zeal: what gives a collection up leaves the quarantine as it was",
     CHECK(kit.heap.collect().code == Errc::abandoned);
     give_up = false;
     CHECK_FALSE(kit.lives(stale));
-    CHECK(kit.heap.verify().objects == 1);
+    CHECK(verify(kit.heap).objects == 1);
     CHECK(kit.survivors() == 1);
-    CHECK(kit.heap.verify().ok());
+    CHECK(verify(kit.heap).ok());
   }
 }
 
@@ -279,8 +281,8 @@ std::jmp_buf landing;
 
 [[gnu::noinline]] void jump_out_of_a_walk(Heap& heap) {
   if (setjmp(landing) != 0) return;
-  static_cast<void>(
-      heap.each_object([](void*, const ObjectView&) { std::longjmp(landing, 1); }, nullptr));
+  static_cast<void>(each_object(
+      heap, [](void*, const ObjectView&) { std::longjmp(landing, 1); }, nullptr));
   FAIL("no jump");
 }
 
@@ -297,7 +299,7 @@ TEST_CASE("Zeal: a walk that is jumped out of leaves the heap as it was",
     jump_out_of_a_walk(kit.heap);
     REQUIRE_FALSE(kit.heap.recover());
     for (int i = 0; i < 3000; ++i) REQUIRE(kit.heap.allocate(kit.block) != nullptr);
-    CHECK(kit.heap.verify().ok());
+    CHECK(verify(kit.heap).ok());
     CHECK(kit.survivors() == 1);
   }
 }

@@ -6,7 +6,7 @@
 #include "besom/detail/export.h"
 #include "besom/detail/native_stack.hpp"
 #include "besom/detail/table_memory.hpp"
-#include "besom/held_roots.hpp"
+#include "besom/held_root.hpp"
 #include "besom/mark_hook.hpp"
 #include "besom/type.hpp"
 

@@ -10,7 +10,7 @@
 #include "besom/detail/root_sources.hpp"
 #include "besom/detail/shadow_stack.hpp"
 #include "besom/error.hpp"
-#include "besom/held_roots.hpp"
+#include "besom/held_root.hpp"
 #include "besom/mark_hook.hpp"
 #include "besom/type.hpp"
 

@@ -2,17 +2,13 @@
 
 #include <cstdint>
 
-#include "besom/barrier.hpp"
+#include "besom/defect.hpp"
 #include "besom/detail/root_table.hpp"
-#include "besom/log.hpp"
-#include "besom/verify.hpp"
 #include "gc/mark/marker.hpp"
 #include "gc/weak/finalizer_table.hpp"
 #include "heap/space.hpp"
 #include "heap/type_table.hpp"
 
-/// What the collector asks of those that read a heap. They stand to its right, in inspect/, which
-/// defines these: the collector knows no more of them.
 namespace besom::detail {
 
 /// Is told of each defect when it is met.
@@ -41,8 +37,5 @@ VerifyCounts verify_heap(const Space& space, const TypeTable& types, const RootT
 /// What is unused has to be concealed. Allocates nothing itself. O(capacity).
 VerifyCounts find_missed_stores(const Space& space, const TypeTable& types, const MarkBits& marks,
                                 const Cards* cards, DefectSink sink);
-
-/// A line at `info` that names the handles still held as a heap goes; none without handles.
-void log_held_handles(const RootTable& roots, const LogSink& log) noexcept;
 
 }  // namespace besom::detail
