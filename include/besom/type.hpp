@@ -2,11 +2,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <new>
 #include <optional>
 #include <string>
 #include <type_traits>
-#include <vector>
+#include <utility>
 
 #include "besom/error.hpp"
 #include "besom/ref.hpp"
@@ -120,14 +121,86 @@ struct FieldDescriptor {
   SlotKind kind = SlotKind::ref;  ///< What the slot holds.
 };
 
+/// The fields of a type, in the order in which they were given. Owns them; O(1) each, amortised.
+/// Not a std::vector, whose header takes as long to compile as half of this library's.
+class FieldList {
+ public:
+  FieldList() noexcept = default;
+  /// @{
+  /// Copies the fields, of the latter from a std::vector or what else has them in a row.
+  FieldList(std::initializer_list<FieldDescriptor> fields) : FieldList() {
+    append(fields.begin(), fields.size());
+  }
+  template <class Fields>
+  requires std::is_convertible_v<decltype(std::declval<const Fields&>().data()),
+                                 const FieldDescriptor*>
+  FieldList(const Fields& fields) : FieldList() {
+    append(fields.data(), fields.size());
+  }
+  FieldList(const FieldList& other) : FieldList() { append(other.fields_, other.count_); }
+  /// @}
+  /// `other` is empty then.
+  FieldList(FieldList&& other) noexcept : FieldList() { swap(other); }
+  /// The fields that it had are gone.
+  FieldList& operator=(FieldList other) noexcept {
+    swap(other);
+    return *this;
+  }
+  ~FieldList() { delete[] fields_; }
+
+  /// The new last field.
+  void push_back(FieldDescriptor field) {
+    if (count_ == room_) reserve(count_ * 2 + 4);
+    fields_[count_++] = std::move(field);
+  }
+  /// Room for `count` fields in all.
+  void reserve(std::size_t count) {
+    if (count <= room_) return;
+    auto* const grown = new FieldDescriptor[count];
+    for (std::size_t i = 0; i < count_; ++i) grown[i] = std::move(fields_[i]);
+    delete[] std::exchange(fields_, grown);
+    room_ = count;
+  }
+
+  /// @{
+  /// As those of a vector: nothing is checked.
+  [[nodiscard]] std::size_t size() const noexcept { return count_; }
+  [[nodiscard]] bool empty() const noexcept { return count_ == 0; }
+  [[nodiscard]] FieldDescriptor& operator[](std::size_t i) noexcept { return fields_[i]; }
+  [[nodiscard]] const FieldDescriptor& operator[](std::size_t i) const noexcept {
+    return fields_[i];
+  }
+  [[nodiscard]] FieldDescriptor* begin() noexcept { return fields_; }
+  [[nodiscard]] FieldDescriptor* end() noexcept { return fields_ + count_; }
+  [[nodiscard]] const FieldDescriptor* begin() const noexcept { return fields_; }
+  [[nodiscard]] const FieldDescriptor* end() const noexcept { return fields_ + count_; }
+  [[nodiscard]] const FieldDescriptor* data() const noexcept { return fields_; }
+  /// @}
+
+ private:
+  void append(const FieldDescriptor* fields, std::size_t count) {
+    reserve(count_ + count);
+    for (std::size_t i = 0; i < count; ++i) push_back(fields[i]);
+  }
+  void swap(FieldList& other) noexcept {
+    std::swap(fields_, other.fields_);
+    std::swap(count_, other.count_);
+    std::swap(room_, other.room_);
+  }
+
+  FieldDescriptor* fields_ = nullptr;
+  std::size_t count_ = 0;
+  std::size_t room_ = 0;
+};
+
 /// A type as data: the one table that tracing, verification and every report read.
 struct TypeDescriptor {
-  std::string name{};                     ///< For reports; several types may have the same.
-  std::uint64_t size = sizeof(Header);    ///< Of the fixed part in bytes, header included.
-  std::vector<FieldDescriptor> fields{};  ///< Only those that the collector has to see.
-  Trailing trailing = Trailing::none;     ///< What follows the fixed part.
-  TraceCallback trace = nullptr;          ///< Replaces `fields` and a `trailing` other than bytes.
-  void* trace_user = nullptr;             ///< For Tracer::user().
+  std::string name{};                   ///< For reports; several types may have the same.
+  std::uint64_t size = sizeof(Header);  ///< Of the fixed part in bytes, header included.
+  FieldList fields{};                   ///< Only those that the collector has to see.
+  Trailing trailing = Trailing::none;   ///< What follows the fixed part.
+  TraceCallback trace = nullptr;        ///< Replaces `fields` and a `trailing` other than bytes.
+  void* trace_user = nullptr;           ///< For Tracer::user().
   /// Also called for all objects that are left when the heap is reset or destroyed. An object whose
   /// header was overwritten is not released. A C++ type for Heap::define<T>() says so with
   /// `static constexpr bool kReleased = true`.

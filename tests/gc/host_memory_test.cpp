@@ -228,9 +228,8 @@ TEST_CASE("Host memory: a descriptor that cannot be kept is a typed error", "[gc
   const auto descriptor = [] {
     TypeDescriptor made{.name = "a name too long to lie in the string itself", .size = 64};
     for (std::uint32_t offset = 8; offset < 64; offset += 4) {
-      FieldDescriptor& field = made.fields.emplace_back();
-      field.name = "a field's name too long to lie in the string itself";
-      field.offset = offset;
+      made.fields.push_back(
+          {.name = "a field's name too long to lie in the string itself", .offset = offset});
     }
     return made;
   };

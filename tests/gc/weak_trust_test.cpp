@@ -85,7 +85,7 @@ TEST_CASE("Weak tables: types that say they are tables have to look like one",
   table.fields[0].offset = 12;
   CHECK(kit.heap.define(table).error().code == Errc::bad_type);
   table = WeakKeyTable::type();
-  table.fields.clear();
+  table.fields = {};
   CHECK(kit.heap.define(table).error().code == Errc::bad_type);
 }
 

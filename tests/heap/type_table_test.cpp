@@ -3,6 +3,8 @@
 #include "heap/type_table.hpp"
 
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "tests/heap/show.hpp"
 
@@ -13,13 +15,37 @@ using detail::checked_type;
 using detail::TypeInfo;
 using detail::TypeTable;
 
-TypeDescriptor with_fields(std::uint32_t size, std::vector<FieldDescriptor> fields) {
+TypeDescriptor with_fields(std::uint32_t size, FieldList fields) {
   return {.name = "T", .size = size, .fields = std::move(fields)};
 }
 
 void trace_nothing(const void*, std::uint32_t, Tracer&) {}
 
 }  // namespace
+
+TEST_CASE("FieldList: it keeps its fields in order, as copies", "[heap][types]") {
+  std::vector<FieldDescriptor> given;
+  FieldList pushed;
+  for (std::uint32_t i = 0; i < 100; ++i) {
+    given.push_back({.name = "field " + std::to_string(i), .offset = 8 + 4 * i});
+    pushed.push_back(given.back());
+  }
+  const FieldList taken = given;
+  FieldList copied = taken;
+  copied[0].name = "another";
+  FieldList moved = std::move(pushed);
+  CHECK(pushed.empty());
+  CHECK(copied[0].name == "another");
+  for (const FieldList* list : {&taken, static_cast<const FieldList*>(&moved)}) {
+    REQUIRE(list->size() == given.size());
+    std::size_t i = 0;
+    for (const FieldDescriptor& field : *list) {
+      CHECK(field.name == given[i].name);
+      CHECK(field.offset == given[i++].offset);
+    }
+  }
+  CHECK(FieldList().begin() == FieldList().end());
+}
 
 TEST_CASE("TypeTable: ids count from 1, and 0 is no type", "[heap][types]") {
   TypeTable types;
@@ -77,7 +103,7 @@ TEST_CASE("TypeTable: pointers are eight bytes wide, aligned, and overlap nothin
   CHECK((type.runs[1].offset == 32 && type.runs[1].count == 1));
   CHECK((type.runs[2].offset == 40 && type.runs[2].count == 1));
 
-  const auto refused = [&](std::uint32_t size, std::vector<FieldDescriptor> fields) {
+  const auto refused = [&](std::uint32_t size, FieldList fields) {
     const Result<TypeId> result = types.define(with_fields(size, std::move(fields)));
     return !result && result.error().code == Errc::bad_type;
   };

@@ -7,5 +7,6 @@
 #include <algorithm>
 #include <atomic>
 #include <memory>
+#include <vector>
 
 #include "besom/besom.hpp"
