@@ -376,7 +376,7 @@ RootRegistration Heap::add_roots(RootCallback callback, void* user, const char* 
     fail(parts_, {.code = Errc::bad_argument, .detail = "callback"});
     return {};
   }
-  return add_source({.callback = callback, .user = user, .label = label});
+  return add_source({detail::RootSource::Callback{callback, user}, label});
 }
 
 RootRegistration Heap::add_root_range(std::uint32_t* slots, std::uint64_t count,
@@ -394,7 +394,7 @@ RootRegistration Heap::add_root_range(std::uint32_t* slots, std::uint64_t count,
     fail(parts_, error);
     return {};
   }
-  return add_source({.slots = slots, .count = count, .label = label});
+  return add_source({detail::RootSource::Slots{slots, count}, label});
 }
 
 RootRegistration Heap::add_ambiguous_range(const void* begin, const void* end, const char* label) {
@@ -409,7 +409,7 @@ RootRegistration Heap::add_ambiguous_range(const void* begin, const void* end, c
          {.code = Errc::bad_option, .detail = "ambiguous range: null or larger than memory"});
     return {};
   }
-  return add_source({.words = begin, .words_end = end, .label = label});
+  return add_source({detail::RootSource::Words{begin, end}, label});
 }
 
 RootRegistration Heap::scan_native_stack(const void* base) {
@@ -418,7 +418,7 @@ RootRegistration Heap::scan_native_stack(const void* base) {
     fail(parts_, stack.error());
     return {};
   }
-  return add_source({.stack = *stack, .label = "native stack"});
+  return add_source({*stack, "native stack"});
 }
 
 MarkHookRegistration Heap::add_mark_hook(MarkHook hook, void* user, const char* label) {
@@ -426,7 +426,7 @@ MarkHookRegistration Heap::add_mark_hook(MarkHook hook, void* user, const char* 
     fail(parts_, {.code = Errc::bad_argument, .detail = "hook"});
     return {};
   }
-  return add_source({.hook = hook, .user = user, .label = label});
+  return add_source({detail::RootSource::Hook{hook, user}, label});
 }
 
 Error RootRegistration::remove() noexcept {

@@ -36,16 +36,16 @@ bool RootSources::remove(std::uint64_t serial) noexcept {
   const auto found = std::lower_bound(serials.begin(), serials.end(), serial);
   if (found == serials.end() || *found != serial) return false;
   RootSource& source = sources[static_cast<std::size_t>(found - serials.begin())];
-  if (std::exchange(source.is_removed, true)) return false;
+  if (!source.set_removed()) return false;
   if (++table_->removed * 2 <= sources.size()) return true;
   std::size_t kept = 0;
   for (std::size_t i = 0; i < sources.size(); ++i) {
-    if (sources[i].is_removed) continue;
+    if (sources[i].is_removed()) continue;
     serials[kept] = serials[i];
     sources[kept++] = sources[i];
   }
-  serials.resize(kept);
-  sources.resize(kept);
+  serials.erase(serials.begin() + kept, serials.end());
+  sources.erase(sources.begin() + kept, sources.end());
   table_->removed = 0;
   table_->serials.give_back(kept);
   table_->sources.give_back(kept);

@@ -1,6 +1,7 @@
 #include "besom/detail/root_table.hpp"
 
 #include <new>
+#include <type_traits>
 #include <utility>
 
 #include "besom/detail/check.hpp"
@@ -121,7 +122,12 @@ bool RootTable::remove_source(std::uint64_t serial) noexcept {
 
 void RootTable::run_hooks(const MarkView& marks) const {
   for (const RootSource& source : sources_.rows()) {
-    if (!source.is_removed && source.hook != nullptr) source.hook(source.user, marks);
+    if (source.is_removed()) continue;
+    source.visit([&](const auto& own) {
+      if constexpr (std::is_same_v<decltype(own), const RootSource::Hook&>) {
+        own.call(own.user, marks);
+      }
+    });
   }
 }
 

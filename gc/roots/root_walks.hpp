@@ -3,6 +3,7 @@
 /// RootTable's walks, which are no part of what inline code needs.
 
 #include <cstdint>
+#include <type_traits>
 
 #include "besom/detail/root_table.hpp"
 #include "gc/roots/callback_visitor.hpp"
@@ -27,16 +28,20 @@ void RootTable::each(Tracer& tracer, Visit visit, Enter enter) const {
     if (slot.ref != 0) visit(slot.ref, "local");
   });
   for (const RootSource& source : sources_.rows()) {
-    if (source.is_removed) continue;
-    enter(source.kind(), source.label);
-    if (source.callback != nullptr) {
-      source.callback(source.user, tracer);
-      continue;
-    }
-    if (source.words != nullptr) visit_words(source.words, source.words_end, tracer);
-    if (source.stack.end != nullptr) visit_native(thread_, source.stack, tracer);
-    // A hook has no slots.
-    for (std::uint64_t k = 0; k < source.count; ++k) visit(source.slots[k], source.label);
+    if (source.is_removed()) continue;
+    enter(source.kind(), source.label());
+    source.visit([&](const auto& own) {
+      using Source = std::remove_cvref_t<decltype(own)>;
+      if constexpr (std::is_same_v<Source, RootSource::Callback>) {
+        own.call(own.user, tracer);
+      } else if constexpr (std::is_same_v<Source, RootSource::Slots>) {
+        for (std::uint64_t k = 0; k < own.count; ++k) visit(own.begin[k], source.label());
+      } else if constexpr (std::is_same_v<Source, RootSource::Words>) {
+        visit_words(own.begin, own.end, tracer);
+      } else if constexpr (std::is_same_v<Source, NativeStack>) {
+        visit_native(thread_, own, tracer);
+      }  // a hook has no roots
+    });
   }
   for (const FiberState* fiber = thread_.next; fiber != nullptr; fiber = fiber->next) {
     if (fiber->native.end == nullptr) continue;
@@ -52,7 +57,7 @@ void RootTable::each_held(Visit visit) const {
     if (slot.ref != 0) visit(HeldRoot::Kind::local, "local");
   });
   for (const RootSource& source : sources_.rows()) {
-    if (!source.is_removed) visit(source.kind(), source.label);
+    if (!source.is_removed()) visit(source.kind(), source.label());
   }
   for (const FiberState* fiber = thread_.next; fiber != nullptr; fiber = fiber->next) {
     if (fiber->native.end != nullptr) visit(HeldRoot::Kind::range, kFiberLabel);

@@ -18,22 +18,85 @@ using RootCallback = void (*)(void* user, Tracer& tracer);
 namespace detail {
 
 /// Where roots that are no handles come from; or, with a hook, what else is called in a collection.
-struct RootSource {
-  RootCallback callback = nullptr;  ///< nullptr: a range of slots or of words, a stack, or a hook.
-  MarkHook hook = nullptr;
-  void* user = nullptr;
-  std::uint32_t* slots = nullptr;
-  std::uint64_t count = 0;
-  const void* words = nullptr;  ///< Ambiguous words, not slots, up to `words_end`.
-  const void* words_end = nullptr;
-  NativeStack stack = {};  ///< Without an end where the source is no stack.
-  const char* label = nullptr;
-  bool is_removed = false;
+/// It owns nothing. A union with its kind: <variant> would add 2,000 lines to each file that
+/// includes the heap.
+class RootSource {
+ public:
+  struct Callback {
+    RootCallback call;
+    void* user;
+  };
+  struct Slots {
+    std::uint32_t* begin;  ///< nullptr where there are none.
+    std::uint64_t count;
+  };
+  /// Ambiguous words; `begin <= end`.
+  struct Words {
+    const void* begin;
+    const void* end;
+  };
+  struct Hook {
+    MarkHook call;
+    void* user;
+  };
 
-  [[nodiscard]] HeldRoot::Kind kind() const noexcept {
-    if (hook != nullptr) return HeldRoot::Kind::mark_hook;
-    return callback != nullptr ? HeldRoot::Kind::callback : HeldRoot::Kind::range;
+  /// `label` may be nullptr; it outlives the registration.
+  RootSource(const Callback& callback, const char* label) noexcept
+      : callback_(callback), label_(label), form_(Form::callback) {}
+  RootSource(const Slots& slots, const char* label) noexcept
+      : slots_(slots), label_(label), form_(Form::slots) {}
+  RootSource(const Words& words, const char* label) noexcept
+      : words_(words), label_(label), form_(Form::words) {}
+  RootSource(const NativeStack& stack, const char* label) noexcept
+      : stack_(stack), label_(label), form_(Form::stack) {}
+  RootSource(const Hook& hook, const char* label) noexcept
+      : hook_(hook), label_(label), form_(Form::hook) {}
+
+  [[nodiscard]] const char* label() const noexcept { return label_; }
+  [[nodiscard]] bool is_removed() const noexcept { return is_removed_; }
+  /// False when it was removed before.
+  bool set_removed() noexcept {
+    const bool is_first = !is_removed_;
+    is_removed_ = true;
+    return is_first;
   }
+
+  /// Calls `visitor` with the one of Callback, Slots, Words, NativeStack and Hook that it is.
+  template <class Visitor>
+  void visit(Visitor&& visitor) const {
+    switch (form_) {
+      case Form::callback:
+        return visitor(callback_);
+      case Form::slots:
+        return visitor(slots_);
+      case Form::words:
+        return visitor(words_);
+      case Form::stack:
+        return visitor(stack_);
+      case Form::hook:
+        return visitor(hook_);
+    }
+  }
+
+  /// How reports name it.
+  [[nodiscard]] HeldRoot::Kind kind() const noexcept {
+    if (form_ == Form::hook) return HeldRoot::Kind::mark_hook;
+    return form_ == Form::callback ? HeldRoot::Kind::callback : HeldRoot::Kind::range;
+  }
+
+ private:
+  enum class Form : std::uint8_t { callback, slots, words, stack, hook };
+
+  union {
+    Callback callback_;
+    Slots slots_;
+    Words words_;
+    NativeStack stack_;
+    Hook hook_;
+  };
+  const char* label_;
+  Form form_;
+  bool is_removed_ = false;
 };
 
 /// What was registered and not removed, in the order in which that was done, with the places of
