@@ -483,7 +483,7 @@ void Collector::give_back(CollectionStats& stats) noexcept {
   if (space.resident_bytes() <= kept + kWorthACall) return;
   if (stats.cause == Cause::requested) {
     stats.returned = space.discard_all();
-    marker_.marks().discard_zeros_below(space.untouched());
+    marker_.marks().discard_zeros_below(space.untouched() >> kGranuleShift);
   } else {
     stats.returned = space.discard_holes(64 << 10, space.resident_bytes() - kept);
   }

@@ -64,7 +64,7 @@ class Verifier {
   /// With `marks`, refs to unmarked objects are what is looked for, where `cards` know nothing of
   /// them.
   Verifier(const Space& space, const TypeTable& types, DefectSink sink,
-           const MarkBits* marks = nullptr, const Cards* cards = nullptr) noexcept
+           const GranuleBits* marks = nullptr, const Cards* cards = nullptr) noexcept
       : space_(space),
         addresses_(space),
         types_(types),
@@ -140,7 +140,7 @@ class Verifier {
   const Addresses addresses_;
   const TypeTable& types_;
   const DefectSink sink_;
-  const MarkBits* marks_;
+  const GranuleBits* marks_;
   const Cards* cards_;
   VerifyCounts counts_;
 };
@@ -162,8 +162,8 @@ VerifyCounts verify_heap(const Space& space, const TypeTable& types, const RootT
   return verifier.counts();
 }
 
-VerifyCounts find_missed_stores(const Space& space, const TypeTable& types, const MarkBits& marks,
-                                const Cards* cards, DefectSink sink) {
+VerifyCounts find_missed_stores(const Space& space, const TypeTable& types,
+                                const GranuleBits& marks, const Cards* cards, DefectSink sink) {
   Verifier verifier(space, types, sink, &marks, cards);
   each_object(space, [&](Run run) {
     if (marks.test(to_granules(run.index))) verifier.check_object(run);

@@ -35,7 +35,7 @@ VerifyCounts verify_heap(const Space& space, const TypeTable& types, const RootT
 ///   Without, after marking in a minor collection: what a full one would reach in addition is
 ///   behind one of those.
 /// What is unused has to be concealed. Allocates nothing itself. O(capacity).
-VerifyCounts find_missed_stores(const Space& space, const TypeTable& types, const MarkBits& marks,
-                                const Cards* cards, DefectSink sink);
+VerifyCounts find_missed_stores(const Space& space, const TypeTable& types,
+                                const GranuleBits& marks, const Cards* cards, DefectSink sink);
 
 }  // namespace besom::detail

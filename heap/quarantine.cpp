@@ -8,7 +8,7 @@ bool Quarantine::create(std::uint64_t budget, std::uint64_t heap_max) noexcept {
   budget_ = std::min(budget, heap_max) / kGranuleBytes * kGranuleBytes;
   if (budget_ == 0) return true;
   make_room();
-  return runs_.grow(kSlots) && starts_.grow((heap_max >> (kGranuleShift + kLineShift)) + 2);
+  return runs_.grow(kSlots) && starts_.create(heap_max, {});
 }
 
 void Quarantine::make_room() noexcept {

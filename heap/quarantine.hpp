@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "besom/detail/granule_bits.hpp"
 #include "besom/detail/zeroed_array.hpp"
 #include "freelist/free_list.hpp"
 
@@ -40,7 +41,7 @@ class Quarantine {
   }
   /// Whether a run in here starts at `index`, where a block does. O(1).
   [[nodiscard]] bool contains(std::uint32_t index) const noexcept {
-    return is_on() && (starts_[line_of(index)] & bit(to_granules(index))) != 0;
+    return is_on() && starts_.test(to_granules(index));
   }
   [[nodiscard]] std::uint32_t count() const noexcept { return count_; }
   [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_; }
@@ -52,12 +53,9 @@ class Quarantine {
   /// Between two trims as many runs may come as were there before.
   static constexpr std::uint32_t kSlots = 2 * kMostRuns;
 
-  [[nodiscard]] static std::uint32_t line_of(std::uint32_t index) noexcept {
-    return to_granules(index) >> kLineShift;
-  }
   [[nodiscard]] Run& at(std::uint32_t number) noexcept { return runs_[(first_ + number) % kSlots]; }
-  void set(std::uint32_t index) noexcept { starts_[line_of(index)] |= bit(to_granules(index)); }
-  void erase(std::uint32_t index) noexcept { starts_[line_of(index)] &= ~bit(to_granules(index)); }
+  void set(std::uint32_t index) noexcept { starts_.set(to_granules(index)); }
+  void erase(std::uint32_t index) noexcept { starts_.clear(to_granules(index)); }
   void make_room() noexcept;
   void give_back_oldest(FreeList& list, std::uint64_t most) noexcept;
 
@@ -67,8 +65,8 @@ class Quarantine {
   std::uint32_t room_runs_ = 0;
   std::uint32_t first_ = 0;  ///< Where in the ring the oldest lies.
   std::uint32_t count_ = 0;
-  ZeroedArray<Run> runs_;              ///< A ring.
-  ZeroedArray<std::uint64_t> starts_;  ///< By line, a bit for each granule.
+  ZeroedArray<Run> runs_;  ///< A ring.
+  GranuleBits starts_;     ///< Where a run starts.
 };
 
 }  // namespace besom::detail

@@ -10,15 +10,15 @@ Error GranuleSet::reserve(std::uint64_t heap_max, const char* name, const System
   const std::uint64_t lines = (heap_max >> (kGranuleShift + kLineShift)) + 1;
   const TableMemory tables = table_memory(system).named(name);
   BitTree tree(tables);
-  ZeroedArray<std::uint64_t> words(tables);
-  if (!tree.grow(static_cast<std::uint32_t>(lines)) || !words.grow(lines)) {
+  GranuleBits bits;
+  if (!tree.grow(static_cast<std::uint32_t>(lines)) || !bits.create(heap_max, tables)) {
     return {.code = Errc::out_of_host_memory,
             .system_errno = errno,
             .bytes = lines * sizeof(std::uint64_t),
             .detail = name};
   }
   lines_ = std::move(tree);
-  words_ = std::move(words);
+  bits_ = std::move(bits);
   return {};
 }
 
@@ -26,7 +26,7 @@ void GranuleSet::clear() noexcept {
   if (!is_reserved()) return;
   for (std::uint32_t line = lines_.first_from(0); line != BitTree::kNone;
        line = lines_.first_from(line + 1)) {
-    words_[line] = 0;
+    bits_.words()[line] = 0;
   }
   lines_.clear();
 }

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "besom/detail/granule_bits.hpp"
 #include "besom/run.hpp"
 #include "freelist/bit_tree.hpp"
 #include "heap/arena.hpp"
@@ -16,21 +17,17 @@ class GranuleSet {
   /// Makes room for the granules of a heap; afterwards nothing here can fail. Fails with
   /// out_of_host_memory. Does nothing the second time.
   [[nodiscard]] Error reserve(std::uint64_t heap_max, const char* name, const System& system);
-  [[nodiscard]] bool is_reserved() const noexcept { return words_.size() != 0; }
+  [[nodiscard]] bool is_reserved() const noexcept { return bits_.is_created(); }
 
   // Preconditions: is_reserved().
-  [[nodiscard]] bool contains(std::uint32_t granule) const noexcept {
-    return (words_[granule >> kLineShift] & bit(granule)) != 0;
-  }
+  [[nodiscard]] bool contains(std::uint32_t granule) const noexcept { return bits_.test(granule); }
   void insert(std::uint32_t granule) noexcept {
-    std::uint64_t& word = words_[granule >> kLineShift];
-    if (word == 0) lines_.insert(granule >> kLineShift);
-    word |= bit(granule);
+    if (word_of(granule) == 0) lines_.insert(granule >> kLineShift);
+    bits_.set(granule);
   }
   void erase(std::uint32_t granule) noexcept {
-    std::uint64_t& word = words_[granule >> kLineShift];
-    word &= ~bit(granule);
-    if (word == 0) lines_.erase(granule >> kLineShift);
+    bits_.clear(granule);
+    if (word_of(granule) == 0) lines_.erase(granule >> kLineShift);
   }
   void clear() noexcept;
 
@@ -40,18 +37,22 @@ class GranuleSet {
     if (!is_reserved()) return;
     for (std::uint32_t line = lines_.first_from(0); line != BitTree::kNone;
          line = lines_.first_from(line + 1)) {
-      for (std::uint64_t bits = words_[line]; bits != 0; bits &= bits - 1) {
+      for (std::uint64_t bits = bits_.words()[line]; bits != 0; bits &= bits - 1) {
         visit((line << kLineShift) | lowest_bit(bits));
       }
     }
   }
 
   [[nodiscard]] std::uint64_t table_bytes() const noexcept {
-    return words_.size_bytes() + lines_.table_bytes();
+    return bits_.size_bytes() + lines_.table_bytes();
   }
 
  private:
-  ZeroedArray<std::uint64_t> words_;
+  [[nodiscard]] std::uint64_t word_of(std::uint32_t granule) const noexcept {
+    return bits_.words()[granule >> kLineShift];
+  }
+
+  GranuleBits bits_;
   BitTree lines_;
 };
 

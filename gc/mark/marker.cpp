@@ -8,30 +8,15 @@
 
 namespace besom::detail {
 
-Result<MarkBits> MarkBits::create(std::uint64_t heap_max, const System& system) {
-  // A line beyond the last: the sweep reads the one of the sentinel behind the last granule.
-  const std::uint64_t lines = (heap_max >> (kGranuleShift + kLineShift)) + 2;
-  MarkBits marks;
-  marks.words_ = ZeroedArray<std::uint64_t>(table_memory(system).named("besom marks"));
-  if (!marks.words_.grow(lines)) {
-    return Error{.code = Errc::out_of_host_memory,
-                 .system_errno = errno,
-                 .bytes = lines * sizeof(std::uint64_t),
-                 .detail = "mark bits"};
-  }
-  return marks;
-}
-
-void MarkBits::clear_below(std::uint32_t end) noexcept {
-  std::memset(words(), 0, ((std::size_t{end} >> kLineShift) + 1) * sizeof(std::uint64_t));
-}
-
 Result<Marker> Marker::create(std::uint64_t heap_max, std::uint32_t stack_entries,
                               const System& system) {
-  Result<MarkBits> marks = MarkBits::create(heap_max, system);
-  if (!marks) return marks.error();
   Marker marker;
-  marker.marks_ = std::move(*marks);
+  if (!marker.marks_.create(heap_max, table_memory(system).named("besom marks"))) {
+    return Error{.code = Errc::out_of_host_memory,
+                 .system_errno = errno,
+                 .bytes = heap_max / (kGranuleBytes * 8),
+                 .detail = "mark bits"};
+  }
   // One entry for 80 bytes of arena: a 1/20 that only a wide graph of small objects comes to use.
   const std::uint64_t by_size = std::max<std::uint64_t>(heap_max / 80, kMinStack);
   const std::uint64_t entries = stack_entries != 0 ? stack_entries : by_size;

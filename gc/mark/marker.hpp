@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "besom/detail/granule_bits.hpp"
 #include "gc/mark/granule_set.hpp"
 #include "gc/mark/waiting.hpp"
 #include "heap/addresses.hpp"
@@ -14,31 +15,6 @@
 namespace besom::detail {
 
 struct Registration;
-
-/// One mark bit a granule, outside the arena; an object is marked at its first granule.
-class MarkBits {
- public:
-  [[nodiscard]] static Result<MarkBits> create(std::uint64_t heap_max, const System& system);
-
-  [[nodiscard]] bool test(std::uint32_t granule) const noexcept {
-    return (words_[granule >> kLineShift] & bit(granule)) != 0;
-  }
-  void set(std::uint32_t granule) noexcept { words_[granule >> kLineShift] |= bit(granule); }
-  void clear(std::uint32_t granule) noexcept { words_[granule >> kLineShift] &= ~bit(granule); }
-  /// Clears the bits of all granules below `end`.
-  void clear_below(std::uint32_t end) noexcept;
-  /// Gives the memory of the words back that are zero; `end` is a byte index.
-  void discard_zeros_below(std::uint64_t end) noexcept {
-    words_.discard_zeros(end >> (kGranuleShift + kLineShift));
-  }
-
-  [[nodiscard]] std::uint64_t* words() noexcept { return words_.data(); }
-  [[nodiscard]] const std::uint64_t* words() const noexcept { return words_.data(); }
-  [[nodiscard]] std::uint64_t size_bytes() const noexcept { return words_.size_bytes(); }
-
- private:
-  ZeroedArray<std::uint64_t> words_;
-};
 
 /// What marking met that it did not follow.
 struct MarkFindings {
@@ -132,7 +108,7 @@ class Marker {
   [[nodiscard]] std::uint64_t work() const noexcept { return work_; }
 
   [[nodiscard]] const MarkFindings& findings() const noexcept { return findings_; }
-  [[nodiscard]] MarkBits& marks() noexcept { return marks_; }
+  [[nodiscard]] GranuleBits& marks() noexcept { return marks_; }
   /// The first granule above all objects and holes that marking looked at.
   [[nodiscard]] std::uint32_t end() const noexcept { return end_; }
   /// Gives the stack's memory back where a deep graph made it large.
@@ -211,8 +187,8 @@ class Marker {
   void clear_slots(char* first, std::uint32_t count) noexcept;
   void clear_entries(Trailing kind, char* first, std::uint32_t count) noexcept;
 
-  MarkBits marks_;
-  GranuleSet noted_;  ///< Objects with weak slots that were visited; unmarked ones waited for.
+  GranuleBits marks_;  ///< An object is marked at its first granule.
+  GranuleSet noted_;   ///< Objects with weak slots that were visited; unmarked ones waited for.
   ZeroedArray<std::uint32_t> stack_table_;
   std::uint32_t small_stack_[kMinStack];  ///< Where the table was refused.
   std::uint32_t stack_capacity_ = kMinStack;

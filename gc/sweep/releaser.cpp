@@ -5,7 +5,7 @@
 namespace besom::detail {
 
 Releaser::Counts Releaser::release(const Space& space, const TypeTable& types,
-                                   const MarkBits* marks) noexcept {
+                                   const GranuleBits* marks) noexcept {
   Counts counts;
   const BoundaryMap& map = space.free_list().map();
   objects_.each([&](std::uint32_t granule) {

@@ -27,7 +27,7 @@ class Releaser {
     std::uint64_t released = 0;
     std::uint64_t bad_headers = 0;
   };
-  Counts release(const Space& space, const TypeTable& types, const MarkBits* marks) noexcept;
+  Counts release(const Space& space, const TypeTable& types, const GranuleBits* marks) noexcept;
 
   [[nodiscard]] bool is_used() const noexcept { return objects_.is_reserved(); }
   [[nodiscard]] std::uint64_t table_bytes() const noexcept { return objects_.table_bytes(); }

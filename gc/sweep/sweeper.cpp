@@ -15,7 +15,7 @@ std::uint64_t above(std::uint32_t granule) { return ~std::uint64_t{1} << (granul
 /// the next minor collection, old.
 class Spared {
  public:
-  Spared(Space& space, MarkBits& marks) noexcept : space_(space), marks_(marks) {
+  Spared(Space& space, GranuleBits& marks) noexcept : space_(space), marks_(marks) {
     space.quarantine().each([&](Run run) { marks.set(to_granules(run.index)); });
   }
   Spared(const Spared&) = delete;
@@ -27,7 +27,7 @@ class Spared {
 
  private:
   Space& space_;
-  MarkBits& marks_;
+  GranuleBits& marks_;
 };
 
 }  // namespace
@@ -46,7 +46,7 @@ std::uint64_t count_objects(const Space& space) noexcept {
   return count;
 }
 
-std::uint64_t sweep_young(Space& space, MarkBits& marks, std::uint32_t end) noexcept {
+std::uint64_t sweep_young(Space& space, GranuleBits& marks, std::uint32_t end) noexcept {
   const Spared spared(space, marks);
   std::uint64_t freed_objects = 0;
   const BoundaryMap& map = space.free_list().map();
@@ -83,13 +83,13 @@ std::uint64_t sweep_young(Space& space, MarkBits& marks, std::uint32_t end) noex
   return freed_objects;
 }
 
-void sweep_all(Space& space, MarkBits& marks, std::uint32_t end, bool keep_marks) noexcept {
+void sweep_all(Space& space, GranuleBits& marks, std::uint32_t end, bool keep_marks) noexcept {
   const Spared spared(space, marks);
   space.begin_sweep(marks.words(), end, keep_marks);
   space.retire();
 }
 
-std::uint64_t bytes_of_marked(const Space& space, const MarkBits& marks,
+std::uint64_t bytes_of_marked(const Space& space, const GranuleBits& marks,
                               std::uint32_t end) noexcept {
   std::uint64_t granules = 0;
   const BoundaryMap& map = space.free_list().map();

@@ -14,14 +14,14 @@ namespace besom::detail {
 /// neighbours go together, in address order, as one run through FreeList::dealloc_fast. Reads side
 /// tables only, never an object, so that dead memory stays out of the cache. Erases the young
 /// lines. Call Space::retire() before. Returns how many objects were freed. O(young lines).
-std::uint64_t sweep_young(Space& space, MarkBits& marks, std::uint32_t end) noexcept;
+std::uint64_t sweep_young(Space& space, GranuleBits& marks, std::uint32_t end) noexcept;
 
 /// The same for all unmarked objects below `end`, at once. Space::dead_objects() then counts them.
 /// Marks of objects stay with `keep_marks`, else they are cleared. O(end / 1 KiB).
-void sweep_all(Space& space, MarkBits& marks, std::uint32_t end, bool keep_marks) noexcept;
+void sweep_all(Space& space, GranuleBits& marks, std::uint32_t end, bool keep_marks) noexcept;
 
 /// What the marked objects below granule `end` take, by the side tables. O(objects).
-[[nodiscard]] std::uint64_t bytes_of_marked(const Space& space, const MarkBits& marks,
+[[nodiscard]] std::uint64_t bytes_of_marked(const Space& space, const GranuleBits& marks,
                                             std::uint32_t end) noexcept;
 
 }  // namespace besom::detail

@@ -8,7 +8,7 @@
 namespace besom {
 
 namespace detail {
-class MarkBits;
+class GranuleBits;
 class Space;
 }  // namespace detail
 
@@ -17,7 +17,7 @@ class Space;
 class BESOM_API MarkView {
  public:
   /// Made by the collector.
-  MarkView(const detail::Space& space, const detail::MarkBits& marks, bool minor) noexcept
+  MarkView(const detail::Space& space, const detail::GranuleBits& marks, bool minor) noexcept
       : space_(space), marks_(marks), minor_(minor) {}
 
   /// Whether the object lives on. False for null and for what is no object of this heap. In a minor
@@ -30,7 +30,7 @@ class BESOM_API MarkView {
 
  private:
   const detail::Space& space_;
-  const detail::MarkBits& marks_;
+  const detail::GranuleBits& marks_;
   bool minor_;
 };
 

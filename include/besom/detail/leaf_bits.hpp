@@ -1,10 +1,9 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
-#include <cstring>
 
-#include "besom/detail/zeroed_array.hpp"
-#include "besom/run.hpp"
+#include "besom/detail/granule_bits.hpp"
 
 namespace besom::detail {
 
@@ -18,37 +17,36 @@ class LeafBits {
  public:
   /// Takes host memory; false when there is none.
   [[nodiscard]] bool create(std::uint64_t heap_max, const TableMemory& memory) noexcept {
-    words_ = ZeroedArray<std::uint64_t>(memory);
-    return words_.grow((heap_max >> (kGranuleShift + kLineShift)) + 2);
+    return bits_.create(heap_max, memory);
   }
-  [[nodiscard]] bool test(std::uint32_t granule) const noexcept {
-    return (words_[granule >> kLineShift] & bit(granule)) != 0;
-  }
+  [[nodiscard]] bool test(std::uint32_t granule) const noexcept { return bits_.test(granule); }
   void set(std::uint32_t granule) noexcept {
-    words_[granule >> kLineShift] |= bit(granule);
+    bits_.set(granule);
     any_ = true;
   }
-  void clear(std::uint32_t granule) noexcept { words_[granule >> kLineShift] &= ~bit(granule); }
+  void clear(std::uint32_t granule) noexcept { bits_.clear(granule); }
   /// Erases those of `dead`, granules of one line.
   void erase(std::uint32_t line, std::uint64_t dead) noexcept {
-    if (any_ && (words_[line] & dead) != 0) words_[line] &= ~dead;
+    if (!any_) return;
+    std::uint64_t& word = bits_.words()[line];
+    if ((word & dead) != 0) word &= ~dead;
   }
   /// Erases those of the granules below `end`.
   void clear_below(std::uint32_t end) noexcept {
-    if (any_) std::memset(&words_[0], 0, ((std::size_t{end} >> kLineShift) + 1) * sizeof words_[0]);
+    if (any_) bits_.clear_below(end);
   }
   /// The words by line number; nullptr where no bit was ever set.
   [[nodiscard]] const std::uint64_t* words() const noexcept {
-    return any_ ? words_.data() : nullptr;
+    return any_ ? bits_.words() : nullptr;
   }
   /// Gives the memory of words back that are zero, of the granules below `end`.
   void discard_zeros(std::uint64_t end) noexcept {
-    if (any_) words_.discard_zeros(end >> kLineShift);
+    if (any_) bits_.discard_zeros_below(end);
   }
-  [[nodiscard]] std::size_t size_bytes() const noexcept { return words_.size_bytes(); }
+  [[nodiscard]] std::size_t size_bytes() const noexcept { return bits_.size_bytes(); }
 
  private:
-  ZeroedArray<std::uint64_t> words_;
+  GranuleBits bits_;
   bool any_ = false;
 };
 
