@@ -1,5 +1,6 @@
 #include "freelist/bit_tree.hpp"
 
+#include "besom/detail/check.hpp"
 #include "besom/run.hpp"
 
 namespace besom::detail {
@@ -32,6 +33,7 @@ bool BitTree::grow(std::uint32_t count) noexcept {
 /// Sets the bit `member` of `level`, and those above it that say so.
 void BitTree::insert_from(int level, std::uint32_t member) noexcept {
   for (; level < kLevels; ++level) {
+    BESOM_ASSERT(member >> 6 < levels_[level].size());
     std::uint64_t& word = levels_[level][member >> 6];
     const bool was_empty = word == 0;
     word |= bit(member);
@@ -42,6 +44,7 @@ void BitTree::insert_from(int level, std::uint32_t member) noexcept {
 
 void BitTree::erase_from(int level, std::uint32_t member) noexcept {
   for (; level < kLevels; ++level) {
+    BESOM_ASSERT(member >> 6 < levels_[level].size());
     std::uint64_t& word = levels_[level][member >> 6];
     word &= ~bit(member);
     if (word != 0) return;
@@ -53,6 +56,8 @@ void BitTree::insert(std::uint32_t member) noexcept { insert_from(0, member); }
 void BitTree::erase(std::uint32_t member) noexcept { erase_from(0, member); }
 
 void BitTree::insert_range(std::uint32_t first, std::uint32_t last) noexcept {
+  BESOM_ASSERT(first <= last);
+  BESOM_ASSERT(last >> 6 < levels_[0].size());
   for (std::uint32_t number = first >> 6; number <= last >> 6; ++number) {
     std::uint64_t& word = levels_[0][number];
     const bool was_empty = word == 0;
@@ -62,6 +67,8 @@ void BitTree::insert_range(std::uint32_t first, std::uint32_t last) noexcept {
 }
 
 void BitTree::erase_range(std::uint32_t first, std::uint32_t last) noexcept {
+  BESOM_ASSERT(first <= last);
+  BESOM_ASSERT(last >> 6 < levels_[0].size());
   for (std::uint32_t number = first >> 6; number <= last >> 6; ++number) {
     std::uint64_t& word = levels_[0][number];
     if (word == 0) continue;
@@ -78,6 +85,7 @@ void BitTree::clear() noexcept {
 }
 
 bool BitTree::contains(std::uint32_t member) const noexcept {
+  BESOM_ASSERT(member >> 6 < levels_[0].size());
   return (levels_[0][member >> 6] & bit(member)) != 0;
 }
 

@@ -40,6 +40,7 @@ std::uint32_t BoundaryMap::prev_start_before(std::uint32_t line) const noexcept 
 }
 
 std::uint32_t BoundaryMap::next_hole(std::uint32_t granule) const noexcept {
+  BESOM_ASSERT(has_line(granule));
   std::uint64_t wanted = ~std::uint64_t{0} << (granule & 63u);
   for (std::uint32_t line = granule >> kLineShift; line != kNone; line = next_used_line(line + 1)) {
     const std::uint64_t holes = lines_[line].holes & wanted;
@@ -50,11 +51,13 @@ std::uint32_t BoundaryMap::next_hole(std::uint32_t granule) const noexcept {
 }
 
 void BoundaryMap::set_starts(std::uint32_t first, std::uint32_t end, std::uint32_t step) noexcept {
+  BESOM_ASSERT(step != 0);
   if (step >= kLineGranules) {
     for (std::uint32_t granule = first; granule < end; granule += step) set_start(granule);
     return;
   }
   if (first >= end) return;
+  BESOM_ASSERT(has_line(end - 1));
   std::uint64_t comb = 0;  // bits 0, step, 2 * step, ...
   for (std::uint32_t i = 0; i < kLineGranules; i += step) comb |= bit(i);
   // By how much the comb moves from one line to the next, before what is a step of it is taken off.
@@ -80,6 +83,7 @@ void BoundaryMap::set_starts(std::uint32_t first, std::uint32_t end, std::uint32
 
 void BoundaryMap::clear_blocks(std::uint32_t first, std::uint32_t end) noexcept {
   if (first >= end) return;
+  BESOM_ASSERT(has_line(end - 1));
   const std::uint32_t last_line = (end - 1) >> kLineShift;
   // Lines that lost their last start; those between had none or lost theirs as well.
   std::uint32_t first_emptied = kNone;

@@ -43,17 +43,21 @@ class BESOM_API BoundaryMap {
   /// For who sets starts without a call. Invalidated by grow().
   [[nodiscard]] Line* lines() noexcept { return lines_.data(); }
   [[nodiscard]] bool is_start(std::uint32_t granule) const noexcept {
+    BESOM_ASSERT(has_line(granule));
     return (lines_[granule >> kLineShift].starts & bit(granule)) != 0;
   }
   [[nodiscard]] bool is_hole(std::uint32_t granule) const noexcept {
+    BESOM_ASSERT(has_line(granule));
     return (lines_[granule >> kLineShift].holes & bit(granule)) != 0;
   }
   [[nodiscard]] bool is_block(std::uint32_t granule) const noexcept {
+    BESOM_ASSERT(has_line(granule));
     const Line& line = lines_[granule >> kLineShift];
     return (line.starts & ~line.holes & bit(granule)) != 0;
   }
 
   void set_start(std::uint32_t granule) noexcept {
+    BESOM_ASSERT(has_line(granule));
     std::uint64_t& starts = lines_[granule >> kLineShift].starts;
     const bool was_empty = starts == 0;
     starts |= bit(granule);
@@ -66,20 +70,25 @@ class BESOM_API BoundaryMap {
   }
   /// The hole at `granule` becomes a block; its start stays.
   void hole_to_block(std::uint32_t granule) noexcept {
+    BESOM_ASSERT(is_start(granule) && is_hole(granule));
     lines_[granule >> kLineShift].holes &= ~bit(granule);
   }
   /// The block at `granule` becomes a hole; its start stays.
   void block_to_hole(std::uint32_t granule) noexcept {
+    BESOM_ASSERT(is_block(granule));
     lines_[granule >> kLineShift].holes |= bit(granule);
   }
   /// The same for all that start in a line, a bit for each.
   void holes_to_blocks(std::uint32_t line, std::uint64_t holes) noexcept {
+    BESOM_ASSERT((holes & ~lines_[line].holes) == 0);
     lines_[line].holes &= ~holes;
   }
   void blocks_to_holes(std::uint32_t line, std::uint64_t blocks) noexcept {
+    BESOM_ASSERT((blocks & ~(lines_[line].starts & ~lines_[line].holes)) == 0);
     lines_[line].holes |= blocks;
   }
   void clear(std::uint32_t granule) noexcept {
+    BESOM_ASSERT(has_line(granule));
     Line& line = lines_[granule >> kLineShift];
     line.holes &= ~bit(granule);
     line.starts &= ~bit(granule);
@@ -94,6 +103,7 @@ class BESOM_API BoundaryMap {
 
   /// The least start > `granule`; the sentinel bounds the search.
   [[nodiscard]] std::uint32_t next_start(std::uint32_t granule) const noexcept {
+    BESOM_ASSERT(has_line(granule + kLineGranules));
     const std::uint32_t line = granule >> kLineShift;
     const std::uint64_t after = lines_[line].starts & (~std::uint64_t{1} << (granule & 63u));
     if (after != 0) [[likely]]
@@ -105,6 +115,7 @@ class BESOM_API BoundaryMap {
   }
   /// The greatest start < `granule`, or kNone.
   [[nodiscard]] std::uint32_t prev_start(std::uint32_t granule) const noexcept {
+    BESOM_ASSERT(has_line(granule));
     const std::uint32_t line = granule >> kLineShift;
     const std::uint64_t below = lines_[line].starts & (bit(granule) - 1);
     if (below != 0) [[likely]]
@@ -125,6 +136,7 @@ class BESOM_API BoundaryMap {
   /// The first line from `line` on that has a start; kNone when there is none. `line` is at most
   /// one beyond the sentinel's.
   [[nodiscard]] std::uint32_t next_used_line(std::uint32_t line) const noexcept {
+    BESOM_ASSERT(line < lines_.size());
     return lines_[line].starts != 0 ? line : used_lines_.first_from(line);
   }
   [[nodiscard]] std::size_t table_bytes() const noexcept {
@@ -136,6 +148,9 @@ class BESOM_API BoundaryMap {
   void verify(std::uint32_t end) const;
 
  private:
+  [[nodiscard]] bool has_line(std::uint32_t granule) const noexcept {
+    return granule >> kLineShift < lines_.size();
+  }
   [[nodiscard]] std::uint32_t next_start_beyond(std::uint32_t line) const noexcept;
   [[nodiscard]] std::uint32_t prev_start_before(std::uint32_t line) const noexcept;
 

@@ -43,6 +43,7 @@ void ClassIndex::remove_word(std::uint32_t number, std::uint32_t size) noexcept 
 }
 
 std::uint32_t ClassIndex::lowest_word(std::uint32_t size) const noexcept {
+  BESOM_ASSERT(top_[size] != 0);
   std::uint32_t member = lowest_bit(top_[size]);
   for (int level = kLevels - 1; level > 0; --level) {
     const std::uint64_t word = levels_[level][word_of(member, size)];
@@ -52,9 +53,12 @@ std::uint32_t ClassIndex::lowest_word(std::uint32_t size) const noexcept {
 }
 
 std::uint32_t ClassIndex::pop_lowest(const BoundaryMap& map, std::uint32_t size) noexcept {
+  BESOM_ASSERT(is_class(size));
+  BESOM_ASSERT((nonempty_ & bit(size)) != 0);
   const std::uint32_t line = lowest_line(map, size);
   const std::uint64_t holes = map.line(line).holes;
   const std::uint32_t lowest = first_of_size(map, line, size, holes);
+  BESOM_ASSERT(lowest != kNone);
   const std::uint64_t above = holes & (~std::uint64_t{1} << (lowest & 63u));
   if (above == 0 || first_of_size(map, line, size, above) == kNone) remove_line(line, size);
   return lowest;

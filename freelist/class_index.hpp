@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "besom/detail/check.hpp"
 #include "besom/detail/zeroed_array.hpp"
 #include "besom/run.hpp"
 #include "freelist/boundary_map.hpp"
@@ -34,6 +35,7 @@ class BESOM_API ClassIndex {
   [[nodiscard]] bool grow(std::uint32_t end) noexcept;
 
   void insert(std::uint32_t granule, std::uint32_t size) noexcept {
+    BESOM_ASSERT(is_class(size));
     const std::uint32_t line = granule >> kLineShift;
     const std::uint32_t number = line >> 6;
     std::uint64_t& word = levels_[0][word_of(number, size)];
@@ -44,6 +46,8 @@ class BESOM_API ClassIndex {
   }
   /// Call while the hole's bits are still set in the map.
   void erase(const BoundaryMap& map, std::uint32_t granule, std::uint32_t size) noexcept {
+    BESOM_ASSERT(is_class(size));
+    BESOM_ASSERT(map.is_hole(granule));
     const std::uint32_t line = granule >> kLineShift;
     const std::uint64_t others = map.line(line).holes & ~bit(granule);
     if (others == 0 || first_of_size(map, line, size, others) == kNone) remove_line(line, size);
@@ -82,13 +86,18 @@ class BESOM_API ClassIndex {
  private:
   static constexpr std::uint32_t kNone = ~std::uint32_t{0};
 
+  [[nodiscard]] static bool is_class(std::uint32_t size) noexcept {
+    return size - 1 < kClasses - 1;
+  }
   /// Level 0 keeps the words of all classes for the same 64 lines side by side, and so on.
   [[nodiscard]] static std::size_t word_of(std::uint32_t number, std::uint32_t size) noexcept {
+    BESOM_ASSERT(size < kClasses);
     return static_cast<std::size_t>(number) * kClasses + size;
   }
   /// The starts of `line`, and on from there, `distance` granules down; `distance` in 1..63.
   [[nodiscard]] static std::uint64_t starts_from(const BoundaryMap& map, std::uint32_t line,
                                                  std::uint32_t distance) noexcept {
+    BESOM_ASSERT(is_class(distance));
     return (map.line(line).starts >> distance) | (map.line(line + 1).starts << (64 - distance));
   }
   /// The first of the holes `among` in `line` that has exactly `size` granules, or kNone.
@@ -120,6 +129,7 @@ class BESOM_API ClassIndex {
   }
   void remove_line(std::uint32_t line, std::uint32_t size) noexcept {
     std::uint64_t& word = levels_[0][word_of(line >> 6, size)];
+    BESOM_ASSERT((word & bit(line)) != 0);
     word &= ~bit(line);
     if (word == 0) remove_word(line >> 6, size);
   }

@@ -47,6 +47,7 @@ bool FreeList::open(std::uint64_t capacity) noexcept {
 }
 
 bool FreeList::grow_tables(std::uint32_t end, std::uint32_t at_least) noexcept {
+  BESOM_ASSERT(at_least <= end);
   if (at_least <= tables_end_) return true;
   if (!map_.grow(end) || !small_.grow(end) || !large_.grow(end)) return false;
   tables_end_ = end;
@@ -81,6 +82,8 @@ bool FreeList::try_add_capacity(std::uint64_t additional) noexcept {
 
 /// The old sentinel turns into the start of a block, which is then given back.
 void FreeList::extend(std::uint32_t end) noexcept {
+  BESOM_ASSERT(end >= end_);
+  BESOM_ASSERT(end <= tables_end_);
   if (end == end_) return;
   const Hole added{end_, end - end_};
   end_ = end;
@@ -141,6 +144,7 @@ bool FreeList::take_small_hole(std::uint32_t index) noexcept {
 }
 
 Run FreeList::take_next_small(std::uint32_t from, std::uint32_t least) noexcept {
+  BESOM_ASSERT(from % kAlign == 0 && least % kAlign == 0 && least != 0);
   const std::uint32_t size = to_granules(least);
   if (!is_small(size) || from >= kMaxEnd) return {};
   // The rest of the stretch at hand line by line; the index finds the stretches after it.
@@ -191,6 +195,7 @@ void FreeList::dealloc_fast(std::uint32_t index, std::uint32_t alloc_size) noexc
 }
 
 void FreeList::file(const Hole& hole) noexcept {
+  BESOM_ASSERT(hole.size != 0 && hole.end() <= end_);
   if (is_small(hole.size)) {
     small_.insert(hole.granule, hole.size);
   } else {
@@ -202,6 +207,7 @@ void FreeList::file(const Hole& hole) noexcept {
 
 /// The map still has to show the hole; its bits there are left to the caller.
 void FreeList::unfile(const Hole& hole) noexcept {
+  BESOM_ASSERT(hole_count_ != 0 && hole.size <= free_granules_);
   if (is_small(hole.size)) {
     small_.erase(map_, hole.granule, hole.size);
   } else {
@@ -213,6 +219,7 @@ void FreeList::unfile(const Hole& hole) noexcept {
 
 /// The smallest hole of at least `size`, of equals the lowest, is no longer filed. Size 0: none.
 FreeList::Hole FreeList::unfile_best(std::uint32_t size) noexcept {
+  BESOM_ASSERT(size != 0);
   Hole hole;
   if (const std::uint32_t fit = small_.class_from(size); fit != 0) {
     hole = {small_.pop_lowest(map_, fit), fit};
@@ -230,6 +237,7 @@ FreeList::Hole FreeList::unfile_best(std::uint32_t size) noexcept {
 
 /// The first `size` of a hole that is not filed become a block, the rest a hole.
 void FreeList::cut(const Hole& hole, std::uint32_t size) noexcept {
+  BESOM_ASSERT(size != 0 && size <= hole.size);
   map_.hole_to_block(hole.granule);
   if (size < hole.size) {
     map_.set_hole(hole.granule + size);
@@ -241,6 +249,8 @@ void FreeList::cut(const Hole& hole, std::uint32_t size) noexcept {
 /// The block `freed` becomes a hole, one with its neighbours. The hole above goes first: a hole
 /// has to be in the map as it is filed until it is unfiled.
 void FreeList::release(Hole freed) noexcept {
+  BESOM_ASSERT(has_block(freed.granule));
+  BESOM_ASSERT(map_.next_start(freed.granule) == freed.end());
   if (map_.is_hole(freed.end())) {
     const Hole above{freed.end(), map_.next_start(freed.end()) - freed.end()};
     unfile(above);

@@ -123,7 +123,10 @@ class BESOM_API FreeList {
   /// The block at `index` becomes two, the first of `first_bytes`, which is less than its size.
   void split_block(std::uint32_t index, std::uint32_t first_bytes) noexcept;
   /// The block that contains `index` ends there, and another begins. Nothing where one does. O(1).
-  void start_block(std::uint32_t index) noexcept { map_.set_start(detail::to_granules(index)); }
+  void start_block(std::uint32_t index) noexcept {
+    BESOM_ASSERT(detail::to_granules(index) - 1 < end_ - 1);
+    map_.set_start(detail::to_granules(index));
+  }
   /// Divides the block at `index` into pieces of `piece_bytes`; `covered_bytes` of it, a multiple
   /// of `piece_bytes` and at most the block, become pieces and the rest stays one block. Each is
   /// freed on its own. O(covered / 1 KiB).
@@ -167,6 +170,7 @@ class BESOM_API FreeList {
     ++concealed_;
   }
   void reveal(std::uint32_t index) noexcept {
+    BESOM_ASSERT(concealed_ != 0);
     map_.hole_to_block(detail::to_granules(index));
     --concealed_;
   }
@@ -177,6 +181,7 @@ class BESOM_API FreeList {
   }
   void reveal(std::uint32_t line, std::uint64_t blocks) noexcept {
     map_.holes_to_blocks(line, blocks);
+    BESOM_ASSERT(detail::count_bits(blocks) <= concealed_);
     concealed_ -= detail::count_bits(blocks);
   }
   /// Host memory held by the tables, in bytes, used or not.

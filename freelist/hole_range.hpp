@@ -19,8 +19,12 @@ class HoleRange {
 
     Iterator() = default;
     explicit Iterator(const BoundaryMap& map) noexcept : map_(&map) { seek(1); }
-    [[nodiscard]] Run operator*() const noexcept { return run_; }
+    [[nodiscard]] Run operator*() const noexcept {
+      BESOM_ASSERT(run_.size_bytes != 0);
+      return run_;
+    }
     Iterator& operator++() noexcept {
+      BESOM_ASSERT(run_.size_bytes != 0);
       seek(to_granules(run_.end()));
       return *this;
     }

@@ -34,10 +34,12 @@ void HoleTree::insert(std::uint32_t granule, std::uint32_t size) noexcept {
     unused_ = node(added).less;
   } else {
     added = ++taken_;
+    BESOM_ASSERT(taken_ <= nodes_.size());
   }
   const std::uint64_t added_key = key(granule, size);
   const std::uint32_t added_priority = priority(added);
   const std::uint32_t tree = tree_of(size);
+  BESOM_ASSERT(tree < kTrees);
   used_trees_[tree >> 6] |= bit(tree);
   Link* place = &roots_[tree];
   while (*place != 0 && priority(*place) > added_priority) {

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "besom/detail/check.hpp"
 #include "besom/detail/export.h"
 #include "besom/detail/zeroed_array.hpp"
 #include "besom/run.hpp"
@@ -52,6 +53,7 @@ class BESOM_API HoleTree {
 
   static constexpr std::uint32_t kTrees = 22 * 64;  ///< Sizes of 2^6 up to 2^28.
   [[nodiscard]] static std::uint32_t tree_of(std::uint32_t size) noexcept {
+    BESOM_ASSERT(size >= kMinGranules);
     const auto octave = static_cast<std::uint32_t>(std::bit_width(size)) - 7;
     return octave * 64 + ((size >> octave) & 63u);
   }
@@ -59,8 +61,14 @@ class BESOM_API HoleTree {
   [[nodiscard]] std::uint32_t next_used_tree(std::uint32_t tree) const noexcept;
 
   [[nodiscard]] Hole hole_at(Link link) const noexcept;
-  [[nodiscard]] Node& node(Link link) noexcept { return nodes_[link - 1]; }
-  [[nodiscard]] const Node& node(Link link) const noexcept { return nodes_[link - 1]; }
+  [[nodiscard]] Node& node(Link link) noexcept {
+    BESOM_ASSERT(link - 1 < taken_);
+    return nodes_[link - 1];
+  }
+  [[nodiscard]] const Node& node(Link link) const noexcept {
+    BESOM_ASSERT(link - 1 < taken_);
+    return nodes_[link - 1];
+  }
 
   ZeroedArray<Node> nodes_;
   Link unused_ = 0;  ///< Nodes given back.

@@ -104,9 +104,11 @@ void name_memory(const System& system, void* address, std::size_t bytes, const c
 
 /// `page` is a power of two.
 constexpr std::uint64_t round_up(std::uint64_t bytes, std::uint64_t page) {
+  BESOM_ASSERT(std::has_single_bit(page));
   return (bytes + page - 1) & ~(page - 1);
 }
 constexpr std::uint64_t round_down(std::uint64_t bytes, std::uint64_t page) {
+  BESOM_ASSERT(std::has_single_bit(page));
   return bytes & ~(page - 1);
 }
 
@@ -303,6 +305,7 @@ Arena::~Arena() {
 
 Error Arena::commit(std::uint64_t bytes) noexcept {
   bytes = round_up(bytes, page_bytes());
+  BESOM_ASSERT(bytes <= reserved_);
   if (bytes <= committed_) return {};
   char* from = base_ + committed_;
   const std::uint64_t added = bytes - committed_;
@@ -334,6 +337,7 @@ std::uint64_t Arena::discard(std::uint64_t index, std::uint64_t bytes) noexcept 
   const std::uint64_t first = round_up(index, page_bytes());
   const std::uint64_t end = round_down(index + bytes, page_bytes());
   const std::uint64_t held = held_bytes(index, bytes);
+  BESOM_ASSERT(end <= committed_);
   if (held == 0 || system_->discard(base_ + first, end - first) != 0) return 0;
   zero_pages_.note_zero(first, end);
   for (std::uint64_t number = first / kHugePage; number <= (end - 1) / kHugePage; ++number) {
@@ -343,12 +347,14 @@ std::uint64_t Arena::discard(std::uint64_t index, std::uint64_t bytes) noexcept 
 }
 
 void Arena::advise_used(std::uint64_t begin, std::uint64_t end) noexcept {
+  BESOM_ASSERT(begin < end && end <= committed_);
   for (std::uint64_t number = begin / kHugePage; number <= (end - 1) / kHugePage; ++number) {
     advise_again(number, false);
   }
 }
 
 void Arena::zero(std::uint64_t index, std::uint64_t bytes) noexcept {
+  BESOM_ASSERT(index + bytes <= committed_);
   zero_pages_.for_each_dirty(index, index + bytes, [this](std::uint64_t first, std::uint64_t end) {
     std::memset(base_ + first, 0, end - first);
   });
@@ -361,6 +367,7 @@ void Arena::zero(std::uint64_t index, std::uint64_t bytes) noexcept {
 void Arena::advise_again(std::uint64_t number, bool was_discarded) noexcept {
   if (!was_discarded && !split_[number]) return;
   const std::uint64_t begin = number * kHugePage;
+  BESOM_ASSERT(begin < committed_);
   const std::uint64_t end = std::min(begin + kHugePage, committed_);
   const std::uint64_t zero = zero_pages_.count(begin, end) * page_bytes();
   const bool is_split = zero != 0 && zero != end - begin;

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "besom/detail/check.hpp"
 #include "besom/run.hpp"
 
 namespace besom::detail {
@@ -16,12 +17,14 @@ class Bins {
   /// False, and nothing kept, where there are kMost of its size or it has more granules.
   [[nodiscard]] bool push(Run block) noexcept {
     const std::uint32_t granules = to_granules(block.size_bytes);
+    BESOM_ASSERT(granules != 0);
     if (granules > kSizes || counts_[granules] == kMost) return false;
     blocks_[granules - 1][counts_[granules]++] = block.index;
     return true;
   }
   /// The index of a block of exactly `granules`, in 1..kSizes, or 0.
   [[nodiscard]] std::uint32_t pop(std::uint32_t granules) noexcept {
+    BESOM_ASSERT(granules - 1 < kSizes);
     return counts_[granules] == 0 ? 0 : blocks_[granules - 1][--counts_[granules]];
   }
   /// O(kMost).

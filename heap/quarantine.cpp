@@ -18,6 +18,7 @@ void Quarantine::make_room() noexcept {
 
 /// What is freed at one time, from low addresses on, is as likely to be allocated next.
 Run Quarantine::hold(FreeList& list, Run run) noexcept {
+  BESOM_ASSERT(list.is_block(run.index));
   if (room_ == 0 || room_runs_ == 0) return run;
   Run held = run;
   if (run.size_bytes > room_) {
@@ -33,6 +34,7 @@ Run Quarantine::hold(FreeList& list, Run run) noexcept {
     list.join_blocks(newest.index, newest.size_bytes);
     return rest;
   }
+  BESOM_ASSERT(count_ < kSlots);
   --room_runs_;
   at(count_++) = held;
   set(held.index);
@@ -60,6 +62,8 @@ void Quarantine::clear() noexcept {
 
 /// At most `most` bytes, and from its beginning: where runs were joined, that is the oldest part.
 void Quarantine::give_back_oldest(FreeList& list, std::uint64_t most) noexcept {
+  BESOM_ASSERT(count_ != 0 && most != 0);
+  BESOM_ASSERT(most % kGranuleBytes == 0);
   Run& oldest = at(0);
   Run given = oldest;
   erase(given.index);
@@ -72,6 +76,7 @@ void Quarantine::give_back_oldest(FreeList& list, std::uint64_t most) noexcept {
     first_ = (first_ + 1) % kSlots;
     --count_;
   }
+  BESOM_ASSERT(given.size_bytes <= bytes_);
   bytes_ -= given.size_bytes;
   list.dealloc_fast(given.index, given.size_bytes);
 }

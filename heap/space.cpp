@@ -44,6 +44,8 @@ Result<Space> Space::create(const HeapOptions& options, const LogSink& log, Fron
 }
 
 char* Space::allocate(std::uint32_t granules) noexcept {
+  BESOM_ASSERT(granules != 0);
+  BESOM_ASSERT(!is_concealed_);
   is_interrupted_ = false;
   return granules <= kCursorGranules && windows_enabled_ ? allocate_small(granules)
                                                          : allocate_large(granules);
@@ -65,6 +67,8 @@ char* Space::allocate_large(std::uint32_t granules) noexcept {
 
 /// The run is no longer free: the sweep passes over it, a minor collection looks into it.
 void Space::claim(Run run) noexcept {
+  BESOM_ASSERT(run.size_bytes != 0 && std::uint64_t{run.index} + run.size_bytes <= capacity());
+  BESOM_ASSERT(!is_concealed_);
   sweep_.keep_run(run);
   note_young(run.index, run.size_bytes);
   handed_out_ += run.size_bytes;
@@ -72,6 +76,7 @@ void Space::claim(Run run) noexcept {
 
 /// What was unused becomes a hole.
 void Space::give_back(Run run) noexcept {
+  BESOM_ASSERT(!is_concealed_);
   if (poison_) poison_run(run);
   free_list_.dealloc_fast(run.index, run.size_bytes);
 }
@@ -86,6 +91,7 @@ void Space::release_block(Run block) noexcept {
 
 /// Lines where objects may start.
 void Space::note_young(std::uint32_t index, std::uint32_t bytes) noexcept {
+  BESOM_ASSERT(bytes != 0);
   if (!cards().recording()) return;
   constexpr std::uint32_t kShift = kGranuleShift + kLineShift;
   young_lines_.insert_range(index >> kShift, (index + bytes - 1) >> kShift);
@@ -93,6 +99,7 @@ void Space::note_young(std::uint32_t index, std::uint32_t bytes) noexcept {
 
 /// Of memory that was never used, or given back since, nothing has to be written.
 char* Space::clear(Run run) noexcept {
+  BESOM_ASSERT(std::uint64_t{run.index} + run.size_bytes <= arena_.committed());
   char* first = base() + run.index;
   unpoison(first, run.size_bytes);
   if (run.index < untouched_) {
@@ -115,6 +122,7 @@ Error Space::grow(std::uint64_t capacity) noexcept {
 }
 
 void Space::poison_run(Run run) noexcept {
+  BESOM_ASSERT(std::uint64_t{run.index} + run.size_bytes <= arena_.committed());
   arena_.use(run.index, run.size_bytes);
   poison(base() + run.index, run.size_bytes);
   untouched_ = std::max<std::uint64_t>(untouched_, run.index + std::uint64_t{run.size_bytes});
@@ -179,6 +187,7 @@ void Space::park() noexcept {
 }
 
 void Space::conceal_unused() noexcept {
+  BESOM_ASSERT(!is_concealed_);
   publish_windows();
   if (front_->cursor != front_->limit) free_list_.start_block(index_of(front_->cursor));
   each_unused([&](std::uint32_t index) { free_list_.conceal(index); });

@@ -87,14 +87,19 @@ class Space {
   /// The window for objects of `granules`, in 1..kWindowClasses. Without room, or with windows
   /// switched off, call take().
   [[nodiscard]] Window& window(std::uint32_t granules) noexcept {
+    BESOM_ASSERT(granules - 1 < kWindowClasses);
     return front_->windows[granules];
   }
   /// Objects of `granules`, in 1..kWindowClasses, get a window each time: who allocates them knows
   /// of nothing else.
-  void always_open_window(std::uint32_t granules) noexcept { always_windows_ |= bit(granules); }
+  void always_open_window(std::uint32_t granules) noexcept {
+    BESOM_ASSERT(granules - 1 < kWindowClasses);
+    always_windows_ |= bit(granules);
+  }
   /// Memory for an object of `granules`, in 1..kCursorGranules, zeroed, from the hole at hand;
   /// nullptr when its rest is too small.
   [[nodiscard]] char* bump(std::uint32_t granules) noexcept {
+    BESOM_ASSERT(granules - 1 < kCursorGranules);
     if (!front_->has_room(granules)) return nullptr;
     free_list_.start_block(index_of(front_->cursor));
     return front_->bump(granules);
@@ -114,6 +119,7 @@ class Space {
   /// Leaves the dead below granule `end`, which are not marked, to be swept by allocation. See
   /// Sweep::begin(). retire() before.
   void begin_sweep(std::uint64_t* marks, std::uint32_t end, bool keep_marks) noexcept {
+    BESOM_ASSERT(to_bytes(end) <= free_list_.max_size() + FreeList::kAlign);
     sweep_.begin(marks, end, keep_marks);
   }
   /// Sweeps what is left, and gives all that is unused back: the free list's map then shows every
@@ -138,6 +144,7 @@ class Space {
   }
   /// Makes a hole of the neighbouring dead objects in `run`, unless it goes into quarantine first.
   void release(Run run) noexcept {
+    BESOM_ASSERT(run.size_bytes != 0);
     free_list_.join_blocks(run.index, run.size_bytes);
     release_block(run);
   }

@@ -40,6 +40,7 @@ char* Space::next_hole(std::uint32_t granules) noexcept {
 }
 
 char* Space::allocate_small(std::uint32_t granules) noexcept {
+  BESOM_ASSERT(granules - 1 < kCursorGranules);
   for (std::uint32_t entered = 0;; ++entered) {
     if (char* object = take(granules)) return object;
     const bool has_more = sweep_.enter_next(free_list_);
@@ -75,6 +76,7 @@ Run Space::next_small_hole(std::uint32_t granules) noexcept {
 /// A window where the same size asked the last time too. Objects of many sizes are better off in
 /// one hole: windows would scatter over the arena what is written in turn.
 char* Space::open(Run run, std::uint32_t granules) noexcept {
+  BESOM_ASSERT(run.size_bytes >= granules * kGranuleBytes);
   const bool again = granules == std::exchange(last_opened_for_, granules);
   if (granules <= kWindowClasses && run.size_bytes >= kLeastWindowBytes &&
       (again || (always_windows_ & bit(granules)) != 0)) {
@@ -94,6 +96,8 @@ char* Space::open_hole(Run run, std::uint32_t granules) noexcept {
 }
 
 char* Space::open_window(Run run, std::uint32_t granules) noexcept {
+  BESOM_ASSERT(granules - 1 < kWindowClasses);
+  BESOM_ASSERT(run.size_bytes >= kLeastWindowBytes);
   Window& window = front_->windows[granules];
   retire_window(window, granules);
   claim(run);
@@ -116,6 +120,7 @@ std::uint32_t Space::window_bytes() const noexcept {
 }
 
 void Space::publish(Window& window, std::uint32_t granules) noexcept {
+  BESOM_ASSERT(window.first <= window.cursor && window.cursor <= window.limit);
   if (window.first == window.cursor) return;
   free_list_.cut_block(index_of(window.first), granules * kGranuleBytes,
                        static_cast<std::uint32_t>(window.cursor - window.first));
@@ -126,6 +131,7 @@ void Space::retire_window(Window& window, std::uint32_t granules) noexcept {
   publish(window, granules);
   const auto rest = static_cast<std::uint32_t>(window.room());
   if (rest != 0) {
+    BESOM_ASSERT(rest <= handed_out_);
     handed_out_ -= rest;
     keep_rest({index_of(window.cursor), rest});
   }
@@ -133,6 +139,7 @@ void Space::retire_window(Window& window, std::uint32_t granules) noexcept {
 }
 
 void Space::retire_cursor() noexcept {
+  BESOM_ASSERT(front_->cursor <= front_->limit);
   const auto rest = static_cast<std::uint32_t>(front_->limit - front_->cursor);
   const std::uint32_t index = index_of(front_->cursor);
   front_->cursor = front_->limit = nullptr;
@@ -143,6 +150,7 @@ void Space::retire_cursor() noexcept {
 }
 
 void Space::keep_rest(Run rest) noexcept {
+  BESOM_ASSERT(rest.size_bytes != 0 && rest.size_bytes % kGranuleBytes == 0);
   if (!bins_.push(rest)) give_back(rest);
 }
 
@@ -166,6 +174,7 @@ void Space::interrupt() noexcept {
 }
 
 void Space::retire() noexcept {
+  BESOM_ASSERT(!is_concealed_);
   retire_bumped();
   for (std::uint32_t granules = 1; granules <= Bins::kSizes; ++granules) {
     while (const std::uint32_t index = bins_.pop(granules)) {

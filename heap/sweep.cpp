@@ -31,6 +31,7 @@ bool is_short(const BoundaryMap& map, std::uint32_t hole) {
 
 void Sweep::begin(std::uint64_t* marks, std::uint32_t end, bool keep_marks) noexcept {
   BESOM_ASSERT(done());
+  BESOM_ASSERT(marks != nullptr);
   marks_ = marks;
   end_ = end;
   position_ = 0;
@@ -120,6 +121,7 @@ std::uint64_t Sweep::first_kept(std::uint32_t line, std::uint64_t part,
 /// The first run of `from`'s stretch from there on. Remembers nothing of the tables from one run to
 /// the next: what was allocated meanwhile has changed them.
 Hole Sweep::next_run(std::uint32_t from, const FreeList& list) const noexcept {
+  BESOM_ASSERT(from >= position_);
   const BoundaryMap& map = list.map();
   const std::uint32_t border = (from / kStretchGranules + 1) * kStretchGranules;
   const std::uint32_t border_line = border >> kLineShift;
@@ -143,6 +145,8 @@ Hole Sweep::next_run(std::uint32_t from, const FreeList& list) const noexcept {
 /// Makes one block of the run, whose last part may reach on beyond it. That part's rest is dead in
 /// the next stretch, and counted there.
 Run Sweep::take(FreeList& list, LeafBits& leaves, Hole run) noexcept {
+  BESOM_ASSERT(run.size != 0);
+  BESOM_ASSERT(list.map().is_start(run.granule));
   const BoundaryMap& map = list.map();
   for (std::uint32_t granule = run.granule; granule < run.end();) {
     const std::uint32_t next = line_end(granule, run.end());
@@ -170,6 +174,7 @@ Run Sweep::next(FreeList& list, LeafBits& leaves) noexcept {
   if (position_ == (stretch_ + 1) * kStretchGranules) return {};
   const Hole run = next_run(position_, list);
   if (run.size == 0) return {};
+  BESOM_ASSERT(run.end() > position_);
   position_ = run.end();
   return take(list, leaves, run);
 }
@@ -200,6 +205,7 @@ bool Sweep::enter_next(FreeList& list) noexcept {
     position_ = end_ = 0;
     return false;
   }
+  BESOM_ASSERT(next > stretch_);
   stretch_ = next;
   position_ = next * kStretchGranules;
   return true;
@@ -225,6 +231,7 @@ bool Sweep::file_long_runs(FreeList& list, LeafBits& leaves) noexcept {
   while (from < ahead_ * kStretchGranules) {
     const Hole run = next_run(from, list);
     if (run.size == 0) break;
+    BESOM_ASSERT(run.end() > from);
     from = run.end();
     if (!is_long(list, {to_bytes(run.granule), to_bytes(run.size)})) continue;
     const Run taken = take(list, leaves, run);

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "besom/detail/check.hpp"
 #include "besom/detail/zeroed_array.hpp"
 #include "besom/type.hpp"
 
@@ -61,7 +62,10 @@ class TypeTable {
 
   [[nodiscard]] bool contains(TypeId id) const noexcept { return id - 1 < count_; }
   /// Precondition: contains(id).
-  [[nodiscard]] const TypeInfo& operator[](TypeId id) const noexcept { return types_[id - 1]; }
+  [[nodiscard]] const TypeInfo& operator[](TypeId id) const noexcept {
+    BESOM_ASSERT(contains(id));
+    return types_[id - 1];
+  }
   [[nodiscard]] std::uint32_t count() const noexcept { return count_; }
   /// The infos by id - 1. Valid until the next definition.
   [[nodiscard]] const TypeInfo* data() const noexcept { return types_.data(); }

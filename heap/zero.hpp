@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "besom/detail/check.hpp"
 #include "besom/run.hpp"
 
 namespace besom::detail {
@@ -13,6 +14,8 @@ namespace besom::detail {
 /// or the string instruction that compilers put in its place, takes as long as ten of them to
 /// begin.
 inline void zero_granules(char* first, std::uint32_t granules) noexcept {
+  BESOM_ASSERT(granules != 0);
+  BESOM_ASSERT(reinterpret_cast<std::uintptr_t>(first) % kGranuleBytes == 0);
   char* const end = first + std::size_t{granules} * kGranuleBytes;
   do {
     std::memset(first, 0, kGranuleBytes);

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "besom/detail/check.hpp"
 #include "besom/detail/zeroed_array.hpp"
 #include "besom/run.hpp"
 
@@ -19,6 +20,7 @@ class ZeroPages {
   /// For `bytes` of arena; `page_bytes` is a power of two. False when there is no host memory.
   [[nodiscard]] bool create(std::uint64_t bytes, std::uint64_t page_bytes,
                             const TableMemory& memory) noexcept {
+    BESOM_ASSERT(std::has_single_bit(page_bytes));
     shift_ = static_cast<std::uint32_t>(std::countr_zero(page_bytes));
     words_ = ZeroedArray<std::uint64_t>(memory);
     return words_.grow((((bytes + page_bytes - 1) >> shift_) + 63) / 64);
@@ -28,6 +30,7 @@ class ZeroPages {
 
   /// [begin, end), whole pages, was given back.
   void note_zero(std::uint64_t begin, std::uint64_t end) noexcept {
+    BESOM_ASSERT(begin <= end && is_border(begin) && is_border(end));
     each_word(begin >> shift_, end >> shift_, [this](std::uint64_t& word, std::uint64_t mask) {
       count_ += static_cast<std::uint64_t>(std::popcount(mask & ~word));
       word |= mask;
@@ -35,6 +38,7 @@ class ZeroPages {
   }
   /// [begin, end), which is not empty, is about to be written. Whether a part of it was zero.
   bool note_used(std::uint64_t begin, std::uint64_t end) noexcept {
+    BESOM_ASSERT(begin < end);
     const std::uint64_t before = count_;
     each_word(begin >> shift_, pages_below(end), [this](std::uint64_t& word, std::uint64_t mask) {
       if ((word & mask) == 0) return;
@@ -45,6 +49,7 @@ class ZeroPages {
   }
   /// How many pages of [begin, end), whole ones, are known to be zero.
   [[nodiscard]] std::uint64_t count(std::uint64_t begin, std::uint64_t end) const noexcept {
+    BESOM_ASSERT(begin <= end && is_border(begin) && is_border(end));
     std::uint64_t found = 0;
     each_word(begin >> shift_, end >> shift_, [&](std::uint64_t word, std::uint64_t mask) {
       found += static_cast<std::uint64_t>(std::popcount(mask & word));
@@ -56,6 +61,7 @@ class ZeroPages {
   /// something else than zeros.
   template <class Visit>
   void for_each_dirty(std::uint64_t begin, std::uint64_t end, Visit visit) const {
+    BESOM_ASSERT(begin <= end);
     if (empty()) {
       visit(begin, end);
       return;
@@ -69,6 +75,9 @@ class ZeroPages {
   }
 
  private:
+  [[nodiscard]] bool is_border(std::uint64_t position) const noexcept {
+    return (position >> shift_) << shift_ == position;
+  }
   [[nodiscard]] std::uint64_t pages_below(std::uint64_t end) const noexcept {
     return (end + (std::uint64_t{1} << shift_) - 1) >> shift_;
   }
@@ -85,6 +94,7 @@ class ZeroPages {
   template <class Self, class Visit>
   static void each_word_of(Self& self, std::uint64_t first, std::uint64_t end,
                            Visit visit) noexcept {
+    BESOM_ASSERT(end <= self.words_.size() * 64);
     while (first < end) {
       const std::uint64_t next = std::min(end, (first | 63) + 1);
       visit(self.words_[first >> 6], (~std::uint64_t{0} >> (64 - (next - first))) << (first & 63));

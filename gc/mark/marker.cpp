@@ -32,6 +32,8 @@ Result<Marker> Marker::create(std::uint64_t heap_max, std::uint32_t stack_entrie
 }
 
 void Marker::begin(Space& space, const TypeTable& types, bool keep_marks) noexcept {
+  BESOM_ASSERT(space.is_concealed());
+  BESOM_ASSERT(links_ == 0);
   base_ = space.base();
   map_ = &space.free_list().map();
   lines_ = map_->lines();
@@ -214,6 +216,8 @@ void Marker::trace_trailing(std::uint32_t index, const TypeInfo& type,
 }
 
 void Marker::trace_next_slice() noexcept {
+  BESOM_ASSERT(slice_count_ != 0);
+  BESOM_ASSERT(slices_[slice_count_ - 1].next < slices_[slice_count_ - 1].length);
   Slice& slice = slices_[slice_count_ - 1];
   const TypeInfo& type = *slice.type;
   char* array = base_ + slice.object + type.fixed_bytes;
@@ -228,6 +232,7 @@ void Marker::trace_next_slice() noexcept {
 void Marker::drain() noexcept {
   drain_stack();
   while (overflow_begin_ < overflow_end_) rescan();
+  BESOM_ASSERT(stack_size_ == 0 && slice_count_ == 0);
   if (abandoned_) findings_ = {};
 }
 
@@ -235,6 +240,7 @@ void Marker::drain() noexcept {
 /// at least those, so that the marked ones become more until none is left out.
 void Marker::rescan() noexcept {
   ++findings_.rescans;
+  BESOM_ASSERT(overflow_begin_ < overflow_end_);
   const std::uint32_t begin = std::exchange(overflow_begin_, ~std::uint32_t{0});
   const std::uint32_t end = std::exchange(overflow_end_, 0);
   for (std::uint32_t number = begin; number < end && !abandoned_; ++number) {
@@ -249,6 +255,7 @@ void Marker::rescan() noexcept {
 /// Most marked cards hold nothing but new objects, which were stored into as they were made. Those
 /// have no marks, so that a look at the mark bits passes over them.
 void Marker::mark_from_cards(const Cards& cards) noexcept {
+  BESOM_ASSERT(end_ != 0 || abandoned_);
   const std::uint32_t last = (to_bytes(end_ - 1) >> Cards::kShift) + 1;
   std::uint32_t whole = 0;  // up to here objects that cannot be visited in part have been
   for (std::uint32_t card = cards.next_marked(0, last); card != last;

@@ -3,6 +3,8 @@
 #include <bit>
 #include <cstdint>
 
+#include "besom/detail/check.hpp"
+
 namespace besom::detail {
 
 /// What waits, during marking, for an object to be reached: ephemerons of which it is the key, and
@@ -37,13 +39,16 @@ class Link {
 
   /// `index`: of the entry in the arena, a multiple of 8.
   [[nodiscard]] static constexpr Link to_entry(std::uint32_t index) noexcept {
+    BESOM_ASSERT((index & 7u) == 0);
     return Link(index | static_cast<std::uint32_t>(Kind::entry));
   }
   [[nodiscard]] static constexpr Link to_registration(std::uint32_t number) noexcept {
+    BESOM_ASSERT(number >> 29 == 0);
     return Link((number << 3) | static_cast<std::uint32_t>(Kind::registration));
   }
   /// The chain's last link keeps what stood in the header.
   [[nodiscard]] static constexpr Link end(std::uint32_t type) noexcept {
+    BESOM_ASSERT(type >> 29 == 0);
     return Link((type << 3) | static_cast<std::uint32_t>(Kind::end));
   }
   [[nodiscard]] static constexpr Link from_slot(std::uint32_t bits) noexcept { return Link(bits); }
@@ -55,9 +60,15 @@ class Link {
   [[nodiscard]] constexpr std::uint32_t header() const noexcept { return std::rotr(bits_, 3); }
   [[nodiscard]] constexpr Kind kind() const noexcept { return static_cast<Kind>(bits_ & 7u); }
   /// Of an entry.
-  [[nodiscard]] constexpr std::uint32_t index() const noexcept { return bits_ & ~7u; }
+  [[nodiscard]] constexpr std::uint32_t index() const noexcept {
+    BESOM_ASSERT(kind() == Kind::entry);
+    return bits_ & ~7u;
+  }
   /// Of a registration, or the type at the end.
-  [[nodiscard]] constexpr std::uint32_t number() const noexcept { return bits_ >> 3; }
+  [[nodiscard]] constexpr std::uint32_t number() const noexcept {
+    BESOM_ASSERT(kind() == Kind::registration || kind() == Kind::end);
+    return bits_ >> 3;
+  }
 
  private:
   explicit constexpr Link(std::uint32_t bits) noexcept : bits_(bits) {}

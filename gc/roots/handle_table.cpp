@@ -6,6 +6,8 @@
 #include <functional>
 #include <utility>
 
+#include "besom/detail/check.hpp"
+
 namespace besom::detail {
 
 HandleTable::~HandleTable() { clear(); }
@@ -17,6 +19,9 @@ HandleChunk* HandleTable::chunk_of(HandleSlot* slot) noexcept {
 }
 
 void HandleTable::free_slot(HandleChunk* chunk, HandleSlot* slot) noexcept {
+  BESOM_ASSERT(slot->number < HandleChunk::kSlots);
+  BESOM_ASSERT((chunk->taken[slot->number / 64] >> slot->number % 64 & 1) != 0);
+  BESOM_ASSERT(chunk->taken_count != 0);
   *slot = {0, nullptr, 0, slot->number};
   chunk->taken[slot->number / 64] &= ~(std::uint64_t{1} << slot->number % 64);
   --chunk->taken_count;
@@ -40,6 +45,8 @@ HandleSlot* HandleTable::add(std::uint32_t ref, const char* label) noexcept {
 void HandleTable::remove(HandleSlot* slot) noexcept {
   HandleChunk* const chunk = chunk_of(slot);
   HandleTable& table = *chunk->table;
+  BESOM_ASSERT(slot->serial != 0);
+  BESOM_ASSERT(table.count_ != 0);
   if (chunk->taken_count == HandleChunk::kSlots) table.link_room(chunk);
   free_slot(chunk, slot);
   --table.count_;
@@ -52,6 +59,7 @@ void HandleTable::remove(HandleSlot* slot) noexcept {
 
 void HandleTable::drop_stale(HandleSlot* slot) noexcept {
   HandleChunk* const chunk = chunk_of(slot);
+  BESOM_ASSERT(chunk->table == nullptr && slot->serial == 0);
   free_slot(chunk, slot);
   if (chunk->taken_count == 0) std::free(chunk);
 }
@@ -94,6 +102,7 @@ void HandleTable::unlink_room(HandleChunk* chunk) noexcept {
 }
 
 void HandleTable::remove_chunk(HandleChunk* chunk) noexcept {
+  BESOM_ASSERT(chunk->taken_count == 0);
   unlink_room(chunk);
   (chunk->previous != nullptr ? chunk->previous->next : first_) = chunk->next;
   (chunk->next != nullptr ? chunk->next->previous : last_) = chunk->previous;

@@ -4,6 +4,7 @@
 #include <new>
 #include <utility>
 
+#include "besom/detail/check.hpp"
 #include "heap/host_vector.hpp"
 
 namespace besom::detail {
@@ -26,6 +27,7 @@ std::uint64_t RootSources::add(const RootSource& source) noexcept {
   if (!table_->serials.make_room(count) || !table_->sources.make_room(count)) return 0;
   table_->serials.rows().push_back(++serial_);
   table_->sources.rows().push_back(source);
+  BESOM_ASSERT(table_->serials.rows().size() == table_->sources.rows().size());
   return serial_;
 }
 

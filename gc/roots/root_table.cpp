@@ -99,6 +99,7 @@ void RootTable::remove_fiber(FiberState* fiber) noexcept {
 }
 
 void RootTable::switch_to(FiberState& to, StackSwap swap, void* user) {
+  BESOM_ASSERT(swap != nullptr);
   FiberState& from = *running_;
   from.locals.set_open(false);
   running_ = &to;

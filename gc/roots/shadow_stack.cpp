@@ -52,6 +52,7 @@ LocalChunk* LocalChunks::take(ShadowStack* owner, LocalChunk* below,
 }
 
 void LocalChunks::give(LocalChunk* chunk, std::uint64_t serial) noexcept {
+  BESOM_ASSERT(chunk->owner != nullptr);
   serial_ = std::max(serial, serial_);
   chunk->owner = nullptr;
   if (spare_count_ == kMostSpare) {
@@ -94,6 +95,7 @@ bool ShadowStack::next_chunk() noexcept {
 }
 
 void ShadowStack::enter(LocalChunk* chunk) noexcept {
+  BESOM_ASSERT(chunk != nullptr);
   chunk_ = chunk;
   place_bias_ = chunk->first_place - reinterpret_cast<std::uintptr_t>(chunk);
 }
@@ -120,12 +122,14 @@ void ShadowStack::close_scope_slow(Mark mark, std::uint64_t depth) noexcept {
 
 void ShadowStack::pop_to(LocalSlot* top, LocalChunk* chunk) noexcept {
   while (chunk_ != chunk) {
+    BESOM_ASSERT(chunk_ != nullptr);
     LocalChunk* const emptied = chunk_;
     std::fill(emptied->slots, top_, LocalSlot{});
     enter(emptied->below);
     top_ = chunk_->end();
     chunks_.give(emptied, serial_);
   }
+  BESOM_ASSERT(chunk->slots <= top && top <= top_);
   while (top_ != top) *--top_ = {};
   set_open(is_open_);
 }

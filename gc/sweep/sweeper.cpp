@@ -47,6 +47,7 @@ std::uint64_t count_objects(const Space& space) noexcept {
 }
 
 std::uint64_t sweep_young(Space& space, GranuleBits& marks, std::uint32_t end) noexcept {
+  BESOM_ASSERT(space.is_swept() && !space.is_concealed());
   const Spared spared(space, marks);
   std::uint64_t freed_objects = 0;
   const BoundaryMap& map = space.free_list().map();
@@ -84,6 +85,7 @@ std::uint64_t sweep_young(Space& space, GranuleBits& marks, std::uint32_t end) n
 }
 
 void sweep_all(Space& space, GranuleBits& marks, std::uint32_t end, bool keep_marks) noexcept {
+  BESOM_ASSERT(space.is_swept() && !space.is_concealed());
   const Spared spared(space, marks);
   space.begin_sweep(marks.words(), end, keep_marks);
   space.retire();

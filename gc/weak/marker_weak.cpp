@@ -67,6 +67,7 @@ void Marker::visit_ephemeron(char* entry) noexcept {
 /// Puts `waiter` at the head of the chain of `key`, an object that is not marked. `next` receives
 /// what the waiter has to remember. False where the header is damaged.
 bool Marker::wait(std::uint32_t key, Link waiter, std::uint32_t& next) noexcept {
+  BESOM_ASSERT(is_object(key) && !marks_.test(to_granules(key)));
   const std::uint32_t granule = to_granules(key);
   // Noted and not marked: we wrote the word ourselves.
   if (noted_.contains(granule)) {
@@ -99,6 +100,7 @@ Marker::Found Marker::wake(std::uint32_t granule) noexcept {
 /// waits is marked. A link that leads out of the arena or the registrations was overwritten: the
 /// rest of the chain is lost then, the header included.
 void Marker::take_chain(std::uint32_t granule, bool is_alive) noexcept {
+  BESOM_ASSERT(noted_.contains(granule));
   noted_.erase(granule);
   const std::uint32_t object = to_bytes(granule);
   Link link = Link::from_header(load(base_ + object));
@@ -125,6 +127,7 @@ void Marker::take_chain(std::uint32_t granule, bool is_alive) noexcept {
 }
 
 void Marker::await(Registration* table, std::uint32_t first, std::uint32_t end) noexcept {
+  BESOM_ASSERT(first <= end);
   registrations_ = table;
   registrations_end_ = end;
   for (std::uint32_t number = first; number < end; ++number) {

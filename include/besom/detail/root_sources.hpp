@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <span>
 
+#include "besom/detail/check.hpp"
 #include "besom/detail/export.h"
 #include "besom/detail/native_stack.hpp"
 #include "besom/detail/table_memory.hpp"
@@ -42,15 +43,26 @@ class RootSource {
 
   /// `label` may be nullptr; it outlives the registration.
   RootSource(const Callback& callback, const char* label) noexcept
-      : callback_(callback), label_(label), form_(Form::callback) {}
+      : callback_(callback), label_(label), form_(Form::callback) {
+    BESOM_ASSERT(callback.call != nullptr);
+  }
   RootSource(const Slots& slots, const char* label) noexcept
-      : slots_(slots), label_(label), form_(Form::slots) {}
+      : slots_(slots), label_(label), form_(Form::slots) {
+    BESOM_ASSERT(slots.begin != nullptr || slots.count == 0);
+  }
   RootSource(const Words& words, const char* label) noexcept
-      : words_(words), label_(label), form_(Form::words) {}
+      : words_(words), label_(label), form_(Form::words) {
+    BESOM_ASSERT(reinterpret_cast<std::uintptr_t>(words.begin) <=
+                 reinterpret_cast<std::uintptr_t>(words.end));
+  }
   RootSource(const NativeStack& stack, const char* label) noexcept
-      : stack_(stack), label_(label), form_(Form::stack) {}
+      : stack_(stack), label_(label), form_(Form::stack) {
+    BESOM_ASSERT(stack.end != nullptr);
+  }
   RootSource(const Hook& hook, const char* label) noexcept
-      : hook_(hook), label_(label), form_(Form::hook) {}
+      : hook_(hook), label_(label), form_(Form::hook) {
+    BESOM_ASSERT(hook.call != nullptr);
+  }
 
   [[nodiscard]] const char* label() const noexcept { return label_; }
   [[nodiscard]] bool is_removed() const noexcept { return is_removed_; }
