@@ -41,6 +41,13 @@ void Sweep::begin(std::uint64_t* marks, std::uint32_t end, bool keep_marks) noex
   stretch_ = 0;
 }
 
+void Sweep::begin_marking(std::uint64_t* marks) noexcept {
+  BESOM_ASSERT(done());
+  marks_ = marks;
+  position_ = 0;
+  end_ = ~std::uint32_t{0};
+}
+
 void Sweep::keep_object(std::uint32_t index) noexcept {
   const std::uint32_t granule = to_granules(index);
   if (granule < position_ || granule >= end_) return;
@@ -163,6 +170,8 @@ Run Sweep::take(FreeList& list, LeafBits& leaves, Hole run) noexcept {
   }
   if (!map.is_start(run.end())) {
     list.start_block(to_bytes(run.end()));
+    // The rest of a hole that was claimed, used in part and given back has marks.
+    if (run.end() < end_) marks_[run.end() >> kLineShift] &= ~bit(run.end());
     --swept_objects_;
   }
   list.join_blocks(to_bytes(run.granule), to_bytes(run.size));

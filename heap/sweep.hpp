@@ -37,7 +37,10 @@ class Sweep {
   /// Starts at the bottom. `marks` has a bit for each granule; it and the tables stay where they
   /// are until done(). `end` is the free list's used_end().
   void begin(std::uint64_t* marks, std::uint32_t end, bool keep_marks) noexcept;
-  /// Forgets what is left to sweep.
+  /// Until the next begin() an incremental cycle marks: what is made of holes meanwhile is kept, by
+  /// a mark for each granule. There is nothing to sweep then. Call it when done().
+  void begin_marking(std::uint64_t* marks) noexcept;
+  /// Forgets what is left to sweep, and that a cycle marks.
   void cancel() noexcept { *this = {}; }
   [[nodiscard]] bool done() const noexcept { return stretch_ == kNoStretch; }
 
@@ -51,8 +54,12 @@ class Sweep {
 
   /// Whether a block that starts at `granule` was found dead and is still there. O(1).
   [[nodiscard]] bool is_dead(std::uint32_t granule) const noexcept {
-    return granule >= position_ && granule < end_ &&
+    return granule >= position_ && granule < end_ && !done() &&
            (marks_[granule >> kLineShift] & bit(granule)) == 0;
+  }
+  /// How many stretches are left at most.
+  [[nodiscard]] std::uint32_t stretches_left() const noexcept {
+    return done() ? 0 : (end_ / kStretchGranules) + 1 - stretch_;
   }
   /// An object was made of a hole, at `index`. O(1).
   void keep_object(std::uint32_t index) noexcept;
