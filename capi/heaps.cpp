@@ -144,6 +144,8 @@ BESOM_SAME(released);
   result.reserve = options.reserve;
   result.growth = {options.growth};
   result.generational = options.generational;
+  result.incremental = options.incremental;
+  result.slice = options.slice;
   result.safepoints = options.safepoints;
   result.zeal = {.collect_every = options.zeal_every,
                  .verify = options.zeal_verify,
@@ -163,6 +165,8 @@ void write_to(besom_options& options, const HeapOptions& source) noexcept {
   options.reserve = source.reserve;
   options.growth = source.growth.factor;
   options.generational = source.generational;
+  options.incremental = source.incremental;
+  options.slice = source.slice;
   options.safepoints = source.safepoints;
   options.zeal_every = source.zeal.collect_every;
   options.zeal_verify = source.zeal.verify;
@@ -391,6 +395,23 @@ besom_status besom_collect(besom_heap* heap) {
 besom_status besom_safepoint(besom_heap* heap) {
   if (heap == nullptr) return BESOM_BAD_ARGUMENT;
   return give(heap, heap->heap->safepoint());
+}
+
+besom_status besom_step_cycle(besom_heap* heap, uint64_t units, uint64_t* left) {
+  if (left != nullptr) *left = 0;
+  if (heap == nullptr) return BESOM_BAD_ARGUMENT;
+  const Result<std::uint64_t> result = heap->heap->step(units);
+  if (!result) return give(heap, result.error());
+  if (left != nullptr) *left = *result;
+  return BESOM_OK;
+}
+
+void besom_note_old_slots(const void* first, size_t bytes) {
+  if (bytes == sizeof(besom_ref)) {
+    besom::detail::note_old_slot(first);
+  } else {
+    besom::detail::note_old_slots(first, bytes);
+  }
 }
 
 besom_status besom_forbid_collections(besom_heap* heap) {

@@ -1,12 +1,12 @@
 #include "gc/collector.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <cinttypes>
 #include <cstdio>
 #include <new>
 #include <utility>
 
+#include "gc/clock.hpp"
 #include "gc/roots/root_walks.hpp"
 #include "gc/weak/finalizer_table.hpp"
 
@@ -32,12 +32,6 @@ const char* name_of(Cause cause) noexcept {
 
 namespace detail {
 namespace {
-
-std::uint64_t now_ns() {
-  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(
-                                        std::chrono::steady_clock::now().time_since_epoch())
-                                        .count());
-}
 
 /// What zeal found, told as it is met: nothing is kept, as nothing may be allocated.
 class DamageReport {
@@ -102,11 +96,16 @@ std::uint64_t Collector::allocated_since_collection() const noexcept {
 }
 
 std::uint64_t Collector::growth_limit() const noexcept {
-  return allocated_since_full() < pacer_.worth_bytes() ? heap_.options.heap_max : pacer_.budget();
+  if (allocated_since_full() < pacer_.worth_bytes()) return heap_.options.heap_max;
+  // A cycle ends before the room does, or soon after.
+  const std::uint64_t budget = pacer_.budget();
+  return cycle_.is_marking() ? std::min(heap_.options.heap_max, budget + budget / 16) : budget;
 }
 
 std::optional<Cause> Collector::due() const noexcept {
-  if (until_zeal_ == 1) return Cause::zeal;
+  if (cycle_.is_marking()) return {};
+  // An incremental heap under zeal does a slice each time.
+  if (until_zeal_ == 1 && !heap_.options.incremental) return Cause::zeal;
   if (overdue_) return Cause::full;
   if (pacer_.external_is_due()) return Cause::external;
   if (is_full_due()) return Cause::pace;
@@ -136,11 +135,16 @@ void Collector::collect_for_room(Cause cause) noexcept {
 char* Collector::find_room(std::uint32_t granules, Error& error) noexcept {
   Space& space = *heap_.space;
   const bool may_collect = may_allocation_collect();
+  pace_cycle(may_collect);
   const std::optional<Cause> cause = may_collect ? due() : std::nullopt;
   if (until_zeal_ > 1) --until_zeal_;
   if (cause) collect_for_room(*cause);
   if (char* object = space.allocate(granules)) return object;
   if (char* object = allocate_by_growing(granules, growth_limit(), error)) return object;
+  if (cycle_.is_marking() && forbidden_ == 0) {
+    finish_cycle();
+    if (char* object = space.allocate(granules)) return object;
+  }
   const bool was_full = cause && !last_.minor && !last_.abandoned;
   if (!may_collect) {
     overdue_ = true;
@@ -166,6 +170,7 @@ char* Collector::find_room(std::uint32_t granules, Error& error) noexcept {
 
 bool Collector::safepoint() noexcept {
   if (forbidden_ != 0) return true;
+  pace_cycle(true);
   const std::optional<Cause> cause = due();
   return !cause || collect(*cause);
 }
@@ -226,23 +231,36 @@ char* Collector::allocate_by_growing(std::uint32_t granules, std::uint64_t limit
 
 bool Collector::collect(Cause cause) noexcept {
   stop_watching();
+  give_up_cycle();
   const Zeal& zeal = heap_.options.zeal;
   if (zeal.verify) verify_or_abort("before");
   Busy busy(*this, Phase::marking);
-  current_ = {};
-  CollectionStats& stats = current_;
-  stats.number = last_.number + 1;
-  stats.cause = cause;
-  stats.minor = is_minor(cause);
-  begun_ns_ = now_ns();
-  heap_.space->retire();
-  count_dead();
-  cut_objects_ = cut_bytes_ = 0;
+  begin_stats(cause, is_minor(cause));
   heap_.space->conceal_unused();
   const Cards cards = heap_.space->cards();
   const bool checks_stores = cards.recording() && (zeal.verify || zeal.collect_every != 0);
   if (checks_stores && has_old_objects()) check_stores(&cards, "before");
-  mark(stats);
+  mark(current_);
+  conclude(busy, false);
+  if (zeal.verify) verify_or_abort("after");
+  return !last_.abandoned;
+}
+
+void Collector::begin_stats(Cause cause, bool minor) noexcept {
+  current_ = {};
+  current_.number = last_.number + 1;
+  current_.cause = cause;
+  current_.minor = minor;
+  begun_ns_ = now_ns();
+  heap_.space->retire();
+  count_dead();
+  cut_objects_ = cut_bytes_ = born_ = 0;
+}
+
+/// All that comes after marking.
+void Collector::conclude(Busy& busy, bool ends_cycle) noexcept {
+  CollectionStats& stats = current_;
+  const Zeal& zeal = heap_.options.zeal;
   if (!stats.abandoned) {
     const std::uint64_t marked_at = now_ns();
     heap_.roots->run_hooks(MarkView(*heap_.space, marker_.marks(), stats.minor));
@@ -252,7 +270,10 @@ bool Collector::collect(Cause cause) noexcept {
   busy.enter(Phase::sweeping);
   if (!stats.abandoned) {
     release_dead(stats);
+    const bool checks_stores =
+        heap_.space->cards().recording() && (zeal.verify || zeal.collect_every != 0);
     if (stats.minor && checks_stores) check_stores(nullptr, "in");
+    if (ends_cycle && (zeal.verify || zeal.collect_every != 0)) check_cycle();
     free_unmarked(stats);
   } else {
     keep_all(stats);
@@ -261,8 +282,6 @@ bool Collector::collect(Cause cause) noexcept {
   busy.enter(Phase::reporting);
   report(stats);
   busy.leave();
-  if (zeal.verify) verify_or_abort("after");
-  return !last_.abandoned;
 }
 
 void Collector::free_unmarked(CollectionStats& stats) noexcept {
@@ -275,7 +294,7 @@ void Collector::free_unmarked(CollectionStats& stats) noexcept {
     stats.live_objects = live_objects_ + marker_.marked();
     stats.live_bytes = space.used_bytes();
   } else {
-    stats.live_objects = marker_.marked();
+    stats.live_objects = marker_.marked() + born_;
     stats.live_bytes = std::min(used, bytes_of_live(stats));
     sweep_old(stats);
     if (space.is_swept()) stats.live_bytes = space.used_bytes();
@@ -290,7 +309,8 @@ std::uint64_t Collector::bytes_of_live(const CollectionStats& stats) noexcept {
   if (stats.mark_rescans != 0 || stats.bad_refs != 0 || stats.bad_headers != 0) {
     return bytes_of_marked(*heap_.space, marker_.marks(), marker_.end());
   }
-  return marker_.marked_bytes() - std::min(marker_.marked_bytes(), cut_bytes_);
+  const std::uint64_t born = heap_.space->handed_out() - handed_out_at_begin_;
+  return born + marker_.marked_bytes() - std::min(marker_.marked_bytes(), cut_bytes_);
 }
 
 /// After a full collection allocation sweeps. At once it is done for who collects on purpose or
@@ -312,7 +332,7 @@ void Collector::sweep_old(const CollectionStats& stats) noexcept {
 }
 
 void Collector::account(CollectionStats& stats) noexcept {
-  stats.pause_ns = now_ns() - begun_ns_;
+  note_stop();
   stats.external = pacer_.external();
   if (!stats.minor) overdue_ = false;
   if (stats.cause == Cause::zeal) until_zeal_ = heap_.options.zeal.collect_every;
@@ -323,7 +343,6 @@ void Collector::account(CollectionStats& stats) noexcept {
   ++totals_.collections;
   if (stats.abandoned) ++totals_.abandoned;
   totals_.pause_ns += stats.pause_ns;
-  totals_.pause_max_ns = std::max(totals_.pause_max_ns, stats.pause_ns);
   totals_.freed_bytes += stats.freed_bytes;
   totals_.freed_objects += stats.freed_objects;
   totals_.released += stats.released;
@@ -366,10 +385,17 @@ void Collector::report(const CollectionStats& stats) noexcept {
   if (listener_ != nullptr) listener_(listener_user_, last());
 }
 
-void Collector::mark(CollectionStats& stats) noexcept {
-  const std::uint64_t begun = now_ns();
+void Collector::note_stop() noexcept {
+  const std::uint64_t stop = now_ns() - begun_ns_;
+  current_.pause_ns += stop;
+  totals_.pause_max_ns = std::max(totals_.pause_max_ns, stop);
+}
+
+/// Roots, and what is handed out or about to be.
+void Collector::mark_roots(CollectionStats& stats) noexcept {
   marker_.begin(*heap_.space, types_, stats.minor || marks_are_clear_);
   marks_are_clear_ = false;
+  handed_out_at_begin_ = heap_.space->handed_out();
   TraceVisitor visitor(marker_);
   // Who collects on purpose has rooted what is to stay.
   if (stats.cause == Cause::requested) heap_.newest = 0;
@@ -379,6 +405,11 @@ void Collector::mark(CollectionStats& stats) noexcept {
       [](HeldRoot::Kind, const char*) {});
   if (visitor.is_abandoned()) marker_.abandon();
   heap_.finalizers->mark_ready(marker_);
+}
+
+void Collector::mark(CollectionStats& stats) noexcept {
+  const std::uint64_t begun = now_ns();
+  mark_roots(stats);
   heap_.finalizers->await(marker_, stats.minor);
   Cards cards = heap_.space->cards();
   if (cards.recording() && !marker_.is_abandoned()) {
@@ -529,6 +560,7 @@ void Collector::verify_or_abort(const char* when) noexcept {
 
 void Collector::reset() noexcept {
   stop_watching();
+  give_up_cycle();
   refusal_.forget();
   // A mark on what is no object any more would pass for an old one's in the next minor collection.
   const std::uint32_t end = to_granules(heap_.space->free_list().used_end());

@@ -7,6 +7,7 @@
 
 #include "besom/detail/heap_parts.hpp"
 #include "besom/stats.hpp"
+#include "gc/cycle.hpp"
 #include "gc/mark/marker.hpp"
 #include "gc/nursery.hpp"
 #include "gc/pacer.hpp"
@@ -42,6 +43,9 @@ class Collector {
   void recover(const char* frame) noexcept;
   /// Collects if that is due and not forbidden. False when a callback abandoned the collection.
   bool safepoint() noexcept;
+  /// Works on an incremental cycle, and begins one where none is under way. Returns the units that
+  /// are left of it, as far as is known; 0 when it has ended. Nothing when a callback abandoned it.
+  [[nodiscard]] std::optional<std::uint64_t> step(std::uint64_t units) noexcept;
   /// Calls `count` finalizers; how many there were. Fails with out_of_host_memory.
   Result<std::uint64_t> run_finalizers(FinalizerRunner runner, std::uint64_t count) noexcept;
   /// Whether a finalizer runs, as far as is known: neither restore_locals() nor recover() has ended
@@ -147,6 +151,7 @@ class Collector {
         marker_(std::move(marker)),
         pacer_(heap.options),
         nursery_(heap.options.generational),
+        cycle_(heap.options.slice),
         log_(log) {
     attach_thread();
   }
@@ -176,6 +181,17 @@ class Collector {
   /// Why a collection is due, if it is.
   [[nodiscard]] std::optional<Cause> due() const noexcept;
   void meet_what_is_due() noexcept;
+  // incremental.cpp
+  void pace_cycle(bool may_begin) noexcept;
+  [[nodiscard]] bool is_cycle_due() const noexcept;
+  void begin_cycle(Cause cause) noexcept;
+  void run_slice(std::uint64_t units) noexcept;
+  void end_stop(Busy& busy) noexcept;
+  void finish_cycle() noexcept;
+  void give_up_cycle() noexcept;
+  void leave_marking() noexcept;
+  void check_cycle() noexcept;
+  void note_stop() noexcept;
   // refusing.cpp
   [[nodiscard]] std::uint64_t fingerprint_of_roots() noexcept;
   [[nodiscard]] bool is_collecting_in_vain() noexcept;
@@ -185,7 +201,10 @@ class Collector {
   void set_locked(bool locked) noexcept;
   [[nodiscard]] Phase phase() const noexcept { return phase_.load(std::memory_order_relaxed); }
   void set_phase(Phase phase) noexcept;
+  void begin_stats(Cause cause, bool minor) noexcept;
   void mark(CollectionStats& stats) noexcept;
+  void mark_roots(CollectionStats& stats) noexcept;
+  void conclude(Busy& busy, bool ends_cycle) noexcept;
   void end_waiting(bool is_minor) noexcept;
   void settle(CollectionStats& stats) noexcept;
   void release_dead(CollectionStats& stats) noexcept;
@@ -216,18 +235,21 @@ class Collector {
   Marker marker_;
   Pacer pacer_;
   Nursery nursery_;
+  Cycle cycle_;
   Releaser releaser_;
   TypeTable types_;
   LogSink log_;
   CollectionStats current_;  ///< Of the collection that is under way.
   CollectionStats last_;
   HeapStats totals_;
-  std::uint64_t handed_out_then_ = 0;     ///< In all, up to the last collection.
-  std::uint64_t handed_out_at_full_ = 0;  ///< And up to the last full one.
-  bool counts_dead_ = false;              ///< last_.freed_objects is not known yet.
-  bool marks_are_clear_ = true;           ///< The next marking need not clear them.
-  std::uint64_t live_objects_ = 0;        ///< After the last collection.
-  std::uint32_t until_zeal_ = 0;          ///< 1: the next allocation collects.
+  std::uint64_t handed_out_then_ = 0;      ///< In all, up to the last collection.
+  std::uint64_t handed_out_at_full_ = 0;   ///< And up to the last full one.
+  std::uint64_t handed_out_at_begin_ = 0;  ///< And up to the beginning of the cycle.
+  std::uint64_t born_ = 0;                 ///< Objects allocated during the cycle that ends.
+  bool counts_dead_ = false;               ///< last_.freed_objects is not known yet.
+  bool marks_are_clear_ = true;            ///< The next marking need not clear them.
+  std::uint64_t live_objects_ = 0;         ///< After the last collection.
+  std::uint32_t until_zeal_ = 0;           ///< 1: the next allocation collects.
   std::uint32_t forbidden_ = 0;
   std::uint32_t table_walks_ = 0;
   /// Ends of arrays, which lived, that the sweep takes for dead objects.

@@ -252,6 +252,18 @@ Error Heap::safepoint() noexcept {
   return parts_.collector->safepoint() ? Error{} : kAbandoned;
 }
 
+Result<std::uint64_t> Heap::step(std::uint64_t units) noexcept {
+  Collector& collector = *parts_.collector;
+  if (!collector.may_enter()) return parts_.error;
+  if (!parts_.options.incremental) {
+    return Error{.code = Errc::bad_option, .detail = "step() in a heap that is not incremental"};
+  }
+  if (collector.forbidden() != 0) return Error{.code = Errc::no_collect, .detail = "step()"};
+  const std::optional<std::uint64_t> left = collector.step(units);
+  if (!left) return kAbandoned;
+  return *left;
+}
+
 Error Heap::forbid_collections() noexcept {
   if (!parts_.collector->may_enter()) return parts_.error;
   parts_.collector->forbid_collections();

@@ -50,6 +50,13 @@ void Collector::Busy::leave() noexcept {
 /// a callback that gives up each time shall not be called at each allocation.
 void Collector::keep_all(CollectionStats& stats) noexcept {
   marker_.undo_waiting();
+  if (heap_.space->is_marking()) {
+    heap_.space->reveal_unused();
+    heap_.space->retire();
+    leave_marking();
+    heap_.space->conceal_unused();
+  }
+  cycle_.stop();
   marker_.trim();
   stats.abandoned = true;
   stats.live_bytes = heap_.space->used_bytes();

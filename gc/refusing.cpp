@@ -55,7 +55,7 @@ void Collector::stop_watching() noexcept {
   if (cards.next_marked(0, end) != end) refusal_.forget();
   if (heap_.options.generational) return;
   cards.unmark(end);
-  cards.stop_recording();
+  cards.stop_recording(heap_.options.heap_max);
 }
 
 /// Whether the embedder wants the request to be tried again.

@@ -295,11 +295,12 @@ Arena::Arena(Arena&& other) noexcept
       reserved_(std::exchange(other.reserved_, 0)),
       system_(other.system_),
       zero_pages_(std::move(other.zero_pages_)),
-      split_(other.split_) {}
+      split_(other.split_),
+      wants_huge_(other.wants_huge_) {}
 
 Arena::~Arena() {
   if (base_ == nullptr) return;
-  detail::Cards(base_).stop_recording();
+  detail::Cards(base_).set_barrier(0, 0);
   system_->unmap(base_ - prefix_, prefix_ + reserved_);
 }
 
@@ -320,7 +321,10 @@ Error Arena::commit(std::uint64_t bytes) noexcept {
   std::uint64_t first_huge = round_down(committed_, kHugePage);
   if (split_[first_huge / kHugePage]) first_huge += kHugePage;
   const std::uint64_t end_huge = round_down(bytes, kHugePage);
-  if (first_huge < end_huge && system_->advise_huge != nullptr) {
+  if (!wants_huge_) {
+    // Some systems give huge pages unasked.
+    if (system_->advise_small != nullptr) system_->advise_small(from, added);
+  } else if (first_huge < end_huge && system_->advise_huge != nullptr) {
     system_->advise_huge(base_ + first_huge, end_huge - first_huge);
   }
   committed_ = bytes;
@@ -365,7 +369,7 @@ void Arena::zero(std::uint64_t index, std::uint64_t bytes) noexcept {
 /// again or all given back. Advice for whole huge pages only, at most 2048 in an arena: each change
 /// of it along the addresses costs the process one of its 65,530 mappings.
 void Arena::advise_again(std::uint64_t number, bool was_discarded) noexcept {
-  if (!was_discarded && !split_[number]) return;
+  if (!wants_huge_ || (!was_discarded && !split_[number])) return;
   const std::uint64_t begin = number * kHugePage;
   BESOM_ASSERT(begin < committed_);
   const std::uint64_t end = std::min(begin + kHugePage, committed_);

@@ -49,6 +49,9 @@ class Arena {
   /// with reserve_failed, for the prefix with commit_failed, and with out_of_host_memory.
   [[nodiscard]] static Result<Arena> reserve(std::uint64_t max_bytes, std::uint64_t reserve_bytes,
                                              const System& system, bool record_stores = false);
+  /// Takes small pages alone from now on: the first touch of a huge one stops the program for as
+  /// long as clearing 2 MiB takes.
+  void use_small_pages() noexcept { wants_huge_ = false; }
   Arena(Arena&& other) noexcept;
   Arena& operator=(Arena&&) = delete;
   ~Arena();
@@ -97,6 +100,7 @@ class Arena {
   /// Huge pages of which some pages were given back and others not. Left to itself the system would
   /// make them whole again, all zeros, within minutes.
   std::bitset<kAlignment / kHugePage> split_;
+  bool wants_huge_ = true;
 };
 
 namespace detail {

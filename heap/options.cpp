@@ -135,8 +135,11 @@ bool parse_log(std::string_view text, LogLevel& level) {
   return false;
 }
 
+constexpr std::uint32_t kMostSlice = 1u << 30;
+
 constexpr const char* kUnknownKey =
-    "unknown key; known: heap_initial, heap_max, reserve, growth, generational, safepoints, zeal, "
+    "unknown key; known: heap_initial, heap_max, reserve, growth, generational, incremental, "
+    "slice, safepoints, zeal, "
     "mark_stack, hash_seed, log";
 
 /// nullptr, or the message for the pair.
@@ -150,6 +153,13 @@ const char* apply(std::string_view key, std::string_view value, HeapOptions& opt
   if (key == "growth") {
     return unless(parse_growth(value, options.growth),
                   "growth: neither `fixed` nor a decimal factor above 1, at most 1000");
+  }
+  if (key == "incremental") {
+    options.incremental = value == "on";
+    return unless(value == "on" || value == "off", "incremental: neither `on` nor `off`");
+  }
+  if (key == "slice") {
+    return unless(parse_number(value, options.slice), "slice: not a number of units");
   }
   if (key == "generational") {
     options.generational = value == "on";
@@ -217,6 +227,15 @@ Error check_options(const HeapOptions& options) noexcept {
     return bad("reserve: less than heap_max");
   }
   if (options.reserve > HeapOptions::kMaxHeap * 2) return bad("reserve: more than 8 GiB");
+  if (options.incremental && options.generational) {
+    return {.code = Errc::bad_option, .detail = "incremental: not in a generational heap"};
+  }
+  if (options.slice == 0 || options.slice > kMostSlice) {
+    return {.code = Errc::bad_option,
+            .bytes = options.slice,
+            .limit = kMostSlice,
+            .detail = "slice: from 1 to 2^30 units"};
+  }
   const double factor = options.growth.factor;
   if (factor != 0 && !is_factor(factor)) return bad(kNoGrowth);
   if (options.log > LogLevel::off) return bad("log: no level");

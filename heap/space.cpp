@@ -14,6 +14,7 @@ Result<Space> Space::create(const HeapOptions& options, const LogSink& log, Fron
   Result<Arena> arena =
       Arena::reserve(options.heap_max, options.reserve, system, options.generational);
   if (!arena) return arena.error();
+  if (options.incremental) arena->use_small_pages();
   const TableMemory tables = table_memory(system);
   std::optional<FreeList> free_list = FreeList::create(0, log, tables);
   if (!free_list || !free_list->reserve(options.heap_max)) {
@@ -60,6 +61,7 @@ char* Space::allocate_large(std::uint32_t granules) noexcept {
   }
   if (index == 0) return nullptr;
   sweep_.keep_object(index);
+  if (is_marking_) ++born_;
   note_young(index, kGranuleBytes);
   handed_out_ += bytes;
   return clear({index, bytes});
@@ -232,7 +234,7 @@ void Space::reset() noexcept {
   std::fill(std::begin(front_->windows), std::end(front_->windows), Window{});
   front_->cursor = front_->limit = nullptr;
   bins_ = {};
-  sweep_.cancel();
+  end_marking();
   quarantine_.clear();
   hole_position_ = last_opened_for_ = 0;
   note_new_holes();

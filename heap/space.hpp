@@ -126,6 +126,20 @@ class Space {
   /// object and hole, and what is in quarantine.
   void retire() noexcept;
   [[nodiscard]] bool is_swept() const noexcept { return sweep_.done(); }
+  /// Stretches of the sweep that are left at most.
+  [[nodiscard]] std::uint32_t stretches_left() const noexcept { return sweep_.stretches_left(); }
+  /// Sweeps up to `stretches` of what is left. Returns is_swept(). O(1) each.
+  bool sweep_some(std::uint32_t stretches) noexcept;
+
+  /// From now on an incremental cycle marks: all that is allocated gets a mark in `marks`, in
+  /// windows and holes of at most kMinWindowBytes, each through allocate(). Call retire() before.
+  void begin_marking(std::uint64_t* marks) noexcept;
+  /// The cycle is over: begin_sweep() comes next, or nobody asks for the marks. Call retire()
+  /// before.
+  void end_marking() noexcept;
+  [[nodiscard]] bool is_marking() const noexcept { return is_marking_; }
+  /// How many objects were allocated while marking. Exact after retire().
+  [[nodiscard]] std::uint64_t born() const noexcept { return born_; }
   /// See Sweep::dead_objects(). Not while they are concealed.
   [[nodiscard]] std::uint64_t dead_objects() const noexcept {
     BESOM_ASSERT(!is_concealed_);
@@ -218,6 +232,8 @@ class Space {
   char* clear(Run run) noexcept;
   void publish(Window& window, std::uint32_t granules) noexcept;
   void retire_bumped() noexcept;
+  [[nodiscard]] char* take_held(std::uint32_t granules) noexcept;
+  [[nodiscard]] std::uint64_t starts_in(std::uint32_t first, std::uint32_t end) const noexcept;
   void retire_window(Window& window, std::uint32_t granules) noexcept;
   void retire_cursor() noexcept;
   void keep_rest(Run rest) noexcept;
@@ -241,8 +257,10 @@ class Space {
   std::uint64_t untouched_ = 0;
   std::uint64_t handed_out_ = 0;
   std::uint32_t last_opened_for_ = 0;  ///< Granules.
-  std::uint64_t always_windows_ = 0;   ///< Bit i: for objects of i granules.
-  std::uint32_t hole_position_ = 0;    ///< Where the next small hole is looked for.
+  std::uint64_t born_ = 0;
+  std::uint32_t cursor_first_ = 0;    ///< Where the cursor's hole begins: for born_.
+  std::uint64_t always_windows_ = 0;  ///< Bit i: for objects of i granules.
+  std::uint32_t hole_position_ = 0;   ///< Where the next small hole is looked for.
   bool windows_enabled_ = true;
   // Where there are none the search would cost each allocation its time, so after one in vain it
   // rests until retire() or growth made new ones.
@@ -250,6 +268,7 @@ class Space {
   bool may_have_runs_ = true;                    ///< For windows.
   bool is_closed_ = false;
   bool is_interrupted_ = false;
+  bool is_marking_ = false;
   bool poison_ = false;
   bool is_concealed_ = false;
 };

@@ -11,12 +11,18 @@ namespace besom::detail {
 
 __attribute__((noinline)) char* Space::take(std::uint32_t granules) noexcept {
   if (char* object = bump(granules)) return object;
-  if (is_closed_ || is_interrupted_) [[unlikely]]
+  if (is_closed_ || is_interrupted_ || is_marking_) [[unlikely]]
     return nullptr;
+  return take_held(granules);
+}
+
+/// What is at hand without asking the free list.
+char* Space::take_held(std::uint32_t granules) noexcept {
   if (granules <= Bins::kSizes) {
     if (const std::uint32_t index = bins_.pop(granules)) {
       const Run run{index, granules * kGranuleBytes};
       claim(run);
+      if (is_marking_) ++born_;
       return clear(run);
     }
   }
@@ -42,7 +48,8 @@ char* Space::next_hole(std::uint32_t granules) noexcept {
 char* Space::allocate_small(std::uint32_t granules) noexcept {
   BESOM_ASSERT(granules - 1 < kCursorGranules);
   for (std::uint32_t entered = 0;; ++entered) {
-    if (char* object = take(granules)) return object;
+    if (char* object = bump(granules)) return object;
+    if (char* object = take_held(granules)) return object;
     const bool has_more = sweep_.enter_next(free_list_);
     if (has_more && entered < kPatience) continue;
     if (char* object = allocate_from_list(granules)) return object;
@@ -89,6 +96,7 @@ char* Space::open(Run run, std::uint32_t granules) noexcept {
 char* Space::open_hole(Run run, std::uint32_t granules) noexcept {
   retire_cursor();
   claim(run);
+  cursor_first_ = run.index;
   char* object = clear(run);
   front_->cursor = object + std::size_t{granules} * kGranuleBytes;
   front_->limit = object + run.size_bytes;
@@ -114,6 +122,8 @@ char* Space::open_window(Run run, std::uint32_t granules) noexcept {
 
 /// A window is a small share of the arena, so that thirty of them do not use up a small heap.
 std::uint32_t Space::window_bytes() const noexcept {
+  // Who allocates comes by for a slice of marking after each.
+  if (is_marking_) return kMinWindowBytes;
   const std::uint64_t share = capacity() / 256 / kMinWindowBytes * kMinWindowBytes;
   return static_cast<std::uint32_t>(
       std::clamp<std::uint64_t>(share, kWindowClasses * kGranuleBytes, kMaxWindowBytes));
@@ -122,8 +132,9 @@ std::uint32_t Space::window_bytes() const noexcept {
 void Space::publish(Window& window, std::uint32_t granules) noexcept {
   BESOM_ASSERT(window.first <= window.cursor && window.cursor <= window.limit);
   if (window.first == window.cursor) return;
-  free_list_.cut_block(index_of(window.first), granules * kGranuleBytes,
-                       static_cast<std::uint32_t>(window.cursor - window.first));
+  const auto used = static_cast<std::uint32_t>(window.cursor - window.first);
+  free_list_.cut_block(index_of(window.first), granules * kGranuleBytes, used);
+  if (is_marking_) born_ += used / (granules * kGranuleBytes);
   window.first = window.cursor;
 }
 
@@ -142,6 +153,9 @@ void Space::retire_cursor() noexcept {
   BESOM_ASSERT(front_->cursor <= front_->limit);
   const auto rest = static_cast<std::uint32_t>(front_->limit - front_->cursor);
   const std::uint32_t index = index_of(front_->cursor);
+  if (is_marking_ && front_->cursor != nullptr) {
+    born_ += starts_in(to_granules(cursor_first_), to_granules(index));
+  }
   front_->cursor = front_->limit = nullptr;
   if (rest == 0) return;
   free_list_.start_block(index);
@@ -173,6 +187,42 @@ void Space::interrupt() noexcept {
   is_interrupted_ = true;
 }
 
+/// The blocks that start in [first, end), which is short.
+std::uint64_t Space::starts_in(std::uint32_t first, std::uint32_t end) const noexcept {
+  std::uint64_t count = 0;
+  for (std::uint32_t granule = first; granule < end;
+       granule = (granule | (kLineGranules - 1)) + 1) {
+    std::uint64_t starts = free_list_.map().line(granule >> kLineShift).starts;
+    starts &= ~std::uint64_t{0} << (granule % kLineGranules);
+    if (granule >> kLineShift == end >> kLineShift) starts &= bit(end) - 1;
+    count += count_bits(starts);
+  }
+  return count;
+}
+
+void Space::begin_marking(std::uint64_t* marks) noexcept {
+  BESOM_ASSERT(is_swept() && front_->cursor == front_->limit);
+  sweep_.begin_marking(marks);
+  is_marking_ = true;
+  born_ = 0;
+}
+
+void Space::end_marking() noexcept {
+  sweep_.cancel();
+  is_marking_ = false;
+}
+
+bool Space::sweep_some(std::uint32_t stretches) noexcept {
+  for (; stretches != 0 && !sweep_.done(); --stretches) {
+    for (Run run = sweep_.next(free_list_, front_->leaves); run.size_bytes != 0;
+         run = sweep_.next(free_list_, front_->leaves)) {
+      release_block(run);
+    }
+    if (!sweep_.enter_next(free_list_)) note_new_holes();
+  }
+  return sweep_.done();
+}
+
 void Space::retire() noexcept {
   BESOM_ASSERT(!is_concealed_);
   retire_bumped();
@@ -181,12 +231,7 @@ void Space::retire() noexcept {
       give_back({index, granules * kGranuleBytes});
     }
   }
-  do {
-    for (Run run = sweep_.next(free_list_, front_->leaves); run.size_bytes != 0;
-         run = sweep_.next(free_list_, front_->leaves)) {
-      release_block(run);
-    }
-  } while (sweep_.enter_next(free_list_));
+  sweep_some(~std::uint32_t{0});
   hole_position_ = 0;
   note_new_holes();
 }

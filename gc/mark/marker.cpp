@@ -34,6 +34,7 @@ Result<Marker> Marker::create(std::uint64_t heap_max, std::uint32_t stack_entrie
 void Marker::begin(Space& space, const TypeTable& types, bool keep_marks) noexcept {
   BESOM_ASSERT(space.is_concealed());
   BESOM_ASSERT(links_ == 0);
+  space_ = &space;
   base_ = space.base();
   map_ = &space.free_list().map();
   lines_ = map_->lines();
@@ -47,7 +48,8 @@ void Marker::begin(Space& space, const TypeTable& types, bool keep_marks) noexce
   findings_ = {};
   stack_size_ = stack_peak_ = slice_count_ = 0;
   overflow_begin_ = ~std::uint32_t{0};
-  overflow_end_ = 0;
+  overflow_end_ = rescan_next_ = rescan_end_ = 0;
+  is_incremental_ = defers_ephemerons_ = false;
   marked_ = marked_granules_ = work_ = 0;
   arena_end_ = std::uint64_t{end_} << kGranuleShift;
   links_ = 0;
@@ -67,6 +69,11 @@ void Marker::push(std::uint32_t index) noexcept {
 
 void Marker::note_overflow(std::uint32_t index) noexcept {
   ++marked_;
+  note_unvisited(index);
+}
+
+/// The object is marked, and will be visited when the stack is empty.
+void Marker::note_unvisited(std::uint32_t index) noexcept {
   const std::uint32_t line = to_granules(index) >> kLineShift;
   overflow_begin_ = std::min(overflow_begin_, line);
   overflow_end_ = std::max(overflow_end_, line + 1);
@@ -160,7 +167,8 @@ void Marker::trace(std::uint32_t index) noexcept {
   if ((line.starts & ~line.holes & bit(granule)) == 0) [[unlikely]] {
     ++findings_.bad_refs;
     --marked_;
-    marks_.clear(granule);
+    // In slices an object may come to start there.
+    if (!is_incremental_) marks_.clear(granule);
     return;
   }
   const char* object = base_ + index;
@@ -196,7 +204,7 @@ __attribute__((noinline)) void Marker::trace_by_callback(const TypeInfo& type, c
 /// Without anything below `end_`, what is still queued marks nothing more.
 void Marker::abandon() noexcept {
   abandoned_ = true;
-  end_ = stack_size_ = slice_count_ = overflow_end_ = 0;
+  end_ = stack_size_ = slice_count_ = overflow_end_ = rescan_end_ = 0;
 }
 
 void Marker::trace_trailing(std::uint32_t index, const TypeInfo& type,
@@ -207,9 +215,16 @@ void Marker::trace_trailing(std::uint32_t index, const TypeInfo& type,
   }
   // Also where the stack could not take all refs: slices wait until it is empty.
   const std::uint32_t room = stack_capacity_ - stack_size_;
-  if (length > std::min(kSliceSlots, room) && slice_count_ < kMaxSlices) {
-    slices_[slice_count_++] = {&type, index, length, 0};
-    return;
+  if (length > std::min(kSliceSlots, room)) {
+    if (slice_count_ < kMaxSlices) {
+      slices_[slice_count_++] = {static_cast<TypeId>(&type - types_->data()) + 1, index, length, 0};
+      return;
+    }
+    // No stop is to be as long as an array.
+    if (is_incremental_) {
+      note_unvisited(index);
+      return;
+    }
   }
   visit_elements(type, base_ + index + type.fixed_bytes, length);
   work_ += length;
@@ -219,7 +234,7 @@ void Marker::trace_next_slice() noexcept {
   BESOM_ASSERT(slice_count_ != 0);
   BESOM_ASSERT(slices_[slice_count_ - 1].next < slices_[slice_count_ - 1].length);
   Slice& slice = slices_[slice_count_ - 1];
-  const TypeInfo& type = *slice.type;
+  const TypeInfo& type = (*types_)[slice.type];
   char* array = base_ + slice.object + type.fixed_bytes;
   const std::uint32_t first = slice.next;
   const std::uint32_t count = std::min({slice.length - first, kSliceSlots, stack_capacity_});
@@ -229,25 +244,31 @@ void Marker::trace_next_slice() noexcept {
   visit_elements(type, array + std::size_t{first} * type.element_bytes, count);
 }
 
-void Marker::drain() noexcept {
-  drain_stack();
-  while (overflow_begin_ < overflow_end_) rescan();
-  BESOM_ASSERT(stack_size_ == 0 && slice_count_ == 0);
+bool Marker::drain_some(std::uint64_t units, bool may_rescan) noexcept {
+  const std::uint64_t limit = units > ~work_ ? ~std::uint64_t{0} : work_ + units;
+  drain_stack(limit);
+  while (may_rescan && work_ < limit && has_more()) rescan(limit);
   if (abandoned_) findings_ = {};
+  return !has_more();
 }
 
 /// Visits again all marked objects in the lines where some could not be pushed. Each walk visits
-/// at least those, so that the marked ones become more until none is left out.
-void Marker::rescan() noexcept {
-  ++findings_.rescans;
-  BESOM_ASSERT(overflow_begin_ < overflow_end_);
-  const std::uint32_t begin = std::exchange(overflow_begin_, ~std::uint32_t{0});
-  const std::uint32_t end = std::exchange(overflow_end_, 0);
-  for (std::uint32_t number = begin; number < end && !abandoned_; ++number) {
-    for (std::uint64_t marked = mark_words_[number]; marked != 0; marked &= marked - 1) {
+/// at least those, so that the marked ones become more until none is left out. What was allocated
+/// meanwhile has marks in its midst.
+void Marker::rescan(std::uint64_t limit) noexcept {
+  if (rescan_next_ >= rescan_end_) {
+    ++findings_.rescans;
+    rescan_next_ = std::exchange(overflow_begin_, ~std::uint32_t{0});
+    rescan_end_ = std::exchange(overflow_end_, 0);
+  }
+  while (rescan_next_ < rescan_end_ && !abandoned_ && work_ < limit) {
+    const std::uint32_t number = rescan_next_++;
+    std::uint64_t marked = mark_words_[number];
+    if (is_incremental_) marked &= lines_[number].starts & ~lines_[number].holes;
+    for (; marked != 0; marked &= marked - 1) {
       trace(((number << kLineShift) | static_cast<std::uint32_t>(std::countr_zero(marked)))
             << kGranuleShift);
-      drain_stack();
+      drain_stack(limit);
     }
   }
 }
@@ -314,6 +335,35 @@ bool Marker::trace_within(std::uint32_t granule, std::uint32_t end, Run part) no
   work_ += count - first;
   visit_elements(*type, base_ + array + first * element, static_cast<std::uint32_t>(count - first));
   return false;
+}
+
+void Marker::take(std::uint32_t bits) noexcept {
+  // What lies above the end that was known last was allocated since, and is marked.
+  if (bits % kGranuleBytes == 0 && to_granules(bits) < end_) visit<SlotKind::ref>(bits);
+}
+
+/// Halves of pointers, with whatever tags, are as good as refs. What is no object's start is passed
+/// over: it may be a number.
+void Marker::take_words(const char* first, std::size_t bytes) noexcept {
+  for (std::size_t at = 0; at + sizeof(std::uint32_t) <= bytes; at += sizeof(std::uint32_t)) {
+    const auto word = load_once<std::uint32_t>(first + at);
+    const std::uint32_t index = word / kGranuleBytes * kGranuleBytes;
+    if (index != 0 && is_object(index)) mark_index(index);
+  }
+}
+
+void Marker::take_object(std::uint32_t index) noexcept {
+  resume();
+  // What has no start yet was allocated while marking, and keeps all that it refers to.
+  if (!is_object(index)) return;
+  const std::uint32_t granule = to_granules(index);
+  const std::uint32_t next = map_->next_start(granule);
+  if (!marks_.test(granule)) {
+    marks_.set(granule);
+    ++marked_;
+    marked_granules_ += next - granule;
+  }
+  static_cast<void>(trace_within(granule, next, {index, to_bytes(next - granule)}));
 }
 
 void Marker::trim() noexcept {

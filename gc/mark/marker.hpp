@@ -9,6 +9,7 @@
 #include "heap/addresses.hpp"
 #include "heap/arena.hpp"
 #include "heap/load_once.hpp"
+#include "heap/old_values.hpp"
 #include "heap/space.hpp"
 #include "heap/type_table.hpp"
 
@@ -41,7 +42,7 @@ struct MarkFindings {
 /// Weak things: an object with weak slots notes itself when it is visited; an ephemeron whose key
 /// is not yet marked waits at the key (waiting.hpp). When nothing is left to visit, end_waiting()
 /// takes the chains apart, and clear_weak_slots() looks at the noted objects.
-class Marker {
+class Marker final : public OldValues {
  public:
   /// Of the stack's memory, what stays between collections at most.
   static constexpr std::uint64_t kKeptStackBytes = 256 << 10;
@@ -61,7 +62,37 @@ class Marker {
   /// Marks what marked objects refer to from marked cards.
   void mark_from_cards(const Cards& cards) noexcept;
   /// Marks all that is reachable from what was marked.
-  void drain() noexcept;
+  void drain() noexcept { static_cast<void>(drain_some(~std::uint64_t{0}, true)); }
+  /// The same, until at least `units` of work() are done, and not many more: what one object has in
+  /// slots of its own, a part of a long array, or what a trace callback visits. True when nothing
+  /// is left. Between two calls objects may be allocated, and marked by take(); call resume()
+  /// before each. With `may_rescan` off, what did not fit into the stack stays unvisited: to look
+  /// for it takes that what is unused is concealed.
+  [[nodiscard]] bool drain_some(std::uint64_t units, bool may_rescan) noexcept;
+  /// Whether the stack was full, and what did not fit is not yet visited.
+  [[nodiscard]] bool has_unvisited() const noexcept {
+    return overflow_begin_ < overflow_end_ || rescan_next_ < rescan_end_;
+  }
+  /// Whether something waits to be visited.
+  [[nodiscard]] bool has_more() const noexcept {
+    return stack_size_ != 0 || slice_count_ != 0 || has_unvisited();
+  }
+  /// Takes note of what the heap gained since the last slice. An incremental cycle calls it first.
+  void resume() noexcept {
+    end_ = to_granules(space_->free_list().used_end());
+    arena_end_ = std::uint64_t{end_} << kGranuleShift;
+  }
+  /// After begin(): marking goes in slices, between which the program runs. Until visit_deferred()
+  /// ephemerons whose key is not marked are left, since chains would be in the way of the program.
+  void set_incremental() noexcept { is_incremental_ = defers_ephemerons_ = true; }
+  /// Visits what was left so, and lets wait what still has no key. O(entries of arrays visited).
+  void visit_deferred() noexcept;
+  /// Marks what stands in a slot that will be overwritten: no ref, perhaps.
+  void take(std::uint32_t bits) noexcept override;
+  /// The same for all words in [first, first + bytes) of the arena, whatever they are.
+  void take_words(const char* first, std::size_t bytes) noexcept override;
+  /// The same for all that an object refers to. O(its slots).
+  void take_object(std::uint32_t index) noexcept override;
   /// Stops marking at once. The marks mean nothing then, and have to be cleared by the next
   /// begin().
   void abandon() noexcept;
@@ -120,7 +151,7 @@ class Marker {
  private:
   /// A large array is visited in slices, so that its refs do not flood the stack at once.
   struct Slice {
-    const TypeInfo* type;
+    TypeId type;
     std::uint32_t object;
     std::uint32_t length;  ///< As it was when the object was visited.
     std::uint32_t next;    ///< Slots visited so far.
@@ -150,6 +181,7 @@ class Marker {
   void visit_elements(const TypeInfo& type, char* first, std::uint32_t count) noexcept;
   void push(std::uint32_t index) noexcept;
   void note_overflow(std::uint32_t index) noexcept;
+  void note_unvisited(std::uint32_t index) noexcept;
   struct Hot;
   [[nodiscard]] static bool reaches(const Hot& hot, std::uint32_t granule,
                                     std::uint32_t end) noexcept;
@@ -165,8 +197,8 @@ class Marker {
   void trace_next_slice() noexcept;
   [[nodiscard]] bool trace_within(std::uint32_t granule, std::uint32_t end, Run part) noexcept;
   void prefetch(std::uint32_t index) const noexcept;
-  void drain_stack() noexcept;
-  void rescan() noexcept;
+  void drain_stack(std::uint64_t limit) noexcept;
+  void rescan(std::uint64_t limit) noexcept;
 
   // marker_weak.cpp
   [[nodiscard]] bool is_object(std::uint32_t index) const noexcept {
@@ -194,6 +226,7 @@ class Marker {
   std::uint32_t stack_capacity_ = kMinStack;
 
   // Valid from begin() to the end of the collection.
+  const Space* space_ = nullptr;
   char* base_ = nullptr;
   const Line* lines_ = nullptr;
   LeafBits* leaf_bits_ = nullptr;
@@ -213,8 +246,12 @@ class Marker {
   bool abandoned_ = false;
   std::uint32_t overflow_begin_ = 0;  ///< Lines whose objects were marked but not pushed.
   std::uint32_t overflow_end_ = 0;
-  std::uint64_t arena_end_ = 0;  ///< In bytes: no entry that waits lies above.
-  std::uint64_t links_ = 0;      ///< Made and not yet taken.
+  std::uint32_t rescan_next_ = 0;  ///< Lines whose marked objects are being visited again.
+  std::uint32_t rescan_end_ = 0;
+  bool is_incremental_ = false;     ///< Since begin().
+  bool defers_ephemerons_ = false;  ///< Until visit_deferred().
+  std::uint64_t arena_end_ = 0;     ///< In bytes: no entry that waits lies above.
+  std::uint64_t links_ = 0;         ///< Made and not yet taken.
   const Registration* registrations_ = nullptr;
   std::uint32_t registrations_end_ = 0;
   Slice slices_[kMaxSlices];

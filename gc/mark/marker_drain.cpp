@@ -116,7 +116,8 @@ inline void Marker::visit_plain(Hot& hot, const char* object, const TypeInfo& ty
   }
 }
 
-void Marker::drain_stack() noexcept {
+/// Until work() comes to `limit`; then what is in flight goes back.
+void Marker::drain_stack(std::uint64_t limit) noexcept {
   Hot hot(*this);
   // The rest of the marker knows the stack and its end by the members.
   const auto apart = [&](auto step) {
@@ -144,6 +145,9 @@ void Marker::drain_stack() noexcept {
         apart([&] { trace(index); });
       }
     }
+    batch->size = 0;
+    if (work_ >= limit) [[unlikely]]
+      break;
     if (hot.top == stack_ && in_flight == 0) {
       if (slice_count_ == 0) break;
       apart([this] { trace_next_slice(); });
@@ -161,7 +165,11 @@ void Marker::drain_stack() noexcept {
     in_flight += taken;
     batch = batch == batches + kBatches - 1 ? batches : batch + 1;
   }
-  stack_size_ = 0;
+  stack_size_ = static_cast<std::uint32_t>(hot.top - stack_);
+  marked_ -= in_flight;
+  for (const Batch& waiting : batches) {
+    for (std::uint32_t i = 0; i < waiting.size; ++i) push(waiting.objects[i]);
+  }
 }
 
 }  // namespace besom::detail

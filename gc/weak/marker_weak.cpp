@@ -53,6 +53,7 @@ void Marker::visit_ephemeron(char* entry) noexcept {
   if (is_ref(key)) {
     if (!is_object(key)) return;
     if (!marks_.test(to_granules(key))) {
+      if (defers_ephemerons_) return;
       std::uint32_t next;
       if (wait(key, Link::to_entry(static_cast<std::uint32_t>(entry - base_)), next)) {
         store(entry, next);
@@ -124,6 +125,18 @@ void Marker::take_chain(std::uint32_t granule, bool is_alive) noexcept {
   } else {
     ++findings_.bad_headers;
   }
+}
+
+/// What waits for a key notes that, too: then its entries are none.
+void Marker::visit_deferred() noexcept {
+  defers_ephemerons_ = false;
+  noted_.each([this](std::uint32_t granule) {
+    if (!marks_.test(granule)) return;
+    const auto [header, type] = find(granule);
+    if (type == nullptr || type->trailing != Trailing::ephemerons) return;
+    visit_entries(type->trailing, base_ + to_bytes(granule) + type->fixed_bytes, header.length);
+    work_ += header.length;
+  });
 }
 
 void Marker::await(Registration* table, std::uint32_t first, std::uint32_t end) noexcept {

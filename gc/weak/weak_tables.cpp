@@ -78,7 +78,7 @@ static std::uint32_t home_of(std::uint32_t hash, std::uint32_t count) noexcept {
 std::uint32_t EntryTable::Entries::live() const noexcept {
   std::uint32_t live = 0;
   for (std::uint32_t i = 0; i < count; ++i) {
-    if (!first[i].key.get().is_null()) ++live;
+    if (!first[i].key.peek().is_null()) ++live;
   }
   return live;
 }
@@ -87,7 +87,7 @@ Entry* EntryTable::Entries::find(Value key, std::uint32_t hash) const noexcept {
   std::uint32_t at = home_of(hash, count);
   for (std::uint32_t i = 0; i < count; ++i, ++at) {
     Entry& entry = (*this)[at];
-    if (entry.key.get() == key) return &entry;
+    if (entry.key.peek() == key) return &entry;
     if (entry.is_empty()) return nullptr;
   }
   return nullptr;
@@ -97,7 +97,7 @@ Entry* EntryTable::Entries::find(Value key, std::uint32_t hash) const noexcept {
 Entry* EntryTable::Entries::find_place(std::uint32_t hash) const noexcept {
   std::uint32_t at = home_of(hash, count);
   for (std::uint32_t i = 0; i < count; ++i, ++at) {
-    if ((*this)[at].key.get().is_null()) return &(*this)[at];
+    if ((*this)[at].key.peek().is_null()) return &(*this)[at];
   }
   return nullptr;
 }
@@ -112,14 +112,14 @@ bool EntryTable::Entries::tidy(const KeyHash& hash) const noexcept {
   for (std::uint32_t i = 1; i < count; ++i) {
     Entry& entry = (*this)[begin + i];
     if (entry.is_empty()) continue;
-    const Value key = entry.key.get();
+    const Value key = entry.key.peek();
     if (key.is_null()) {
       entry.value = Value();
       continue;
     }
     std::uint32_t at = home_of(hash(key), count);
     for (std::uint32_t k = 0; k < count && &(*this)[at] != &entry; ++k, ++at) {
-      if (!(*this)[at].key.get().is_null()) continue;
+      if (!(*this)[at].key.peek().is_null()) continue;
       move(entry, (*this)[at]);
       break;
     }
@@ -214,7 +214,7 @@ std::uint32_t EntryTable::shrink(Array<Entry>& array, std::uint32_t count,
   const std::uint32_t most = count / 8;
   std::uint32_t live = 0;
   for (std::uint32_t i = 0; i < count && live < most; ++i) {
-    if (!old.first[i].key.get().is_null()) ++live;
+    if (!old.first[i].key.peek().is_null()) ++live;
   }
   const std::uint32_t wanted = entries_for(live);
   if (live == most || wanted > count / 4) return count;
@@ -222,7 +222,7 @@ std::uint32_t EntryTable::shrink(Array<Entry>& array, std::uint32_t count,
   std::uint32_t begin = count;
   for (std::uint32_t i = count; i > 0; --i) {
     Entry& entry = old.first[i - 1];
-    if (entry.key.get().is_null()) {
+    if (entry.key.peek().is_null()) {
       entry.value = Value();
     } else if (--begin != i - 1 && begin >= wanted) {
       move(entry, old.first[begin]);
@@ -231,7 +231,7 @@ std::uint32_t EntryTable::shrink(Array<Entry>& array, std::uint32_t count,
   const Entries kept{array.data(), wanted};
   filled = 0;
   for (std::uint32_t i = std::max(begin, wanted); i < count; ++i) {
-    Entry* place = kept.find_place(hash(old.first[i].key.get()));
+    Entry* place = kept.find_place(hash(old.first[i].key.peek()));
     if (place == nullptr) break;
     move(old.first[i], *place);
     ++filled;

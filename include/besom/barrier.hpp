@@ -28,22 +28,30 @@ namespace detail {
 /// 512 bytes. The bytes lie below the arena's base, growing down, so that a slot's own address
 /// leads to its card:
 ///
-///   | card n ... card 1  card 0 |  ...  recording | null  objects ...
+///   | card n ... card 1  card 0 |  ...    barrier | null  objects ...
 ///   |        one byte each      | kGap bytes      ^ base, a multiple of 4 GiB
 ///
 /// kGap is in compiled code, and so the same on every machine, whatever its page.
 ///
-/// `recording` says whether stores mark cards: in a generational heap always, in all others from
-/// the time that an allocation is refused until the next one, to learn whether anything may have
-/// been dropped. Else a store costs them a load and a branch that is not taken, and their cards
-/// take no memory. note_store() looks into besom_recorded_cards instead, which says the same of
-/// memory outside any arena, too. Card marking: Hoelzle 1993, "A fast write barrier for
-/// generational garbage collectors".
+/// `barrier` says what a store has to do:
+///   - kRecording: mark its card. In a generational heap always, in all others from the time that
+///     an allocation is refused until the next one, to learn whether anything may have been
+///     dropped;
+///   - kMarking: hand the old value over, as an incremental cycle is marking.
+/// Where it is neither, a store costs a load and a branch that is not taken, and the cards take no
+/// memory. A store looks into besom_recorded_cards first, which says the same of memory outside any
+/// arena, too. Card marking: Hoelzle 1993, "A fast write barrier for generational garbage
+/// collectors".
 class Cards {
  public:
   static constexpr std::uint32_t kShift = 9;
   static constexpr std::uint32_t kBytes = 1u << kShift;
   static constexpr std::uint64_t kGap = 4 << 10;
+  /// @{
+  /// Bits of the byte below the base.
+  static constexpr char kRecording = 1;
+  static constexpr char kMarking = 2;
+  /// @}
 
   explicit Cards(char* base) noexcept : base_(base) {}
 
@@ -52,20 +60,26 @@ class Cards {
     const std::uint64_t cards = (heap_max + kBytes - 1) >> kShift;
     return kGap + (cards + kGap - 1) / kGap * kGap;
   }
-  [[nodiscard]] bool recording() const noexcept { return base_[-1] != 0; }
-  /// Precondition: the arena has cards for `heap_max` bytes.
-  void start_recording(std::uint64_t heap_max) noexcept {
-    base_[-1] = 1;
+  [[nodiscard]] bool recording() const noexcept { return (base_[-1] & kRecording) != 0; }
+  [[nodiscard]] bool marking() const noexcept { return (base_[-1] & kMarking) != 0; }
+  /// What stores have to do from now on: a sum of bits; 0 for nothing, also before the arena's
+  /// address space is given back, of which nothing may be accessible then. Precondition: the arena
+  /// has cards for `heap_max` bytes.
+  void set_barrier(int bits, std::uint64_t heap_max) noexcept {
+    if (bits == 0 && recorded_at(base_) == 0) return;
+    base_[-1] = static_cast<char>(bits);
     besom_recorded_cards[stretch_of(base_)] =
-        static_cast<std::uint32_t>((heap_max + kBytes - 1) >> kShift);
+        bits == 0 ? 0 : static_cast<std::uint32_t>((heap_max + kBytes - 1) >> kShift);
   }
-  /// Also before the arena's address space is given back, of which nothing may be accessible then.
-  void stop_recording() noexcept {
-    if (recorded_at(base_) == 0) return;
-    base_[-1] = 0;
-    besom_recorded_cards[stretch_of(base_)] = 0;
+  void start_recording(std::uint64_t heap_max) noexcept {
+    set_barrier(bits() | kRecording, heap_max);
   }
-  /// How many cards at `address` record stores, of all that lie in the same 4 GiB.
+  void stop_recording(std::uint64_t heap_max) noexcept {
+    set_barrier(bits() & ~kRecording, heap_max);
+  }
+  void start_marking(std::uint64_t heap_max) noexcept { set_barrier(bits() | kMarking, heap_max); }
+  void stop_marking(std::uint64_t heap_max) noexcept { set_barrier(bits() & ~kMarking, heap_max); }
+  /// How many cards at `address` there are for stores to note, of all that lie in the same 4 GiB.
   [[nodiscard]] static std::uint32_t recorded_at(const void* address) noexcept {
     return besom_recorded_cards[stretch_of(address)];
   }
@@ -101,6 +115,7 @@ class Cards {
   }
 
  private:
+  [[nodiscard]] int bits() const noexcept { return base_[-1]; }
   /// Processes have addresses of up to 48 bits, unless they ask for more.
   [[nodiscard]] static std::uint16_t stretch_of(const void* address) noexcept {
     return static_cast<std::uint16_t>(reinterpret_cast<std::uintptr_t>(address) >> 32);
@@ -112,19 +127,97 @@ class Cards {
   char* base_;
 };
 
+/// Hands the refs over that stand in [first, first + bytes) of an arena which marks, whatever they
+/// are. Defined in gc/: the one place that old values come through.
+BESOM_API void note_old_slots(const void* first, std::size_t bytes) noexcept;
+/// The same for one ref or value.
+BESOM_API void note_old_slot(const void* slot) noexcept;
+/// The same for all that the object refers to.
+BESOM_API void note_old_object(const void* object) noexcept;
+/// A ref or value that was read from a weak slot of the arena at `base`.
+BESOM_API void note_weak_read(const char* base, std::uint32_t bits) noexcept;
+
+/// Whether `address` lies in the used part of an arena whose stores do anything.
+[[nodiscard]] inline bool is_noted_at(const void* address) noexcept {
+  return (index_of(address) >> Cards::kShift) < Cards::recorded_at(address);
+}
+
 }  // namespace detail
 
-/// Tells the heap that a ref was stored at `slot`, which lies in one of its objects. Member and
-/// ValueMember do it; whoever writes refs into objects of a generational heap in another way, by
-/// memcpy or as addresses of their own, calls this after the store and before the next allocation,
-/// for each 512 bytes written. In other heaps it does nothing, but for the time after a refused
-/// allocation: see Heap::allocate(). Nor does it where `slot` lies in no heap: a host may store
-/// through a pointer that leads to its own memory as well. A load and a branch.
-inline void note_store(const void* slot) noexcept {
-  const std::uint32_t index = detail::index_of(slot);
-  if ((index >> detail::Cards::kShift) < detail::Cards::recorded_at(slot)) [[unlikely]] {
-    detail::Cards(detail::arena_of(slot)).mark(index);
+/// Tells the heap, before it happens, that the ref or value at `slot` will be overwritten. `slot`
+/// has 4 bytes and lies in an object. Member and ValueMember do it. Whoever writes refs in another
+/// way, by memcpy or in generated code, calls this before the store:
+///   - in a generational heap, which learns from it which old objects refer to new ones. For more
+///     than 512 bytes call it for each 512;
+///   - in an incremental heap, where what is marked is what was reachable as the cycle began: what
+///     a store takes away has to be marked first.
+/// In other heaps it does nothing, but for the time after a refused allocation: see
+/// Heap::allocate(). Nor does it where `slot` lies in no heap: a host may store through a pointer
+/// that leads to its own memory as well. A load and a branch. Source: Yuasa 1990, "Real-time
+/// garbage collection on general-purpose machines".
+inline void note_overwrite(const void* slot) noexcept {
+  if (!detail::is_noted_at(slot)) [[likely]]
+    return;
+  detail::Cards cards(detail::arena_of(slot));
+  if (cards.recording()) cards.mark(detail::index_of(slot));
+  if (cards.marking()) detail::note_old_slot(slot);
+}
+
+/// The same for the `bytes` from `first` on, which lie in one object and hold slots of any kind:
+/// those of 8 bytes, too. O(bytes) while a cycle is on, else one step for each 512 bytes.
+inline void note_overwrite(const void* first, std::size_t bytes) noexcept {
+  if (!detail::is_noted_at(first)) [[likely]]
+    return;
+  detail::Cards cards(detail::arena_of(first));
+  const std::uint32_t begin = detail::index_of(first);
+  if (cards.recording() && bytes != 0) {
+    const std::uint64_t end = std::uint64_t{begin} + bytes;
+    for (std::uint64_t at = begin; at < end; at += detail::Cards::kBytes) {
+      cards.mark(static_cast<std::uint32_t>(at));
+    }
+    cards.mark(static_cast<std::uint32_t>(end - 1));
   }
+  if (cards.marking()) detail::note_old_slots(first, bytes);
+}
+
+/// The same for all that `object` refers to: before its header changes, and before something
+/// changes outside the heap to which its trace callback leads. O(what it refers to) while a cycle
+/// is on.
+inline void note_overwrite_object(const void* object) noexcept {
+  if (!detail::is_noted_at(object)) [[likely]]
+    return;
+  detail::Cards cards(detail::arena_of(object));
+  if (cards.recording()) cards.mark(detail::index_of(object));
+  if (cards.marking()) detail::note_old_object(object);
+}
+
+/// Tells an incremental heap that the ref or value in the weak slot at `slot` is about to be used:
+/// what a weak slot alone led to may be dead by the end of the cycle that is under way, and this
+/// keeps it until the next. WeakMember and WeakValueMember do it, and Weak, WeakBox and the tables.
+/// To copy a weak slot is to use what it holds. A load and a branch; nothing in other heaps.
+inline void note_read(const void* slot) noexcept {
+  if (!detail::is_noted_at(slot)) [[likely]]
+    return;
+  if (detail::Cards(detail::arena_of(slot)).marking()) detail::note_old_slot(slot);
+}
+
+/// The same for an object of which the host knows by a weak structure of its own, such as a cache
+/// that a mark hook clears: call it when the object is taken out, before it is stored or rooted.
+inline void note_kept(const void* object) noexcept {
+  if (!detail::is_noted_at(object)) [[likely]]
+    return;
+  char* const base = detail::arena_of(object);
+  if (detail::Cards(base).marking()) detail::note_weak_read(base, detail::index_of(object));
+}
+
+/// Tells a generational heap that a ref was stored at `slot`, which lies in one of its objects: as
+/// note_overwrite(), but after the store and before the next allocation. It does nothing for an
+/// incremental heap.
+inline void note_store(const void* slot) noexcept {
+  if (!detail::is_noted_at(slot)) [[likely]]
+    return;
+  detail::Cards cards(detail::arena_of(slot));
+  if (cards.recording()) cards.mark(detail::index_of(slot));
 }
 
 }  // namespace besom

@@ -151,12 +151,14 @@ typedef struct besom_options {
   uint64_t heap_max;          ///< The arena never grows beyond; 64 KiB to 4 GiB, the default.
   uint64_t reserve;           ///< Address space to reserve; 0: 8 GiB.
   double growth;              ///< The heap may reach this times what is live; 0: all of heap_max.
-  bool generational;          ///< Collects the young alone mostly. Takes besom_note_store().
+  bool generational;          ///< Collects the young alone mostly. Takes besom_note_overwrite().
+  bool incremental;           ///< Marks in slices. Takes besom_note_overwrite(), besom_note_read().
   bool safepoints;            ///< Collects at besom_safepoint() and besom_collect() alone.
   bool zeal_verify;           ///< Walks the whole heap before and after each collection.
   bool zeal_poison;           ///< Overwrites freed memory; under ASan makes it inaccessible.
   uint32_t zeal_every;        ///< Collects at every Nth allocation; 0: off.
   uint64_t zeal_quarantine;   ///< Holds back as many bytes that were freed last; 0: none.
+  uint32_t slice;             ///< Of an incremental heap: units of work, 1 to 2^30; 1000.
   uint32_t mark_stack;        ///< Entries of the mark stack; 0: sized by the heap.
   uint64_t hash_seed;         ///< Of the keys of tables; 0: random. Decides the order of visits.
   besom_log_level log;        ///< Least level that reaches the sink.
@@ -173,11 +175,11 @@ typedef struct besom_options {
 /// Sets all of them to the defaults, and struct_bytes.
 BESOM_API void besom_options_init(besom_options* options);
 /// Sets what `text` says: "key=value" pairs separated by commas, the keys heap_initial, heap_max,
-/// reserve, growth, generational, safepoints, zeal, mark_stack, hash_seed, log; of one key twice,
-/// the last counts. Sizes take K, M, G; growth is "fixed" or a decimal factor above 1, at most
-/// 1000; zeal "off" or a sum of alloc:N, verify, poison, quarantine:SIZE, where alloc:N alone means
-/// all four. Fails with bad_option and changes nothing; the error's `name` is the unknown key, the
-/// value, or what is no pair. `error` may be NULL.
+/// reserve, growth, generational, incremental, slice, safepoints, zeal, mark_stack, hash_seed, log;
+/// of one key twice, the last counts. Sizes take K, M, G; growth is "fixed" or a decimal factor
+/// above 1, at most 1000; zeal "off" or a sum of alloc:N, verify, poison, quarantine:SIZE, where
+/// alloc:N alone means all four. Fails with bad_option and changes nothing; the error's `name` is
+/// the unknown key, the value, or what is no pair. `error` may be NULL.
 BESOM_API besom_status besom_options_parse(besom_options* options, const char* text,
                                            besom_error* error);
 /// BESOM_BAD_OPTION when they contradict themselves. `error` may be NULL.
@@ -326,34 +328,63 @@ static inline int32_t besom_as_integer(besom_value value) { return (int32_t)valu
 /// How many cards record stores, for each 4 GiB of the address space. The heaps' to set.
 extern BESOM_API uint32_t besom_recorded_cards[1 << 16];
 
-/// To be called after each store of a ref or pointer into an object that is not the newest, with
-/// the slot's address, in a heap that is `generational`. In others it does nothing, but for the
-/// time after a refused allocation: see besom_allocate(). Nor does it where the slot lies in no
-/// heap, such as a variable of the host's. Inline: a load and a branch.
+/// The byte below the arena that holds `slot`, which says what a store there has to do: bit 0, mark
+/// its card; bit 1, hand over what it overwrites.
+#define BESOM_BARRIER_AT(slot) \
+  (*(const unsigned char*)(((uintptr_t)(slot) & ~(uintptr_t)0xffffffff) - 1))
+/// What overwriting these slots takes away is kept until the cycle that marks now has ended. For
+/// the functions below alone.
+BESOM_API void besom_note_old_slots(const void* first, size_t bytes);
+
+/// To be called before each store of refs or pointers into an object that is not the newest, with
+/// the place and its `bytes`, in a heap that is `generational` or `incremental`; for more than 512
+/// bytes once for each 512. In others it does nothing, but for the time after a refused allocation:
+/// see besom_allocate(). Nor does it where the slot lies in no heap, such as a variable of the
+/// host's. Inline: a load and a branch.
+static inline void besom_note_overwrite(const void* slot, size_t bytes) {
+  const uint32_t card = (uint32_t)(uintptr_t)slot >> BESOM_CARD_SHIFT;
+  if (card < besom_recorded_cards[(uint16_t)((uintptr_t)slot >> 32)]) {
+    char* const arena = (char*)((uintptr_t)slot & ~(uintptr_t)0xffffffff);
+    const unsigned barrier = BESOM_BARRIER_AT(slot);
+    if ((barrier & 1) != 0) arena[-1 - BESOM_CARD_PAGE - (ptrdiff_t)card] = 1;
+    if ((barrier & 2) != 0) besom_note_old_slots(slot, bytes);
+  }
+}
+/// To be called after a ref or value was read from a weak slot, and before it is stored or rooted,
+/// in a heap that is `incremental`: what a weak slot alone led to lives on then. To copy a weak
+/// slot is to read it.
+static inline void besom_note_read(const void* slot) {
+  const uint32_t card = (uint32_t)(uintptr_t)slot >> BESOM_CARD_SHIFT;
+  if (card < besom_recorded_cards[(uint16_t)((uintptr_t)slot >> 32)]) {
+    if ((BESOM_BARRIER_AT(slot) & 2) != 0) besom_note_old_slots(slot, sizeof(besom_ref));
+  }
+}
+/// As besom_note_overwrite() for a generational heap, but after the store. It does nothing for an
+/// incremental one.
 static inline void besom_note_store(const void* slot) {
   const uint32_t card = (uint32_t)(uintptr_t)slot >> BESOM_CARD_SHIFT;
   if (card < besom_recorded_cards[(uint16_t)((uintptr_t)slot >> 32)]) {
     char* const arena = (char*)((uintptr_t)slot & ~(uintptr_t)0xffffffff);
-    arena[-1 - BESOM_CARD_PAGE - (ptrdiff_t)card] = 1;
+    if ((BESOM_BARRIER_AT(slot) & 1) != 0) arena[-1 - BESOM_CARD_PAGE - (ptrdiff_t)card] = 1;
   }
 }
 /// Stores the object's ref, or null, into a slot of 4 bytes.
 static inline void besom_store_ref(besom_ref* slot, const void* object) {
   if (slot == NULL) return;
+  besom_note_overwrite(slot, sizeof *slot);
   *slot = besom_ref_of(object);
-  besom_note_store(slot);
 }
 /// Stores a value into a slot of 4 bytes.
 static inline void besom_store_value(besom_value* slot, besom_value value) {
   if (slot == NULL) return;
+  besom_note_overwrite(slot, sizeof *slot);
   *slot = value;
-  besom_note_store(slot);
 }
 /// Stores a raw pointer, or NULL, into a slot of 8 bytes.
 static inline void besom_store_pointer(void** slot, void* pointer) {
   if (slot == NULL) return;
+  besom_note_overwrite(slot, sizeof *slot);
   *slot = pointer;
-  besom_note_store(slot);
 }
 
 // ---- inline allocation -------------------------------------------------------------------------
@@ -406,6 +437,12 @@ BESOM_API besom_status besom_collect(besom_heap* heap);
 /// After a refused allocation a full collection is due. Fails with reentrant, wrong_thread and
 /// abandoned.
 BESOM_API besom_status besom_safepoint(besom_heap* heap);
+/// In an incremental heap, works on the cycle that is under way, some `units` of it, and begins one
+/// where none is. All that is to stay has to be rooted here. A unit is an object or slot visited,
+/// some ten nanoseconds. `left`, which may be NULL, receives about how many are left; 0 when the
+/// cycle has ended, or nothing was allocated since the last. Fails with bad_option where the heap
+/// is not incremental, with no_collect, reentrant, wrong_thread and abandoned.
+BESOM_API besom_status besom_step_cycle(besom_heap* heap, uint64_t units, uint64_t* left);
 /// @{
 /// No collection until besom_allow_collections() was called as often: allocation grows the heap
 /// instead, up to heap_max. Fail with reentrant and wrong_thread, the second with unbalanced.

@@ -280,6 +280,13 @@ class BESOM_API Heap {
   /// NoCollectScope it does nothing. Fails with reentrant, wrong_thread and abandoned. Some twenty
   /// instructions where nothing is due.
   Error safepoint() noexcept;
+  /// In an incremental heap, works on the cycle that is under way, some `units` of it, and begins
+  /// one where none is: for hosts that have idle time, or count fuel. All that is to stay has to be
+  /// rooted here. A unit is an object or slot visited, some ten nanoseconds. Returns about how many
+  /// are left; 0 when the cycle has ended, or nothing was allocated since the last. Fails with
+  /// bad_option where the heap is not incremental, with no_collect where collections are forbidden,
+  /// reentrant, wrong_thread and abandoned.
+  [[nodiscard]] Result<std::uint64_t> step(std::uint64_t units) noexcept;
   /// No collection happens until allow_collections() was called as often: see NoCollectScope. Fails
   /// with reentrant and wrong_thread.
   Error forbid_collections() noexcept;

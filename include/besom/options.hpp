@@ -90,6 +90,15 @@ struct HeapOptions {
   /// until a full collection. Only for programs in which every store of a ref into an object goes
   /// through write_ref(), a member type or note_store().
   bool generational = false;
+  /// Marks in slices, between which the program runs, instead of in one stop: see docs/design.md.
+  /// Not together with `generational`. The heap gets no huge pages. Only for programs in
+  /// which every store of a ref into an object goes through write_ref() or a member type, or comes
+  /// after note_overwrite(), and in which weak slots are read by WeakMember, WeakValueMember or
+  /// note_read().
+  bool incremental = false;
+  /// Of an incremental heap, what a slice marks at least, in objects and slots visited, some ten
+  /// nanoseconds each: from 1 to 2^30.
+  std::uint32_t slice = 1000;
   /// Allocation never collects; Heap::safepoint() alone does, where the embedder calls it, besides
   /// Heap::collect(). Between safepoints the heap grows up to heap_max, so references may live in
   /// places that no root names.
@@ -112,9 +121,10 @@ struct HeapOptions {
 };
 
 /// `base` with the settings of `text` on top: "key=value" pairs separated by commas, the keys
-/// heap_initial, heap_max, reserve, growth, generational, safepoints, zeal, mark_stack, hash_seed,
-/// log; of one key twice, the last counts. Sizes take K, M, G; growth is "fixed" or a decimal
-/// factor above 1, at most 1000; generational and safepoints are "on" or "off"; zeal is "off" or a
+/// heap_initial, heap_max, reserve, growth, generational, incremental, slice, safepoints, zeal,
+/// mark_stack, hash_seed, log; of one key twice, the last counts. Sizes take K, M, G; growth is
+/// "fixed" or a decimal factor above 1, at most 1000; generational, incremental and safepoints are
+/// "on" or "off"; zeal is "off" or a
 /// sum of alloc:N, verify, poison, quarantine:SIZE. A quarantine is poisoned; alloc:N with nothing
 /// beside but a quarantine means all four. An unknown key, a senseless value or what is no pair is
 /// a bad_option; its `name` is that key, that value or that pair.

@@ -103,10 +103,10 @@ class Value {
 };
 
 /// Stores a ref or value into `slot`, which lies in an object. Every such store goes through here:
-/// a generational heap learns from it which old objects refer to new ones.
+/// see note_overwrite().
 inline void write_ref(std::uint32_t& slot, std::uint32_t bits) noexcept {
+  note_overwrite(&slot);
   slot = bits;
-  note_store(&slot);
 }
 
 /// A ref as a field of an object. It lies inside an arena, so its own address supplies the base and
@@ -144,6 +144,25 @@ class Member {
 };
 static_assert(sizeof(Member<int>) == 4);
 
+/// A Member that the type's descriptor calls weak. Null once its target is dead.
+template <class T>
+class WeakMember : public Member<T> {
+ public:
+  using Member<T>::operator=;
+  /// @{
+  /// As Member has it; what is read lives until the next collection: see note_read().
+  [[nodiscard]] Ref<T> ref() const noexcept {
+    note_read(this);
+    return Member<T>::ref();
+  }
+  [[nodiscard]] T* get() const noexcept {
+    note_read(this);
+    return Member<T>::get();
+  }
+  T* operator->() const noexcept { return get(); }
+  /// @}
+};
+
 /// A Value as a field of an object.
 class ValueMember {
  public:
@@ -164,5 +183,18 @@ class ValueMember {
   std::uint32_t bits_;
 };
 static_assert(sizeof(ValueMember) == 4);
+
+/// A ValueMember that the type's descriptor calls weak. Null once its target is dead.
+class WeakValueMember : public ValueMember {
+ public:
+  using ValueMember::operator=;
+  /// What was stored last, which lives until the next collection: see note_read().
+  [[nodiscard]] Value get() const noexcept {
+    note_read(this);
+    return ValueMember::get();
+  }
+  /// The same to compare with, and for nothing else: it may be dead soon.
+  [[nodiscard]] Value peek() const noexcept { return ValueMember::get(); }
+};
 
 }  // namespace besom

@@ -399,16 +399,16 @@ struct WeakArray : detail::Array<ValueMember> {
 struct Entry {
   /// @{
   /// Which of the two is weak, the kind of the array says.
-  ValueMember key, value;
+  WeakValueMember key, value;
   /// @}
 
   /// Was never used.
   [[nodiscard]] bool is_empty() const noexcept {
-    return key.get().is_null() && value.get().is_null();
+    return key.peek().is_null() && value.peek().is_null();
   }
   /// The weak one died, or break_up() was called.
   [[nodiscard]] bool is_broken() const noexcept {
-    return key.get().is_null() && !value.get().is_null();
+    return key.peek().is_null() && !value.peek().is_null();
   }
   /// Takes the entry out, as the collector does.
   void break_up() noexcept {

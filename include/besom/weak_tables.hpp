@@ -12,8 +12,8 @@ namespace besom {
 
 /// A weak slot as an object of its own.
 struct WeakBox {
-  Header header;       ///< As of every object.
-  ValueMember target;  ///< Null once the target is dead.
+  Header header;           ///< As of every object.
+  WeakValueMember target;  ///< Null once the target is dead.
 
   /// For Heap::define().
   static TypeDescriptor type() {
@@ -124,8 +124,9 @@ struct BESOM_API EntryTable {
     const TableWalk walk(heap);
     const Entries array = all(heap);
     for (std::uint32_t i = 0; i < array.count; ++i) {
+      if (array.first[i].key.peek().is_null()) continue;
       const Value key = array.first[i].key.get();
-      if (!key.is_null()) visit(key, array.first[i].value.get());
+      visit(key, array.first[i].value.get());
     }
   }
 

@@ -48,6 +48,7 @@ struct ModelCounts {
   std::uint64_t entries_broken = 0;
   std::uint64_t finalizers_ready = 0;
   std::uint64_t handed_out = 0;
+  std::uint64_t floating = 0;  ///< Kept by an incremental cycle, and not reachable as it ended.
 };
 
 /// A heap beside a shadow of it: an object graph in the host's own containers, with which every

@@ -49,7 +49,9 @@ class HeapModel::Impl {
   /// Any object that no collection has found dead: it may be linked again, reachable or not.
   Shadow* any_shadow() {
     if (shadows_.empty()) return nullptr;
-    return shadows_[choices_.below(static_cast<std::uint32_t>(shadows_.size()))].get();
+    Shadow* shadow = shadows_[choices_.below(static_cast<std::uint32_t>(shadows_.size()))].get();
+    note_kept(address_of(*shadow));
+    return shadow;
   }
 
   // Objects: heap_model_objects.cpp.
@@ -64,6 +66,7 @@ class HeapModel::Impl {
   [[nodiscard]] std::uint64_t pointed_word(const Shadow& holder, const ShadowSlot& slot) const;
   void write_slot(Shadow& holder, Shadow* target);
   void write();
+  [[nodiscard]] std::uint32_t number_of(const Shadow& shadow) const;
   void check_object(const Shadow& shadow) const;
   void check_slot(const Shadow& shadow, std::uint32_t i) const;
 
@@ -128,6 +131,9 @@ class HeapModel::Impl {
   /// One collection, done to the shadows; returns how many registrations became ready.
   std::uint64_t collect_shadows(bool minor);
   std::uint64_t mark_shadows(bool with_old);
+  void push_roots();
+  void note_cycles(std::uint64_t ended);
+  void keep_what_lives();
   /// Marks what is reachable; an entry's value whenever its key is marked.
   void drain_worklist();
   [[nodiscard]] bool is_kept(const ShadowSlot& slot) const {

@@ -86,14 +86,14 @@ void HeapModel::Impl::write_slot(Shadow& holder, Shadow* target) {
   shadow_slot = {};
   shadow_slot.target = target;
   if (holder.kind == kForeign) {
+    note_overwrite_object(object<Foreign>(holder));
     object<Foreign>(holder)->target[slot] = target != nullptr ? object<Header>(*target) : nullptr;
-    note_store(&object<Foreign>(holder)->target[slot]);
     return;
   }
   if (holder.kind == kPointed) {
     shadow_slot.is_integer = target == nullptr && choices_.chance(50);
+    note_overwrite(pointed_slot(address_of(holder), slot), sizeof(std::uint64_t));
     *pointed_slot(address_of(holder), slot) = pointed_word(holder, shadow_slot);
-    note_store(pointed_slot(address_of(holder), slot));
     return;
   }
   Value value = Ref<Header>(target != nullptr ? target->index : 0);
@@ -112,18 +112,21 @@ void HeapModel::Impl::write() {
   write_slot(*holder, choices_.chance(30) ? nullptr : any_shadow());
 }
 
+/// As the object has it.
+std::uint32_t HeapModel::Impl::number_of(const Shadow& shadow) const {
+  const auto* header = object<Header>(shadow);
+  if (shadow.kind == kPlain) return header->length;
+  std::uint32_t number = 0;
+  std::memcpy(&number, header + 1, sizeof number);
+  return number;
+}
+
 void HeapModel::Impl::check_object(const Shadow& shadow) const {
   const Result<Header*> checked = heap_->check(Ref<void>(shadow.index), types_[shadow.kind]);
   expect(static_cast<bool>(checked), "an object is there", shadow.index);
-  const Header* header = *checked;
-  std::uint32_t number = 0;
-  std::memcpy(&number, header + 1, sizeof number);
-  if (shadow.kind == kPlain) {
-    number = header->length;
-  } else {
-    expect(header->length == shadow.length, "an object's length", shadow.index);
-  }
-  expect(number == shadow.number, "an object's number", shadow.index);
+  expect(shadow.kind == kPlain || (*checked)->length == shadow.length, "an object's length",
+         shadow.index);
+  expect(number_of(shadow) == shadow.number, "an object's number", shadow.index);
   expect(has_payload(shadow, address_of(shadow)), "an object's payload", shadow.index);
   for (std::uint32_t i = 0; i < shadow.slots.size(); ++i) check_slot(shadow, i);
 }

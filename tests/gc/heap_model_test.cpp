@@ -80,6 +80,36 @@ std::vector<Variant> variants() {
              plan.handles = 100;
              plan.collect_every = 20'000;
            }),
+      make("incremental", 400'000, 16 * kMiB,
+           [](ModelPlan& plan) {
+             plan.options.incremental = true;
+             plan.options.slice = 50;
+             plan.handles = 1000;
+             plan.collect_every = 20'000;
+           }),
+      make("incremental, a small mark stack", 200'000, 4 * kMiB,
+           [](ModelPlan& plan) {
+             plan.options.incremental = true;
+             plan.options.slice = 20;
+             plan.options.mark_stack = 2;
+             plan.large_percent = 10;
+             plan.large_length = 20'000;
+             plan.collect_every = 20'000;
+           }),
+      make("incremental, tight", 200'000, 256 * kKiB,
+           [](ModelPlan& plan) {
+             plan.options.incremental = true;
+             plan.options.slice = 10;
+             plan.collect_every = 5000;
+           }),
+      make("incremental under zeal", 300'000, 4 * kMiB,
+           [](ModelPlan& plan) {
+             plan.options.incremental = true;
+             plan.options.slice = 1;
+             plan.options.zeal = {1, false, false};
+             plan.handles = 60;
+             plan.collect_every = 20'000;
+           }),
       make("zeal with everything", 150'000, kMiB,
            [](ModelPlan& plan) {
              plan.options.zeal = Zeal::every(64);
@@ -110,6 +140,7 @@ TEST_CASE("Model: random programs leave the heap and its shadow equal, in both d
     sum.entries_broken += counts.entries_broken;
     sum.finalizers_ready += counts.finalizers_ready;
     sum.handed_out += counts.handed_out;
+    sum.floating += counts.floating;
     const double seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
     std::fprintf(stderr,
@@ -133,6 +164,7 @@ TEST_CASE("Model: random programs leave the heap and its shadow equal, in both d
   CHECK(sum.collections >= 10'000 / kScale);
   CHECK(sum.minor_collections >= 2000 / kScale);
   CHECK(sum.exhaustions > 0);
+  CHECK(sum.floating > 0);
   CHECK(sum.entries_broken >= 10'000 / kScale);
   CHECK(sum.finalizers_ready >= 10'000 / kScale);
   CHECK(sum.handed_out >= 10'000 / kScale);

@@ -20,6 +20,8 @@ void HeapModel::Impl::change_weak() {
   if (roll < 25) {
     change_weak_handle();
   } else if (roll < 65) {
+    // Whether a cycle found a guarded object dead, or kept it, does not show.
+    if (plan_.options.incremental) return;
     Shadow* object = any_shadow();
     if (object == nullptr || guards_.size() >= 200) return;
     Shadow* agent = choices_.chance(60) ? object : any_shadow();

@@ -293,6 +293,56 @@ static void safepoints_collect_alone_where_asked(void) {
   besom_heap_destroy(heap);
 }
 
+static void cycles_go_in_slices(void) {
+  besom_options options;
+  Kit kit;
+  Pair* list = NULL;
+  Pair* moved;
+  Node* node;
+  besom_handle* first;
+  besom_handle* last;
+  uint64_t left = 1;
+  int i;
+  besom_options_init(&options);
+  CHECK(!options.incremental && options.slice == 1000);
+  CHECK(besom_options_parse(&options, "incremental=on,slice=1", NULL) == BESOM_OK);
+  CHECK(options.incremental && options.slice == 1);
+  options.heap_max = 16 << 20;
+  options.read_environment = false;
+  kit = make_kit_with(&options);
+  CHECK(besom_step_cycle(kit.heap, 1, &left) == BESOM_OK && left == 0);
+  first = besom_handle_new(kit.heap, new_pair(&kit), "first");
+  last = besom_handle_new(kit.heap, new_pair(&kit), "last");
+  for (i = 0; i < 100; ++i) {
+    Pair* pair = new_pair(&kit);
+    besom_store_pointer((void**)&pair->first, list);
+    list = pair;
+    besom_store_pointer((void**)&((Pair*)besom_handle_get(last))->second, list);
+  }
+  moved = list->first;
+  node = new_node(&kit);
+  besom_store_pointer((void**)&((Pair*)besom_handle_get(last))->first, node);
+  CHECK(besom_step_cycle(kit.heap, 1, &left) == BESOM_OK && left != 0);
+  CHECK(besom_step_cycle(kit.heap, 2, &left) == BESOM_OK && left != 0);
+  besom_store_pointer((void**)&((Pair*)besom_handle_get(first))->first, moved);
+  besom_store_pointer((void**)&list->first, NULL);
+  besom_store_ref(&node->left, moved);
+  besom_note_read(&node->left);
+  besom_note_overwrite(node, sizeof *node);
+  for (i = 0; left != 0 && i < 10000; ++i) {
+    CHECK(besom_step_cycle(kit.heap, 3, &left) == BESOM_OK);
+  }
+  CHECK(left == 0);
+  CHECK(besom_check(kit.heap, besom_ref_of(moved), kit.pair, NULL) == BESOM_OK);
+  CHECK(survivors(&kit) == 103);
+  besom_handle_free(first);
+  besom_handle_free(last);
+  drop_kit(&kit);
+  kit = make_exact_kit();
+  CHECK(besom_step_cycle(kit.heap, 1, NULL) == BESOM_BAD_OPTION);
+  drop_kit(&kit);
+}
+
 static void external_bytes_are_counted(void) {
   Kit kit = make_exact_kit();
   besom_stats stats;
@@ -469,6 +519,7 @@ void test_heaps(void) {
   collections_are_counted();
   collections_can_be_forbidden();
   safepoints_collect_alone_where_asked();
+  cycles_go_in_slices();
   external_bytes_are_counted();
   a_jump_out_of_a_callback_is_recovered_from();
   a_full_collection_comes_before_a_refusal();

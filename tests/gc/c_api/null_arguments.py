@@ -70,6 +70,7 @@ TYPES = {("besom_weak_box_new", "type"): "f->box_type",
 
 # The pointers that besom.h says may be NULL: nothing but a crash is wrong then.
 MAY_BE_NULL = {
+    "besom_step_cycle": {"left"},
     "besom_error_message": {"buffer"},
     "besom_last_error": {"heap"},
     "besom_options_parse": {"error"},

@@ -1,0 +1,45 @@
+#include "gc/cycle.hpp"
+
+#include <algorithm>
+
+namespace besom::detail {
+
+void Cycle::begin(std::uint64_t allocated, std::uint64_t pace) noexcept {
+  state_ = State::marking;
+  estimate_ = last_work_ + allocated / kBytesPerUnit;
+  step_ = std::max<std::uint64_t>(pace / 16, 1);
+  aim_ = std::max(pace - pace / 16, allocated + step_);
+  seen_ = allocated;
+  owed_ = 0;
+}
+
+std::uint64_t Cycle::left(std::uint64_t done) const noexcept {
+  return std::max<std::uint64_t>(done < estimate_ ? estimate_ - done : estimate_ / 8, 1);
+}
+
+std::uint64_t Cycle::due(std::uint64_t allocated, std::uint64_t done) noexcept {
+  const std::uint64_t bytes = allocated - std::min(seen_, allocated);
+  seen_ = allocated;
+  const std::uint64_t room = std::max(aim_ - std::min(aim_, allocated), step_);
+  // Both are below 2^40: bytes of an arena, and its slots.
+  owed_ += left(done) * std::min(bytes, room) / room;
+  if (owed_ < slice_) return 0;
+  const std::uint64_t units = std::min<std::uint64_t>(owed_, std::uint64_t{slice_} * kMostSlices);
+  owed_ -= units;
+  return units;
+}
+
+void Cycle::end(std::uint64_t work) noexcept {
+  state_ = State::off;
+  last_work_ = work;
+}
+
+std::uint32_t Cycle::stretches(std::uint32_t left, std::uint64_t allocated,
+                               std::uint64_t pace) noexcept {
+  const std::uint64_t bytes = allocated - std::min(seen_, allocated);
+  seen_ = allocated;
+  const std::uint64_t room = std::max<std::uint64_t>(pace / 16, 1);
+  return static_cast<std::uint32_t>(1 + left * std::min(bytes, room) / room);
+}
+
+}  // namespace besom::detail

@@ -1,0 +1,69 @@
+#pragma once
+
+#include <cstdint>
+
+namespace besom::detail {
+
+/// Decides, in an incremental heap, when a cycle begins and how much of it each allocation does.
+/// Counts bytes and visits, never time, so that the same program does the same each run.
+///
+///   allocated since the last full collection
+///   0            kPrepare            kAim      pace        room runs out
+///   |  nothing   | sweep | mark, paced  |  mark, twice as fast | finished in one stop
+///
+///   - After kPrepare of the pace (Pacer::pace()) what the last sweep left is swept, in steps, and
+///     then marking begins. So it has a fifth of the pace, or less where much is left to sweep.
+///   - How much work there is, nobody knows. It is taken for what the last one did and, as the heap
+///     may have grown, a unit for each kBytesPerUnit allocated since.
+///   - A slice does what is due: the work that is left for each byte that may still be allocated up
+///     to kAim, times the bytes allocated since the last slice. It is put off until that comes to
+///     `slice` units, and never does more than kMostSlices of them: what is left is due with the
+///     next. Once the estimate is used up, an eighth of it is taken to be left.
+///   - Behind kAim marking goes on at the pace of a sixteenth of pace(): it ends soon, but in no
+///     one stop. Only where there is no room at all does allocation finish the cycle.
+class Cycle {
+ public:
+  static constexpr std::uint64_t kBytesPerUnit = 16;
+  static constexpr std::uint32_t kMostSlices = 8;
+
+  explicit Cycle(std::uint32_t slice) noexcept : slice_(slice) {}
+
+  enum class State : std::uint8_t { off, sweeping, marking };
+  [[nodiscard]] State state() const noexcept { return state_; }
+  [[nodiscard]] bool is_marking() const noexcept { return state_ == State::marking; }
+
+  /// Whether a cycle ought to begin, with `allocated` bytes since the last collection.
+  [[nodiscard]] static bool is_due(std::uint64_t allocated, std::uint64_t pace) noexcept {
+    return allocated >= pace - pace / 4;
+  }
+  /// What is left to sweep is to be swept.
+  void prepare(std::uint64_t allocated) noexcept {
+    state_ = State::sweeping;
+    seen_ = allocated;
+  }
+  /// Marking begins.
+  void begin(std::uint64_t allocated, std::uint64_t pace) noexcept;
+  /// The units that are due now; 0: less than a slice.
+  [[nodiscard]] std::uint64_t due(std::uint64_t allocated, std::uint64_t done) noexcept;
+  /// The units that are left, `done` of them being done; at least one.
+  [[nodiscard]] std::uint64_t left(std::uint64_t done) const noexcept;
+  /// Marking ended. `work`: units in all.
+  void end(std::uint64_t work) noexcept;
+  /// Was given up.
+  void stop() noexcept { state_ = State::off; }
+  /// Stretches to sweep now, of `left`.
+  [[nodiscard]] std::uint32_t stretches(std::uint32_t left, std::uint64_t allocated,
+                                        std::uint64_t pace) noexcept;
+
+ private:
+  std::uint32_t slice_;
+  State state_ = State::off;
+  std::uint64_t last_work_ = 0;
+  std::uint64_t estimate_ = 0;
+  std::uint64_t aim_ = 0;   ///< In bytes allocated since the last collection.
+  std::uint64_t step_ = 0;  ///< Behind it, bytes in which the rest is due.
+  std::uint64_t seen_ = 0;  ///< Bytes allocated up to the last slice.
+  std::uint64_t owed_ = 0;
+};
+
+}  // namespace besom::detail

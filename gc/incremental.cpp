@@ -1,0 +1,191 @@
+/// A full collection in slices: docs/design.md#incremental-marking.
+
+#include <algorithm>
+
+#include "gc/clock.hpp"
+#include "gc/collector.hpp"
+#include "gc/roots/root_walks.hpp"
+#include "gc/weak/finalizer_table.hpp"
+#include "heap/old_values.hpp"
+
+namespace besom::detail {
+namespace {
+
+/// What sweeping 64 KiB of arena counts for: about as long as visiting so many objects takes.
+constexpr std::uint64_t kUnitsPerStretch = 256;
+
+}  // namespace
+
+bool Collector::is_cycle_due() const noexcept {
+  if (overdue_ || pacer_.external_is_due()) return true;
+  return Cycle::is_due(allocated_since_collection(), pacer_.pace());
+}
+
+/// What an allocation does for the cycle. Only the beginning has to know all roots.
+void Collector::pace_cycle(bool may_begin) noexcept {
+  if (!heap_.options.incremental || forbidden_ != 0) return;
+  const bool is_zealous = until_zeal_ == 1;
+  if (cycle_.state() == Cycle::State::off) {
+    if (!may_begin || !(is_zealous || is_cycle_due())) return;
+    cycle_.prepare(allocated_since_collection());
+  }
+  if (cycle_.is_marking()) {
+    const std::uint64_t units = cycle_.due(allocated_since_collection(), marker_.work());
+    if (is_zealous) {
+      until_zeal_ = heap_.options.zeal.collect_every;
+      run_slice(heap_.options.slice);
+    } else if (units != 0) {
+      run_slice(units);
+    }
+    return;
+  }
+  Space& space = *heap_.space;
+  const std::uint32_t stretches =
+      cycle_.stretches(space.stretches_left(), allocated_since_collection(), pacer_.pace());
+  if (!space.sweep_some(is_zealous ? ~std::uint32_t{0} : stretches) || !may_begin) return;
+  begin_cycle(is_zealous ? Cause::zeal : pacer_.external_is_due() ? Cause::external : Cause::pace);
+}
+
+void Collector::begin_cycle(Cause cause) noexcept {
+  stop_watching();
+  const Zeal& zeal = heap_.options.zeal;
+  if (zeal.verify) verify_or_abort("before");
+  // Zeal holds the program to what is promised of the last new object.
+  if (zeal.collect_every != 0) heap_.newest = 0;
+  if (cause == Cause::zeal) until_zeal_ = zeal.collect_every;
+  Busy busy(*this, Phase::marking);
+  Space& space = *heap_.space;
+  begin_stats(cause, false);
+  cycle_.begin(allocated_since_collection(), pacer_.pace());
+  space.begin_marking(marker_.marks().words());
+  set_old_values(space.base(), &marker_);
+  space.conceal_unused();
+  mark_roots(current_);
+  space.reveal_unused();
+  marker_.set_incremental();
+  current_.roots_ns = now_ns() - begun_ns_;
+  Cards cards = space.cards();
+  cards.start_marking(heap_.options.heap_max);
+  end_stop(busy);
+}
+
+/// Of the beginning or a slice.
+void Collector::end_stop(Busy& busy) noexcept {
+  note_stop();
+  if (!marker_.is_abandoned()) {
+    busy.leave();
+    return;
+  }
+  begun_ns_ = now_ns();
+  current_.abandoned = true;
+  heap_.space->conceal_unused();
+  conclude(busy, true);
+}
+
+/// A stale ref may lead to what is in quarantine. So does a walk over the marks to all that is
+/// unused.
+void Collector::run_slice(std::uint64_t units) noexcept {
+  Space& space = *heap_.space;
+  bool is_done = false;
+  {
+    Busy busy(*this, Phase::marking);
+    begun_ns_ = now_ns();
+    const bool conceals = space.quarantine().is_on() || marker_.has_unvisited();
+    if (conceals) space.conceal_unused();
+    marker_.resume();
+    is_done = marker_.drain_some(units, conceals);
+    if (conceals) space.reveal_unused();
+    current_.mark_ns += now_ns() - begun_ns_;
+    end_stop(busy);
+  }
+  if (is_done && cycle_.is_marking()) finish_cycle();
+}
+
+void Collector::finish_cycle() noexcept {
+  const Zeal& zeal = heap_.options.zeal;
+  Busy busy(*this, Phase::marking);
+  begun_ns_ = now_ns();
+  Space& space = *heap_.space;
+  space.retire();
+  space.conceal_unused();
+  marker_.resume();
+  marker_.drain();
+  marker_.visit_deferred();
+  heap_.finalizers->await(marker_, false);
+  marker_.drain();
+  current_.mark_ns += now_ns() - begun_ns_;
+  end_waiting(false);
+  current_.abandoned = marker_.is_abandoned();
+  note_findings(current_);
+  if (!current_.abandoned) leave_marking();
+  conclude(busy, true);
+  if (zeal.verify) verify_or_abort("after");
+}
+
+/// Nobody is to see that a cycle marked. Space::retire() before.
+void Collector::leave_marking() noexcept {
+  Space& space = *heap_.space;
+  Cards cards = space.cards();
+  cards.stop_marking(heap_.options.heap_max);
+  // All that lives is old from now on.
+  if (cards.recording()) cards.clear((to_bytes(marker_.end() - 1) >> Cards::kShift) + 1);
+  set_old_values(space.base(), nullptr);
+  // Of what was allocated and given back nothing may be left where no sweep will come.
+  marker_.resume();
+  marker_.marks().clear_lines_behind(
+      marker_.end(), static_cast<std::uint32_t>(space.untouched() >> kGranuleShift));
+  born_ = space.born();
+  space.end_marking();
+  cycle_.end(marker_.work());
+}
+
+/// Who collects the whole heap at once has no use for a half of it. What lives is told by the
+/// roots of now, so that garbage that the cycle would have kept goes, too.
+void Collector::give_up_cycle() noexcept {
+  if (cycle_.is_marking()) {
+    heap_.space->retire();
+    marker_.undo_waiting();
+    leave_marking();
+  }
+  cycle_.stop();
+}
+
+/// Under zeal, of all that is marked: that it refers to nothing that is not. What a store took away
+/// unseen, or a weak slot gave unseen, would be such a thing.
+void Collector::check_cycle() noexcept {
+  check_stores(nullptr, "in");
+  const Addresses addresses(*heap_.space);
+  heap_.roots->each_labelled(
+      addresses, [&](std::uint32_t bits, const char* label, SlotKind, HeldRoot::Kind) {
+        const std::uint32_t granule = to_granules(bits);
+        const bool is_ref = bits != 0 && bits % kGranuleBytes == 0 && granule < marker_.end();
+        BESOM_CHECK(!is_ref || marker_.marks().test(granule), label, bits, current_.number);
+      });
+}
+
+std::optional<std::uint64_t> Collector::step(std::uint64_t units) noexcept {
+  Space& space = *heap_.space;
+  const std::uint64_t number = last_.number;
+  if (cycle_.state() == Cycle::State::off) {
+    if (allocated_since_collection() == 0) return 0;
+    cycle_.prepare(allocated_since_collection());
+  }
+  if (cycle_.state() == Cycle::State::sweeping) {
+    const std::uint64_t stretches = std::max<std::uint64_t>(units / kUnitsPerStretch, 1);
+    const bool is_swept = space.sweep_some(
+        static_cast<std::uint32_t>(std::min<std::uint64_t>(stretches, ~std::uint32_t{0})));
+    if (!is_swept) {
+      return space.stretches_left() * kUnitsPerStretch + cycle_.left(0);
+    }
+    begin_cycle(Cause::pace);
+  } else {
+    run_slice(units);
+  }
+  if (last_.number != number) {
+    if (last_.abandoned) return {};
+    return 0;
+  }
+  return cycle_.left(marker_.work());
+}
+
+}  // namespace besom::detail
