@@ -149,6 +149,13 @@ template <class T>
 class WeakMember : public Member<T> {
  public:
   using Member<T>::operator=;
+  WeakMember() = default;
+  WeakMember(const WeakMember&) = delete;
+  /// To copy is to read.
+  WeakMember& operator=(const WeakMember& other) noexcept {
+    Member<T>::operator=(other.ref());
+    return *this;
+  }
   /// @{
   /// As Member has it; what is read lives until the next collection: see note_read().
   [[nodiscard]] Ref<T> ref() const noexcept {
@@ -187,7 +194,16 @@ static_assert(sizeof(ValueMember) == 4);
 /// A ValueMember that the type's descriptor calls weak. Null once its target is dead.
 class WeakValueMember : public ValueMember {
  public:
-  using ValueMember::operator=;
+  WeakValueMember() = default;
+  WeakValueMember(const WeakValueMember&) = delete;
+  /// @{
+  /// Stores as ValueMember does. To copy is to read.
+  WeakValueMember& operator=(const WeakValueMember& other) noexcept { return *this = other.get(); }
+  WeakValueMember& operator=(Value value) noexcept {
+    ValueMember::operator=(value);
+    return *this;
+  }
+  /// @}
   /// What was stored last, which lives until the next collection: see note_read().
   [[nodiscard]] Value get() const noexcept {
     note_read(this);

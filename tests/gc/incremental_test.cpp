@@ -149,6 +149,42 @@ TEST_CASE("Incremental: what a weak slot, handle or table gives in a cycle lives
   CHECK(verify(kit.heap).ok());
 }
 
+TEST_CASE("Incremental: to copy a weak slot into an object that nobody visits is to read it",
+          "[gc][incremental][weak]") {
+  struct Holder {
+    Header header;
+    WeakMember<Node> one, two;
+    static TypeDescriptor type() {
+      return {.name = "Holder",
+              .size = sizeof(Holder),
+              .fields = {{"one", offsetof(Holder, one), SlotKind::weak},
+                         {"two", offsetof(Holder, two), SlotKind::weak}}};
+    }
+  };
+  Kit kit(incremental_options());
+  const Type<Holder> type = kit.defined<Holder>();
+  const Type<WeakBox> box_type = kit.defined<WeakBox>();
+  const Handle<Holder> old = kit.heap.make(type);
+  const Handle<WeakBox> box = kit.heap.make(box_type);
+  old->one = kit.heap.allocate(kit.node);
+  box->target = Ref<Header>(&kit.heap.allocate(kit.node)->header);
+  REQUIRE(kit.heap.allocate(kit.node));
+  begin(kit);
+  const Handle<Holder> born = kit.heap.make(type);
+  const Handle<WeakBox> born_box = kit.heap.make(box_type);
+  born->two = old->one;
+  born_box->target = box->target;
+  finish(kit);
+  // A weak slot keeps nothing: what it leads to lives, or it is null.
+  REQUIRE(born->two);
+  CHECK(kit.lives(born->two.ref()));
+  REQUIRE(born_box->target.peek().is_ref());
+  CHECK(kit.lives(born_box->target.peek().as_ref<Header>()));
+  CHECK(kit.survivors() == 4);
+  CHECK_FALSE(born->two);
+  CHECK(verify(kit.heap).ok());
+}
+
 TEST_CASE("Incremental: ephemerons keep values of live keys alone, whatever slice they are met in",
           "[gc][incremental][weak]") {
   Kit kit(incremental_options());

@@ -329,6 +329,7 @@ static void cycles_go_in_slices(void) {
   besom_store_ref(&node->left, moved);
   besom_note_read(&node->left);
   besom_note_overwrite(node, sizeof *node);
+  besom_note_old_slots(&node->left, sizeof node->left);
   for (i = 0; left != 0 && i < 10000; ++i) {
     CHECK(besom_step_cycle(kit.heap, 3, &left) == BESOM_OK);
   }
