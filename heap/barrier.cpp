@@ -21,6 +21,8 @@ OldValues*& taker_at(const void* address) noexcept {
 void set_old_values(const char* base, OldValues* taker) noexcept { taker_at(base) = taker; }
 
 void note_old_slot(const void* slot) noexcept {
+  Cards cards(arena_of(slot));
+  if (cards.recording()) cards.mark(index_of(slot));
   if (OldValues* taker = taker_at(slot)) taker->take(load_once<std::uint32_t>(slot));
 }
 

@@ -61,6 +61,7 @@ class Cards {
     return kGap + (cards + kGap - 1) / kGap * kGap;
   }
   [[nodiscard]] bool recording() const noexcept { return (base_[-1] & kRecording) != 0; }
+  [[nodiscard]] bool only_records() const noexcept { return base_[-1] == kRecording; }
   [[nodiscard]] bool marking() const noexcept { return (base_[-1] & kMarking) != 0; }
   /// What stores have to do from now on: a sum of bits; 0 for nothing, also before the arena's
   /// address space is given back, of which nothing may be accessible then. Precondition: the arena
@@ -130,7 +131,7 @@ class Cards {
 /// Hands the refs over that stand in [first, first + bytes) of an arena which marks, whatever they
 /// are. Defined in gc/: the one place that old values come through.
 BESOM_API void note_old_slots(const void* first, std::size_t bytes) noexcept;
-/// The same for one ref or value.
+/// The same for one ref or value; marks its card where stores are recorded as well.
 BESOM_API void note_old_slot(const void* slot) noexcept;
 /// The same for all that the object refers to.
 BESOM_API void note_old_object(const void* object) noexcept;
@@ -159,8 +160,11 @@ inline void note_overwrite(const void* slot) noexcept {
   if (!detail::is_noted_at(slot)) [[likely]]
     return;
   detail::Cards cards(detail::arena_of(slot));
-  if (cards.recording()) cards.mark(detail::index_of(slot));
-  if (cards.marking()) detail::note_old_slot(slot);
+  if (cards.only_records()) [[likely]] {
+    cards.mark(detail::index_of(slot));
+  } else {
+    detail::note_old_slot(slot);
+  }
 }
 
 /// The same for the `bytes` from `first` on, which lie in one object and hold slots of any kind:
