@@ -103,8 +103,8 @@ std::uint64_t Collector::growth_limit() const noexcept {
 }
 
 std::optional<Cause> Collector::due() const noexcept {
-  if (cycle_.is_marking()) return {};
-  // An incremental heap under zeal does a slice each time.
+  // The cycle sees to it, and under zeal does a slice each time.
+  if (cycle_.state() != Cycle::State::off) return {};
   if (until_zeal_ == 1 && !heap_.options.incremental) return Cause::zeal;
   if (overdue_) return Cause::full;
   if (pacer_.external_is_due()) return Cause::external;
@@ -170,7 +170,9 @@ char* Collector::find_room(std::uint32_t granules, Error& error) noexcept {
 
 bool Collector::safepoint() noexcept {
   if (forbidden_ != 0) return true;
+  const std::uint64_t number = last_.number;
   pace_cycle(true);
+  if (last_.number != number && last_.abandoned) return false;
   const std::optional<Cause> cause = due();
   return !cause || collect(*cause);
 }
@@ -560,7 +562,6 @@ void Collector::verify_or_abort(const char* when) noexcept {
 
 void Collector::reset() noexcept {
   stop_watching();
-  give_up_cycle();
   refusal_.forget();
   // A mark on what is no object any more would pass for an old one's in the next minor collection.
   const std::uint32_t end = to_granules(heap_.space->free_list().used_end());

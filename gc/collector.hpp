@@ -87,7 +87,8 @@ class Collector {
   void begin_table_walk() noexcept { ++table_walks_; }
   void end_table_walk() noexcept { --table_walks_; }
   void note_released(const void* object) noexcept { releaser_.add(index_of(object)); }
-  /// Calls the release hooks of all objects, which then are forgotten.
+  /// Gives up the cycle that is under way, and calls the release hooks of all objects, which then
+  /// are forgotten: before the heap is destroyed or reset().
   void release_all() noexcept;
 
   /// Whether the heap is at work on itself, or calls out of that: nobody else may.

@@ -159,6 +159,7 @@ void Collector::shrink_table(EntryTable& table) noexcept {
 }
 
 void Collector::release_all() noexcept {
+  give_up_cycle();
   if (!releaser_.is_used()) return;
   Busy busy(*this, Phase::sweeping);
   heap_.space->retire();
