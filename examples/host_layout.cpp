@@ -159,8 +159,8 @@ class Objects {
       ++object->table->used;
       entry->name = name;
     }
+    besom::note_overwrite(&entry->value, sizeof entry->value);
     entry->value = value;
-    besom::note_store(&entry->value);
   }
 
   [[nodiscard]] static Box get(Object* object, const Name* name) {
@@ -172,8 +172,8 @@ class Objects {
     return require(heap_.allocate(table_, capacity * std::uint32_t{sizeof(Table::Entry)}), heap_);
   }
   void set_table(Object* object, Table* table) {
+    besom::note_overwrite(&object->table, sizeof object->table);
     object->table = table;
-    besom::note_store(&object->table);
   }
   void grow(Object* object) {
     Table* old = object->table;
