@@ -22,6 +22,18 @@ void HeapModel::Impl::note_collections(const Shadow* added) {
   const std::uint64_t ready = collect_shadows(last.minor);
   expect(collections == counts_.collections, "collections counted", collections);
   expect(last.finalizers_ready == ready, "registrations ready", ready);
+  compare_live(last);
+  expect(last.freed_objects == dead_.size() - died_before, "objects freed", last.freed_objects);
+  if (added == nullptr) return;
+  // The new object may have taken a dead one's place; any other index is no object's.
+  for (const std::uint32_t index : dead_) {
+    if (index == added->index) continue;
+    expect(!heap_->check(Ref<void>(index)), "a dead object is no object", index);
+  }
+}
+
+/// All that the model has is there, and as much as the collection counted.
+void HeapModel::Impl::compare_live(const CollectionStats& last) {
   std::uint64_t live_bytes = 0;
   for (const std::unique_ptr<Shadow>& shadow : shadows_) {
     live_bytes += shadow->bytes;
@@ -33,14 +45,7 @@ void HeapModel::Impl::note_collections(const Shadow* added) {
          last.live_objects << 32 | shadows_.size());
   expect(last.live_bytes == live_bytes, "bytes alive against the model's",
          last.live_bytes << 32 | live_bytes);
-  expect(last.freed_objects == dead_.size() - died_before, "objects freed", last.freed_objects);
   expect(last.bad_refs == 0 && last.bad_headers == 0, "no damage", last.bad_refs);
-  if (added == nullptr) return;
-  // The new object may have taken a dead one's place; any other index is no object's.
-  for (const std::uint32_t index : dead_) {
-    if (index == added->index) continue;
-    expect(!heap_->check(Ref<void>(index)), "a dead object is no object", index);
-  }
 }
 
 /// A cycle keeps what was reachable as it began, and all that was allocated since. So the heap says
@@ -58,18 +63,7 @@ void HeapModel::Impl::note_cycles(std::uint64_t ended) {
     ++counts_.collections;
     keep_what_lives();
   }
-  std::uint64_t live_bytes = 0;
-  for (const std::unique_ptr<Shadow>& shadow : shadows_) {
-    live_bytes += shadow->bytes;
-    check_object(*shadow);
-  }
-  graveyard_.clear();
-  counts_.objects_compared += shadows_.size();
-  expect(last.live_objects == shadows_.size(), "objects alive against the model's",
-         last.live_objects << 32 | shadows_.size());
-  expect(last.live_bytes == live_bytes, "bytes alive against the model's",
-         last.live_bytes << 32 | live_bytes);
-  expect(last.bad_refs == 0 && last.bad_headers == 0, "no damage", last.bad_refs);
+  compare_live(last);
   if (ended == 1) expect(last.freed_objects == dead_.size(), "objects freed", last.freed_objects);
 }
 
