@@ -7,20 +7,21 @@ namespace besom::detail {
 /// Decides, in an incremental heap, when a cycle begins and how much of it each allocation does.
 /// Counts bytes and visits, never time, so that the same program does the same each run.
 ///
-///   allocated since the last full collection
-///   0            kPrepare            kAim      pace        room runs out
-///   |  nothing   | sweep | mark, paced  |  mark, twice as fast | finished in one stop
+///   allocated since the last collection, in parts of Pacer::pace()
+///   0             3/4              15/16
+///   |  nothing     | sweep | mark     |  mark, the rest in 1/16    ...  no room: end at once
 ///
-///   - After kPrepare of the pace (Pacer::pace()) what the last sweep left is swept, in steps, and
-///     then marking begins. So it has a fifth of the pace, or less where much is left to sweep.
+///   - After three quarters what the last sweep left is swept, in steps; then marking begins. So it
+///     has a fifth of the pace, or less where much is left to sweep.
 ///   - How much work there is, nobody knows. It is taken for what the last one did and, as the heap
 ///     may have grown, a unit for each kBytesPerUnit allocated since.
 ///   - A slice does what is due: the work that is left for each byte that may still be allocated up
-///     to kAim, times the bytes allocated since the last slice. It is put off until that comes to
+///     to 15/16, times the bytes allocated since the last slice. It is put off until that comes to
 ///     `slice` units, and never does more than kMostSlices of them: what is left is due with the
 ///     next. Once the estimate is used up, an eighth of it is taken to be left.
-///   - Behind kAim marking goes on at the pace of a sixteenth of pace(): it ends soon, but in no
-///     one stop. Only where there is no room at all does allocation finish the cycle.
+///   - Behind 15/16 what is left is due within another sixteenth, again and again: marking ends
+///     soon, but in no one stop. Only where there is no room at all does allocation finish the
+///     cycle.
 class Cycle {
  public:
   static constexpr std::uint64_t kBytesPerUnit = 16;

@@ -899,7 +899,7 @@ typedef struct besom_collection {
       mark_ns,        ///< Marking what they lead to.
       weak_ns,        ///< Mark hooks, weak things, finalizers and release hooks.
       sweep_ns,       ///< Without what is left to allocation.
-      pause_ns;       ///< The whole of it, verification under zeal excepted.
+      pause_ns;       ///< All its stops, verification under zeal excepted.
   uint64_t holes,     ///< After it; 0 where the sweep is left to allocation.
       largest_hole,   ///< Likewise.
       committed,      ///< Of the arena accessible, after it.

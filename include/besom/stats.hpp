@@ -38,7 +38,7 @@ struct CollectionStats {
   std::uint64_t mark_ns = 0;        ///< Marking what they lead to.
   std::uint64_t weak_ns = 0;        ///< Mark hooks, weak things, finalizers and release hooks.
   std::uint64_t sweep_ns = 0;       ///< Without what is left to allocation.
-  std::uint64_t pause_ns = 0;       ///< The whole of it, verification under zeal excepted.
+  std::uint64_t pause_ns = 0;       ///< All its stops, verification under zeal excepted.
   /// @{
   /// After it, where it swept at once, as a requested one does; 0 where that is left to allocation.
   std::uint64_t holes = 0;
@@ -73,7 +73,7 @@ struct HeapStats {
   std::uint64_t external = 0;           ///< Bytes held outside on behalf of objects.
   std::uint64_t allocated = 0;          ///< Bytes handed out, unused rests at hand included.
   std::uint64_t pause_ns = 0;           ///< Sum over all collections.
-  std::uint64_t pause_max_ns = 0;       ///< The longest.
+  std::uint64_t pause_max_ns = 0;       ///< The longest stop.
   std::uint64_t freed_bytes = 0;        ///< Sum over all collections.
   std::uint64_t freed_objects = 0;      ///< Likewise.
   std::uint64_t finalizers_run = 0;     ///< Callbacks called by Heap::run_finalizers().
