@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cinttypes>
-#include <cstdio>
 #include <new>
 #include <utility>
 
@@ -31,43 +30,6 @@ const char* name_of(Cause cause) noexcept {
 }
 
 namespace detail {
-namespace {
-
-/// What zeal found, told as it is met: nothing is kept, as nothing may be allocated.
-class DamageReport {
- public:
-  DamageReport(const LogSink& log, const char* when, std::uint64_t collection) noexcept
-      : log_(log), when_(when), collection_(collection) {}
-
-  [[nodiscard]] DefectSink sink() noexcept {
-    return {[](void* user, const Defect& defect) noexcept {
-              static_cast<DamageReport*>(user)->tell(defect);
-            },
-            this};
-  }
-  void abort_if_any() const noexcept {
-    BESOM_CHECK(found_ == 0, "zeal found the heap damaged: defects, collection", found_,
-                collection_);
-  }
-
- private:
-  static constexpr std::uint64_t kMostLines = 100;
-
-  void tell(const Defect& defect) noexcept {
-    if (++found_ > kMostLines) return;
-    char text[1024];
-    static_cast<void>(defect.write_message(text, sizeof text));
-    log_.log(LogLevel::error, "%s collection %" PRIu64 ": %s", when_, collection_, text);
-    std::fprintf(stderr, "besom: %s collection %" PRIu64 ": %s\n", when_, collection_, text);
-  }
-
-  const LogSink& log_;
-  const char* when_;
-  std::uint64_t collection_;
-  std::uint64_t found_ = 0;
-};
-
-}  // namespace
 
 Result<std::unique_ptr<Collector>> Collector::create(HeapParts& heap, LogSink log) {
   const HeapOptions& options = heap.options;
@@ -86,149 +48,10 @@ Result<std::unique_ptr<Collector>> Collector::create(HeapParts& heap, LogSink lo
 }
 
 bool Collector::is_own_thread() const noexcept { return thread_ == this_thread(); }
+
 void Collector::attach_thread() noexcept {
   thread_ = this_thread();
   heap_.roots->set_thread(thread_);
-}
-
-std::uint64_t Collector::allocated_since_collection() const noexcept {
-  return heap_.space->handed_out() - handed_out_then_;
-}
-
-std::uint64_t Collector::growth_limit() const noexcept {
-  if (allocated_since_full() < pacer_.worth_bytes()) return heap_.options.heap_max;
-  // A cycle ends before the room does, or soon after.
-  const std::uint64_t budget = pacer_.budget();
-  return cycle_.is_marking() ? std::min(heap_.options.heap_max, budget + budget / 16) : budget;
-}
-
-std::optional<Cause> Collector::due() const noexcept {
-  // The cycle sees to it, and under zeal does a slice each time.
-  if (cycle_.state() != Cycle::State::off) return {};
-  if (until_zeal_ == 1 && !heap_.options.incremental) return Cause::zeal;
-  if (overdue_) return Cause::full;
-  if (pacer_.external_is_due()) return Cause::external;
-  if (is_full_due()) return Cause::pace;
-  const bool by_nursery = nursery_.is_on() && nursery_.bytes() < pacer_.pace();
-  if (allocated_since_collection() < (by_nursery ? nursery_.bytes() : pacer_.pace())) return {};
-  return by_nursery ? Cause::nursery : Cause::pace;
-}
-
-char* Collector::allocate(std::uint32_t granules, Error& error) noexcept {
-  stop_watching();
-  if (char* object = find_room(granules, error)) return object;
-  note_refusal();
-  if (!ask_embedder(error)) return nullptr;
-  stop_watching();
-  refusal_.forget();
-  char* object = find_room(granules, error);
-  if (object == nullptr) note_refusal();
-  return object;
-}
-
-void Collector::collect_for_room(Cause cause) noexcept {
-  // The last new object was safe until now. Zeal holds the program to that.
-  if (heap_.options.zeal.collect_every != 0) heap_.newest = 0;
-  collect(cause);
-}
-
-char* Collector::find_room(std::uint32_t granules, Error& error) noexcept {
-  Space& space = *heap_.space;
-  const bool may_collect = may_allocation_collect();
-  pace_cycle(may_collect);
-  const std::optional<Cause> cause = may_collect ? due() : std::nullopt;
-  if (until_zeal_ > 1) --until_zeal_;
-  if (cause) collect_for_room(*cause);
-  if (char* object = space.allocate(granules)) return object;
-  if (char* object = allocate_by_growing(granules, growth_limit(), error)) return object;
-  if (cycle_.is_marking() && forbidden_ == 0) {
-    finish_cycle();
-    if (char* object = space.allocate(granules)) return object;
-  }
-  const bool was_full = cause && !last_.minor && !last_.abandoned;
-  if (!may_collect) {
-    overdue_ = true;
-  } else if (!was_full && !is_collecting_in_vain()) {
-    collect_for_room(Cause::full);
-    if (char* object = space.allocate(granules)) return object;
-  }
-  if (char* object = allocate_by_growing(granules, heap_.options.heap_max, error)) return object;
-  // There may still be room in windows of other sizes, in dead runs that are short, and in
-  // quarantine.
-  space.retire();
-  space.empty_quarantine();
-  if (char* object = space.allocate(granules)) return object;
-  if (error.code != Errc::heap_limit) return nullptr;
-  error.used = space.used_bytes();
-  if (!may_collect) {
-    error.detail = "heap_max, and no collection is allowed here";
-  } else if (space.free_list().free_bytes() >= error.bytes) {
-    error.detail = "heap_max; what is free lies in smaller holes";
-  }
-  return nullptr;
-}
-
-bool Collector::safepoint() noexcept {
-  if (forbidden_ != 0) return true;
-  const std::uint64_t number = last_.number;
-  pace_cycle(true);
-  if (last_.number != number && last_.abandoned) return false;
-  const std::optional<Cause> cause = due();
-  return !cause || collect(*cause);
-}
-
-bool Collector::allow_collections() noexcept {
-  if (forbidden_ == 0) return false;
-  --forbidden_;
-  meet_what_is_due();
-  return true;
-}
-
-/// Windows would let the mutator go on for long without asking.
-void Collector::meet_what_is_due() noexcept {
-  if (forbidden_ == 0 && !is_collecting() && due()) heap_.space->interrupt();
-}
-
-Error Collector::add_external(std::uint64_t bytes) noexcept {
-  const bool was_due = pacer_.external_is_due();
-  if (!pacer_.add_external(bytes)) {
-    return {.code = Errc::heap_limit,
-            .bytes = bytes,
-            .limit = ~pacer_.external(),
-            .detail = "external bytes in 64 bits"};
-  }
-  if (!was_due && pacer_.external_is_due()) meet_what_is_due();
-  return {};
-}
-
-Error Collector::remove_external(std::uint64_t bytes) noexcept {
-  if (pacer_.remove_external(bytes)) return {};
-  return {.code = Errc::unbalanced,
-          .bytes = bytes,
-          .limit = pacer_.external(),
-          .detail = "external bytes that were added"};
-}
-
-char* Collector::allocate_by_growing(std::uint32_t granules, std::uint64_t limit,
-                                     Error& error) noexcept {
-  Space& space = *heap_.space;
-  const std::uint64_t bytes = std::uint64_t{granules} << kGranuleShift;
-  error = {.code = Errc::heap_limit, .bytes = bytes, .limit = limit, .detail = "heap_max"};
-  while (space.capacity() < limit) {
-    std::uint64_t wanted = Pacer::next_capacity(space.capacity(), bytes, limit);
-    error = space.grow(wanted);
-    if (error) {
-      // The system may still have what is needed, if not what is wished for.
-      wanted = std::min(
-          limit, (space.capacity() + bytes + Arena::kStep - 1) / Arena::kStep * Arena::kStep);
-      error = space.grow(wanted);
-    }
-    if (error) return nullptr;
-    log_.log(LogLevel::debug, "grown to %" PRIu64 " bytes", space.capacity());
-    if (char* object = space.allocate(granules)) return object;
-    error = {.code = Errc::heap_limit, .bytes = bytes, .limit = limit, .detail = "heap_max"};
-  }
-  return nullptr;
 }
 
 bool Collector::collect(Cause cause) noexcept {
@@ -237,32 +60,27 @@ bool Collector::collect(Cause cause) noexcept {
   const Zeal& zeal = heap_.options.zeal;
   if (zeal.verify) verify_or_abort("before");
   Busy busy(*this, Phase::marking);
-  begin_stats(cause, is_minor(cause));
+  open(cause, is_minor(cause));
   heap_.space->conceal_unused();
   const Cards cards = heap_.space->cards();
-  const bool checks_stores = cards.recording() && (zeal.verify || zeal.collect_every != 0);
-  if (checks_stores && has_old_objects()) check_stores(&cards, "before");
-  mark(current_);
+  if (cards.recording() && checks_stores() && has_old_objects()) check_stores(&cards, "before");
+  mark(accounts_.current());
   conclude(busy, false);
   if (zeal.verify) verify_or_abort("after");
-  return !last_.abandoned;
+  return !accounts_.last().abandoned;
 }
 
-void Collector::begin_stats(Cause cause, bool minor) noexcept {
-  current_ = {};
-  current_.number = last_.number + 1;
-  current_.cause = cause;
-  current_.minor = minor;
-  begun_ns_ = now_ns();
+/// What allocation swept of what the last one found dead is counted by now.
+void Collector::open(Cause cause, bool minor) noexcept {
+  accounts_.begin_stop();
   heap_.space->retire();
-  count_dead();
-  cut_objects_ = cut_bytes_ = born_ = 0;
+  accounts_.count_dead();
+  accounts_.open(cause, minor);
 }
 
 /// All that comes after marking.
 void Collector::conclude(Busy& busy, bool ends_cycle) noexcept {
-  CollectionStats& stats = current_;
-  const Zeal& zeal = heap_.options.zeal;
+  CollectionStats& stats = accounts_.current();
   if (!stats.abandoned) {
     const std::uint64_t marked_at = now_ns();
     heap_.roots->run_hooks(MarkView(*heap_.space, marker_.marks(), stats.minor));
@@ -272,15 +90,15 @@ void Collector::conclude(Busy& busy, bool ends_cycle) noexcept {
   busy.enter(Phase::sweeping);
   if (!stats.abandoned) {
     release_dead(stats);
-    const bool checks_stores =
-        heap_.space->cards().recording() && (zeal.verify || zeal.collect_every != 0);
-    if (stats.minor && checks_stores) check_stores(nullptr, "in");
-    if (ends_cycle && (zeal.verify || zeal.collect_every != 0)) check_cycle();
+    if (stats.minor && heap_.space->cards().recording() && checks_stores()) {
+      check_stores(nullptr, "in");
+    }
+    if (ends_cycle && checks_stores()) check_cycle();
     free_unmarked(stats);
   } else {
     keep_all(stats);
   }
-  account(stats);
+  close();
   busy.enter(Phase::reporting);
   report(stats);
   busy.leave();
@@ -293,10 +111,10 @@ void Collector::free_unmarked(CollectionStats& stats) noexcept {
   const std::uint64_t used = space.used_bytes();
   if (stats.minor) {
     stats.freed_objects = sweep_young(space, marker_.marks(), marker_.end());
-    stats.live_objects = live_objects_ + marker_.marked();
+    stats.live_objects = accounts_.live_objects() + marker_.marked();
     stats.live_bytes = space.used_bytes();
   } else {
-    stats.live_objects = marker_.marked() + born_;
+    stats.live_objects = marker_.marked() + accounts_.born();
     stats.live_bytes = std::min(used, bytes_of_live(stats));
     sweep_old(stats);
     if (space.is_swept()) stats.live_bytes = space.used_bytes();
@@ -311,8 +129,7 @@ std::uint64_t Collector::bytes_of_live(const CollectionStats& stats) noexcept {
   if (stats.mark_rescans != 0 || stats.bad_refs != 0 || stats.bad_headers != 0) {
     return bytes_of_marked(*heap_.space, marker_.marks(), marker_.end());
   }
-  const std::uint64_t born = heap_.space->handed_out() - handed_out_at_begin_;
-  return born + marker_.marked_bytes() - std::min(marker_.marked_bytes(), cut_bytes_);
+  return accounts_.live_bytes(marker_.marked_bytes());
 }
 
 /// After a full collection allocation sweeps. At once it is done for who collects on purpose or
@@ -323,7 +140,7 @@ void Collector::sweep_old(const CollectionStats& stats) noexcept {
   const bool generational = heap_.options.generational;
   space.young_lines().clear();
   marks_are_clear_ = !generational;
-  counts_dead_ = true;
+  accounts_.expect_dead();
   const Zeal& zeal = heap_.options.zeal;
   if (generational || stats.cause == Cause::requested || zeal.collect_every != 0 || zeal.poison ||
       space.quarantine().is_on()) {
@@ -333,29 +150,12 @@ void Collector::sweep_old(const CollectionStats& stats) noexcept {
   }
 }
 
-void Collector::account(CollectionStats& stats) noexcept {
-  note_stop();
+void Collector::close() noexcept {
+  CollectionStats& stats = accounts_.current();
   stats.external = pacer_.external();
   if (!stats.minor) overdue_ = false;
   if (stats.cause == Cause::zeal) until_zeal_ = heap_.options.zeal.collect_every;
-  last_ = stats;
-  handed_out_then_ = heap_.space->handed_out();
-  if (!stats.minor) handed_out_at_full_ = handed_out_then_;
-  live_objects_ = stats.live_objects;
-  ++totals_.collections;
-  if (stats.abandoned) ++totals_.abandoned;
-  totals_.pause_ns += stats.pause_ns;
-  totals_.freed_bytes += stats.freed_bytes;
-  totals_.freed_objects += stats.freed_objects;
-  totals_.released += stats.released;
-}
-
-/// When somebody asks, or at the next collection, by which time the sweep has counted them.
-void Collector::count_dead() noexcept {
-  if (!counts_dead_ || heap_.space->is_concealed()) return;
-  counts_dead_ = false;
-  last_.freed_objects = heap_.space->dead_objects() - cut_objects_;
-  totals_.freed_objects += last_.freed_objects;
+  accounts_.close();
 }
 
 /// When all accounts are done: a sink or listener may jump out.
@@ -387,17 +187,11 @@ void Collector::report(const CollectionStats& stats) noexcept {
   if (listener_ != nullptr) listener_(listener_user_, last());
 }
 
-void Collector::note_stop() noexcept {
-  const std::uint64_t stop = now_ns() - begun_ns_;
-  current_.pause_ns += stop;
-  totals_.pause_max_ns = std::max(totals_.pause_max_ns, stop);
-}
-
 /// Roots, and what is handed out or about to be.
 void Collector::mark_roots(CollectionStats& stats) noexcept {
   marker_.begin(*heap_.space, types_, stats.minor || marks_are_clear_);
   marks_are_clear_ = false;
-  handed_out_at_begin_ = heap_.space->handed_out();
+  accounts_.note_marking();
   TraceVisitor visitor(marker_);
   // Who collects on purpose has rooted what is to stay.
   if (stats.cause == Cause::requested) heap_.newest = 0;
@@ -544,20 +338,7 @@ VerifyCounts Collector::verify(DefectSink sink) noexcept {
 bool Collector::is_minor(Cause cause) const noexcept {
   if (!heap_.options.generational || !has_old_objects()) return false;
   if (is_full_due()) return false;
-  return cause == Cause::nursery || (cause == Cause::zeal && last_.number % 4 != 0);
-}
-
-/// With `cards` before marking, else after it.
-void Collector::check_stores(const Cards* cards, const char* when) noexcept {
-  DamageReport report(log_, when, current_.number);
-  find_missed_stores(*heap_.space, types_, marker_.marks(), cards, report.sink());
-  report.abort_if_any();
-}
-
-void Collector::verify_or_abort(const char* when) noexcept {
-  DamageReport report(log_, when, last_.number + 1);
-  verify(report.sink());
-  report.abort_if_any();
+  return cause == Cause::nursery || (cause == Cause::zeal && accounts_.last().number % 4 != 0);
 }
 
 void Collector::reset() noexcept {
@@ -570,10 +351,10 @@ void Collector::reset() noexcept {
     heap_.space->cards().clear((to_bytes(end - 1) >> Cards::kShift) + 1);
   }
   nursery_ = Nursery(heap_.options.generational);
-  count_dead();
+  accounts_.count_dead();
   marks_are_clear_ = false;
   heap_.space->reset();
-  live_objects_ = 0;
+  accounts_.forget_objects();
   // What the embedder holds outside is not given back by forgetting objects.
   const std::uint64_t external = pacer_.external();
   pacer_ = Pacer(heap_.options);
@@ -593,14 +374,14 @@ std::uint64_t Collector::table_bytes_used(std::uint64_t reserved) const noexcept
 }
 
 const CollectionStats& Collector::last() noexcept {
-  count_dead();
-  return last_;
+  accounts_.count_dead();
+  return accounts_.last();
 }
 
 HeapStats Collector::stats() noexcept {
-  count_dead();
+  accounts_.count_dead();
   const Space& space = *heap_.space;
-  HeapStats stats = totals_;
+  HeapStats stats = accounts_.totals();
   stats.capacity = space.capacity();
   stats.used = space.used_bytes();
   stats.external = pacer_.external();

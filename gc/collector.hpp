@@ -7,14 +7,15 @@
 
 #include "besom/detail/heap_parts.hpp"
 #include "besom/stats.hpp"
-#include "gc/cycle.hpp"
+#include "gc/accounts.hpp"
 #include "gc/mark/marker.hpp"
-#include "gc/nursery.hpp"
-#include "gc/pacer.hpp"
 #include "gc/refusal.hpp"
 #include "gc/sweep/releaser.hpp"
 #include "gc/sweep/sweeper.hpp"
 #include "gc/verifier.hpp"
+#include "gc/when/cycle.hpp"
+#include "gc/when/nursery.hpp"
+#include "gc/when/pacer.hpp"
 
 namespace besom::detail {
 
@@ -153,35 +154,60 @@ class Collector {
         pacer_(heap.options),
         nursery_(heap.options.generational),
         cycle_(heap.options.slice),
-        log_(log) {
+        log_(log),
+        accounts_(heap) {
     attach_thread();
   }
 
+  // room.cpp
   [[nodiscard]] bool may_allocation_collect() const noexcept {
     return forbidden_ == 0 && !heap_.options.safepoints;
   }
-  void collect_for_room(Cause cause) noexcept;
   [[nodiscard]] char* find_room(std::uint32_t granules, Error& error) noexcept;
-  [[nodiscard]] bool is_known_left(const char* frame) const noexcept;
-  [[nodiscard]] bool has_agent() const noexcept;
-  void end_finalizer() noexcept;
-  void recover_finalizer(const char* frame) noexcept;
+  void collect_for_room(Cause cause) noexcept;
   [[nodiscard]] char* allocate_by_growing(std::uint32_t granules, std::uint64_t limit,
                                           Error& error) noexcept;
-  [[nodiscard]] std::uint64_t allocated_since_collection() const noexcept;
-  [[nodiscard]] std::uint64_t allocated_since_full() const noexcept {
-    return heap_.space->handed_out() - handed_out_at_full_;
-  }
   /// How far the heap may grow now without a collection.
   [[nodiscard]] std::uint64_t growth_limit() const noexcept;
   /// Whether the next collection has to be a full one, whatever it is that makes one due.
   [[nodiscard]] bool is_full_due() const noexcept {
     return overdue_ || pacer_.external_is_due() ||
-           (heap_.options.generational && allocated_since_full() >= pacer_.longest_wait());
+           (heap_.options.generational &&
+            accounts_.allocated_since_full() >= pacer_.longest_wait());
   }
   /// Why a collection is due, if it is.
   [[nodiscard]] std::optional<Cause> due() const noexcept;
   void meet_what_is_due() noexcept;
+  // refusing.cpp
+  [[nodiscard]] std::uint64_t fingerprint_of_roots() noexcept;
+  [[nodiscard]] bool is_collecting_in_vain() noexcept;
+  void note_refusal() noexcept;
+  void stop_watching() noexcept;
+  [[nodiscard]] bool ask_embedder(const Error& refusal) noexcept;
+  // collector.cpp
+  [[nodiscard]] bool is_minor(Cause cause) const noexcept;
+  /// Whether the marks say of each object that there was at the last collection that it lives. The
+  /// first collection has no marks to keep, nor has one after an abandoned one.
+  [[nodiscard]] bool has_old_objects() const noexcept {
+    return accounts_.last().number != 0 && !accounts_.last().abandoned;
+  }
+  void open(Cause cause, bool minor) noexcept;
+  void mark(CollectionStats& stats) noexcept;
+  void mark_roots(CollectionStats& stats) noexcept;
+  void end_waiting(bool is_minor) noexcept;
+  void conclude(Busy& busy, bool ends_cycle) noexcept;
+  void settle(CollectionStats& stats) noexcept;
+  void release_dead(CollectionStats& stats) noexcept;
+  void free_unmarked(CollectionStats& stats) noexcept;
+  [[nodiscard]] std::uint64_t bytes_of_live(const CollectionStats& stats) noexcept;
+  void sweep_old(const CollectionStats& stats) noexcept;
+  void give_back(CollectionStats& stats) noexcept;
+  void note_findings(CollectionStats& stats) const noexcept;
+  void note_holes(CollectionStats& stats) const noexcept;
+  void finish(CollectionStats& stats) noexcept;
+  void close() noexcept;
+  void report(const CollectionStats& stats) noexcept;
+  [[nodiscard]] std::uint64_t table_bytes_used(std::uint64_t reserved) const noexcept;
   // incremental.cpp
   void pace_cycle(bool may_begin) noexcept;
   [[nodiscard]] bool is_cycle_due() const noexcept;
@@ -191,46 +217,26 @@ class Collector {
   void finish_cycle() noexcept;
   void give_up_cycle() noexcept;
   void leave_marking() noexcept;
-  void check_cycle() noexcept;
-  void note_stop() noexcept;
-  // refusing.cpp
-  [[nodiscard]] std::uint64_t fingerprint_of_roots() noexcept;
-  [[nodiscard]] bool is_collecting_in_vain() noexcept;
-  void note_refusal() noexcept;
-  void stop_watching() noexcept;
-  [[nodiscard]] bool ask_embedder(const Error& refusal) noexcept;
-  void set_locked(bool locked) noexcept;
+  // phases.cpp
   [[nodiscard]] Phase phase() const noexcept { return phase_.load(std::memory_order_relaxed); }
   void set_phase(Phase phase) noexcept;
-  void begin_stats(Cause cause, bool minor) noexcept;
-  void mark(CollectionStats& stats) noexcept;
-  void mark_roots(CollectionStats& stats) noexcept;
-  void conclude(Busy& busy, bool ends_cycle) noexcept;
-  void end_waiting(bool is_minor) noexcept;
-  void settle(CollectionStats& stats) noexcept;
-  void release_dead(CollectionStats& stats) noexcept;
+  void set_locked(bool locked) noexcept;
+  void keep_all(CollectionStats& stats) noexcept;
+  // finalizing.cpp
+  [[nodiscard]] bool is_known_left(const char* frame) const noexcept;
+  [[nodiscard]] bool has_agent() const noexcept;
+  void end_finalizer() noexcept;
+  void recover_finalizer(const char* frame) noexcept;
   void shrink_tables(const CollectionStats& stats) noexcept;
   void shrink_table(EntryTable& table) noexcept;
-  void note_findings(CollectionStats& stats) const noexcept;
-  void free_unmarked(CollectionStats& stats) noexcept;
-  [[nodiscard]] std::uint64_t bytes_of_live(const CollectionStats& stats) noexcept;
-  void sweep_old(const CollectionStats& stats) noexcept;
-  void count_dead() noexcept;
-  void keep_all(CollectionStats& stats) noexcept;
-  void give_back(CollectionStats& stats) noexcept;
-  void note_holes(CollectionStats& stats) const noexcept;
-  void finish(CollectionStats& stats) noexcept;
-  void account(CollectionStats& stats) noexcept;
-  void report(const CollectionStats& stats) noexcept;
-  [[nodiscard]] bool is_minor(Cause cause) const noexcept;
-  /// Whether the marks say of each object that there was at the last collection that it lives. The
-  /// first collection has no marks to keep, nor has one after an abandoned one.
-  [[nodiscard]] bool has_old_objects() const noexcept {
-    return last_.number != 0 && !last_.abandoned;
+  // zeal.cpp
+  /// Whether zeal looks for stores of which no barrier was told.
+  [[nodiscard]] bool checks_stores() const noexcept {
+    return heap_.options.zeal.verify || heap_.options.zeal.collect_every != 0;
   }
   void verify_or_abort(const char* when) noexcept;
-  [[nodiscard]] std::uint64_t table_bytes_used(std::uint64_t reserved) const noexcept;
   void check_stores(const Cards* cards, const char* when) noexcept;
+  void check_cycle() noexcept;
 
   HeapParts& heap_;
   Marker marker_;
@@ -240,22 +246,11 @@ class Collector {
   Releaser releaser_;
   TypeTable types_;
   LogSink log_;
-  CollectionStats current_;  ///< Of the collection that is under way.
-  CollectionStats last_;
-  HeapStats totals_;
-  std::uint64_t handed_out_then_ = 0;      ///< In all, up to the last collection.
-  std::uint64_t handed_out_at_full_ = 0;   ///< And up to the last full one.
-  std::uint64_t handed_out_at_begin_ = 0;  ///< And up to the beginning of the cycle.
-  std::uint64_t born_ = 0;                 ///< Objects allocated during the cycle that ends.
-  bool counts_dead_ = false;               ///< last_.freed_objects is not known yet.
-  bool marks_are_clear_ = true;            ///< The next marking need not clear them.
-  std::uint64_t live_objects_ = 0;         ///< After the last collection.
-  std::uint32_t until_zeal_ = 0;           ///< 1: the next allocation collects.
+  Accounts accounts_;
+  bool marks_are_clear_ = true;   ///< The next marking need not clear them.
+  std::uint32_t until_zeal_ = 0;  ///< 1: the next allocation collects.
   std::uint32_t forbidden_ = 0;
   std::uint32_t table_walks_ = 0;
-  /// Ends of arrays, which lived, that the sweep takes for dead objects.
-  std::uint64_t cut_objects_ = 0;
-  std::uint64_t cut_bytes_ = 0;
   FinalizerCall finalizer_;
   bool collect_deferred_ = false;  ///< A finalizer asked for a collection.
   bool overdue_ = false;         ///< Where it was not allowed, the heap grew instead of collecting.
@@ -264,7 +259,6 @@ class Collector {
   Refusal refusal_;
   std::atomic<Phase> phase_ = Phase::idle;
   std::uint64_t recoveries_ = 0;
-  std::uint64_t begun_ns_ = 0;  ///< When the collection under way began.
   const void* thread_ = nullptr;
   CollectionListener listener_ = nullptr;
   void* listener_user_ = nullptr;

@@ -40,9 +40,9 @@ __attribute__((noinline)) Result<std::uint64_t> Collector::run_finalizers(
                              .frame = static_cast<const char*>(__builtin_frame_address(0)),
                              .open_scopes = open_scopes};
     const FinalizerCall outer = std::exchange(finalizer_, call);
-    ++totals_.finalizers_run;
+    ++accounts_.totals().finalizers_run;
     if (!runner(guardian->callback, guardian->user, *roots.heap(), agent))
-      ++totals_.finalizers_failed;
+      ++accounts_.totals().finalizers_failed;
     const bool is_back = &roots.locals() == &locals;
     BESOM_CHECK(
         is_back && roots.unwind(call.place, call.serial, open_scopes),
@@ -154,8 +154,7 @@ void Collector::shrink_table(EntryTable& table) noexcept {
       static_cast<std::uint32_t>((type->size_bytes(kept) + kGranuleBytes - 1) >> kGranuleShift);
   if (kept == header.length || to_bytes(granules) >= run.size_bytes) return;
   space.cut_object(index, to_bytes(granules));
-  ++cut_objects_;
-  cut_bytes_ += run.size_bytes - to_bytes(granules);
+  accounts_.note_cut(run.size_bytes - to_bytes(granules));
 }
 
 void Collector::release_all() noexcept {
@@ -163,7 +162,7 @@ void Collector::release_all() noexcept {
   if (!releaser_.is_used()) return;
   Busy busy(*this, Phase::sweeping);
   heap_.space->retire();
-  totals_.released += releaser_.release(*heap_.space, types_, nullptr).released;
+  accounts_.totals().released += releaser_.release(*heap_.space, types_, nullptr).released;
   busy.leave();
 }
 

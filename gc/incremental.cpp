@@ -18,7 +18,7 @@ constexpr std::uint64_t kUnitsPerStretch = 256;
 
 bool Collector::is_cycle_due() const noexcept {
   if (overdue_ || pacer_.external_is_due()) return true;
-  return Cycle::is_due(allocated_since_collection(), pacer_.pace());
+  return Cycle::is_due(accounts_.allocated_since_collection(), pacer_.pace());
 }
 
 /// What an allocation does for the cycle. Only the beginning has to know all roots.
@@ -27,10 +27,10 @@ void Collector::pace_cycle(bool may_begin) noexcept {
   const bool is_zealous = until_zeal_ == 1;
   if (cycle_.state() == Cycle::State::off) {
     if (!may_begin || !(is_zealous || is_cycle_due())) return;
-    cycle_.prepare(allocated_since_collection());
+    cycle_.prepare(accounts_.allocated_since_collection());
   }
   if (cycle_.is_marking()) {
-    const std::uint64_t units = cycle_.due(allocated_since_collection(), marker_.work());
+    const std::uint64_t units = cycle_.due(accounts_.allocated_since_collection(), marker_.work());
     if (is_zealous) {
       until_zeal_ = heap_.options.zeal.collect_every;
       run_slice(heap_.options.slice);
@@ -40,8 +40,8 @@ void Collector::pace_cycle(bool may_begin) noexcept {
     return;
   }
   Space& space = *heap_.space;
-  const std::uint32_t stretches =
-      cycle_.stretches(space.stretches_left(), allocated_since_collection(), pacer_.pace());
+  const std::uint32_t stretches = cycle_.stretches(
+      space.stretches_left(), accounts_.allocated_since_collection(), pacer_.pace());
   if (!space.sweep_some(is_zealous ? ~std::uint32_t{0} : stretches) || !may_begin) return;
   begin_cycle(is_zealous ? Cause::zeal : pacer_.external_is_due() ? Cause::external : Cause::pace);
 }
@@ -55,15 +55,15 @@ void Collector::begin_cycle(Cause cause) noexcept {
   if (cause == Cause::zeal) until_zeal_ = zeal.collect_every;
   Busy busy(*this, Phase::marking);
   Space& space = *heap_.space;
-  begin_stats(cause, false);
-  cycle_.begin(allocated_since_collection(), pacer_.pace());
+  open(cause, false);
+  cycle_.begin(accounts_.allocated_since_collection(), pacer_.pace());
   space.begin_marking(marker_.marks().words());
   set_old_values(space.base(), &marker_);
   space.conceal_unused();
-  mark_roots(current_);
+  mark_roots(accounts_.current());
   space.reveal_unused();
   marker_.set_incremental();
-  current_.roots_ns = now_ns() - begun_ns_;
+  accounts_.current().roots_ns = accounts_.ns_of_stop();
   Cards cards = space.cards();
   cards.start_marking(heap_.options.heap_max);
   end_stop(busy);
@@ -71,13 +71,13 @@ void Collector::begin_cycle(Cause cause) noexcept {
 
 /// Of the beginning or a slice.
 void Collector::end_stop(Busy& busy) noexcept {
-  note_stop();
+  accounts_.end_stop();
   if (!marker_.is_abandoned()) {
     busy.leave();
     return;
   }
-  begun_ns_ = now_ns();
-  current_.abandoned = true;
+  accounts_.begin_stop();
+  accounts_.current().abandoned = true;
   heap_.space->conceal_unused();
   conclude(busy, true);
 }
@@ -89,13 +89,13 @@ void Collector::run_slice(std::uint64_t units) noexcept {
   bool is_done = false;
   {
     Busy busy(*this, Phase::marking);
-    begun_ns_ = now_ns();
+    accounts_.begin_stop();
     const bool conceals = space.quarantine().is_on() || marker_.has_unvisited();
     if (conceals) space.conceal_unused();
     marker_.resume();
     is_done = marker_.drain_some(units, conceals);
     if (conceals) space.reveal_unused();
-    current_.mark_ns += now_ns() - begun_ns_;
+    accounts_.current().mark_ns += accounts_.ns_of_stop();
     end_stop(busy);
   }
   if (is_done && cycle_.is_marking()) finish_cycle();
@@ -104,7 +104,7 @@ void Collector::run_slice(std::uint64_t units) noexcept {
 void Collector::finish_cycle() noexcept {
   const Zeal& zeal = heap_.options.zeal;
   Busy busy(*this, Phase::marking);
-  begun_ns_ = now_ns();
+  accounts_.begin_stop();
   Space& space = *heap_.space;
   space.retire();
   space.conceal_unused();
@@ -113,11 +113,11 @@ void Collector::finish_cycle() noexcept {
   marker_.visit_deferred();
   heap_.finalizers->await(marker_, false);
   marker_.drain();
-  current_.mark_ns += now_ns() - begun_ns_;
+  accounts_.current().mark_ns += accounts_.ns_of_stop();
   end_waiting(false);
-  current_.abandoned = marker_.is_abandoned();
-  note_findings(current_);
-  if (!current_.abandoned) leave_marking();
+  accounts_.current().abandoned = marker_.is_abandoned();
+  note_findings(accounts_.current());
+  if (!accounts_.current().abandoned) leave_marking();
   conclude(busy, true);
   if (zeal.verify) verify_or_abort("after");
 }
@@ -134,7 +134,7 @@ void Collector::leave_marking() noexcept {
   marker_.resume();
   marker_.marks().clear_lines_behind(
       marker_.end(), static_cast<std::uint32_t>(space.untouched() >> kGranuleShift));
-  born_ = space.born();
+  accounts_.note_born(space.born());
   space.end_marking();
   cycle_.end(marker_.work());
 }
@@ -150,25 +150,12 @@ void Collector::give_up_cycle() noexcept {
   cycle_.stop();
 }
 
-/// Under zeal, of all that is marked: that it refers to nothing that is not. What a store took away
-/// unseen, or a weak slot gave unseen, would be such a thing.
-void Collector::check_cycle() noexcept {
-  check_stores(nullptr, "in");
-  const Addresses addresses(*heap_.space);
-  heap_.roots->each_labelled(
-      addresses, [&](std::uint32_t bits, const char* label, SlotKind, HeldRoot::Kind) {
-        const std::uint32_t granule = to_granules(bits);
-        const bool is_ref = bits != 0 && bits % kGranuleBytes == 0 && granule < marker_.end();
-        BESOM_CHECK(!is_ref || marker_.marks().test(granule), label, bits, current_.number);
-      });
-}
-
 std::optional<std::uint64_t> Collector::step(std::uint64_t units) noexcept {
   Space& space = *heap_.space;
-  const std::uint64_t number = last_.number;
+  const std::uint64_t number = accounts_.last().number;
   if (cycle_.state() == Cycle::State::off) {
-    if (allocated_since_collection() == 0) return 0;
-    cycle_.prepare(allocated_since_collection());
+    if (accounts_.allocated_since_collection() == 0) return 0;
+    cycle_.prepare(accounts_.allocated_since_collection());
   }
   if (cycle_.state() == Cycle::State::sweeping) {
     const std::uint64_t stretches = std::max<std::uint64_t>(units / kUnitsPerStretch, 1);
@@ -181,8 +168,8 @@ std::optional<std::uint64_t> Collector::step(std::uint64_t units) noexcept {
   } else {
     run_slice(units);
   }
-  if (last_.number != number) {
-    if (last_.abandoned) return {};
+  if (accounts_.last().number != number) {
+    if (accounts_.last().abandoned) return {};
     return 0;
   }
   return cycle_.left(marker_.work());

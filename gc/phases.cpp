@@ -75,11 +75,11 @@ void Collector::recover(const char* frame) noexcept {
   const Phase left = phase();
   if (left == Phase::idle) return;
   BESOM_CHECK(left != Phase::sweeping, "recover() in the midst of a sweep: collection, freed",
-              current_.number, totals_.freed_objects);
+              accounts_.current().number, accounts_.totals().freed_objects);
   ++recoveries_;
   if (left == Phase::marking) {
-    keep_all(current_);
-    account(current_);
+    keep_all(accounts_.current());
+    close();
   }
   heap_.space->reveal_unused();
   set_locked(false);

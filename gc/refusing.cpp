@@ -27,18 +27,18 @@ std::uint64_t Collector::fingerprint_of_roots() noexcept {
 
 /// Where a full collection left no room and nothing changed since, the next would leave none.
 bool Collector::is_collecting_in_vain() noexcept {
-  if (!refusal_.is_of(last_.number)) return false;
+  if (!refusal_.is_of(accounts_.last().number)) return false;
   // What windows hold passes for handed out.
   heap_.space->retire();
-  return allocated_since_collection() == 0 && refusal_.stands(fingerprint_of_roots());
+  return accounts_.allocated_since_collection() == 0 && refusal_.stands(fingerprint_of_roots());
 }
 
 /// A full collection may have been made for this request, and left no room for it.
 void Collector::note_refusal() noexcept {
-  if (!may_allocation_collect() || last_.minor || last_.abandoned) return;
-  if (!refusal_.is_of(last_.number)) {
+  if (!may_allocation_collect() || accounts_.last().minor || accounts_.last().abandoned) return;
+  if (!refusal_.is_of(accounts_.last().number)) {
     heap_.space->retire();
-    refusal_.note(last_.number, fingerprint_of_roots());
+    refusal_.note(accounts_.last().number, fingerprint_of_roots());
   }
   Cards cards = heap_.space->cards();
   if (!heap_.options.generational) cards.start_recording(heap_.options.heap_max);

@@ -5,7 +5,7 @@
 #include <cstring>
 #include <vector>
 
-#include "gc/nursery.hpp"
+#include "gc/when/nursery.hpp"
 #include "tests/gc/generational_kit.hpp"
 
 namespace besom::test {

@@ -1,4 +1,4 @@
-#include "gc/nursery.hpp"
+#include "gc/when/nursery.hpp"
 
 #include <algorithm>
 

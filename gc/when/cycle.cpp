@@ -1,4 +1,4 @@
-#include "gc/cycle.hpp"
+#include "gc/when/cycle.hpp"
 
 #include <algorithm>
 

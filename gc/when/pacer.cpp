@@ -1,4 +1,4 @@
-#include "gc/pacer.hpp"
+#include "gc/when/pacer.hpp"
 
 #include <algorithm>
 

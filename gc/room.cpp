@@ -1,0 +1,147 @@
+/// Room for what the windows could not serve: when to collect, and when to grow instead.
+
+#include <algorithm>
+#include <cinttypes>
+
+#include "gc/collector.hpp"
+
+namespace besom::detail {
+
+std::uint64_t Collector::growth_limit() const noexcept {
+  if (accounts_.allocated_since_full() < pacer_.worth_bytes()) return heap_.options.heap_max;
+  // A cycle ends before the room does, or soon after.
+  const std::uint64_t budget = pacer_.budget();
+  return cycle_.is_marking() ? std::min(heap_.options.heap_max, budget + budget / 16) : budget;
+}
+
+std::optional<Cause> Collector::due() const noexcept {
+  // The cycle sees to it, and under zeal does a slice each time.
+  if (cycle_.state() != Cycle::State::off) return {};
+  if (until_zeal_ == 1 && !heap_.options.incremental) return Cause::zeal;
+  if (overdue_) return Cause::full;
+  if (pacer_.external_is_due()) return Cause::external;
+  if (is_full_due()) return Cause::pace;
+  const bool by_nursery = nursery_.is_on() && nursery_.bytes() < pacer_.pace();
+  if (accounts_.allocated_since_collection() < (by_nursery ? nursery_.bytes() : pacer_.pace()))
+    return {};
+  return by_nursery ? Cause::nursery : Cause::pace;
+}
+
+char* Collector::allocate(std::uint32_t granules, Error& error) noexcept {
+  stop_watching();
+  if (char* object = find_room(granules, error)) return object;
+  note_refusal();
+  if (!ask_embedder(error)) return nullptr;
+  stop_watching();
+  refusal_.forget();
+  char* object = find_room(granules, error);
+  if (object == nullptr) note_refusal();
+  return object;
+}
+
+void Collector::collect_for_room(Cause cause) noexcept {
+  // The last new object was safe until now. Zeal holds the program to that.
+  if (heap_.options.zeal.collect_every != 0) heap_.newest = 0;
+  collect(cause);
+}
+
+char* Collector::find_room(std::uint32_t granules, Error& error) noexcept {
+  Space& space = *heap_.space;
+  const bool may_collect = may_allocation_collect();
+  pace_cycle(may_collect);
+  const std::optional<Cause> cause = may_collect ? due() : std::nullopt;
+  if (until_zeal_ > 1) --until_zeal_;
+  if (cause) collect_for_room(*cause);
+  if (char* object = space.allocate(granules)) return object;
+  if (char* object = allocate_by_growing(granules, growth_limit(), error)) return object;
+  if (cycle_.is_marking() && forbidden_ == 0) {
+    finish_cycle();
+    if (char* object = space.allocate(granules)) return object;
+  }
+  const bool was_full = cause && !accounts_.last().minor && !accounts_.last().abandoned;
+  if (!may_collect) {
+    overdue_ = true;
+  } else if (!was_full && !is_collecting_in_vain()) {
+    collect_for_room(Cause::full);
+    if (char* object = space.allocate(granules)) return object;
+  }
+  if (char* object = allocate_by_growing(granules, heap_.options.heap_max, error)) return object;
+  // There may still be room in windows of other sizes, in dead runs that are short, and in
+  // quarantine.
+  space.retire();
+  space.empty_quarantine();
+  if (char* object = space.allocate(granules)) return object;
+  if (error.code != Errc::heap_limit) return nullptr;
+  error.used = space.used_bytes();
+  if (!may_collect) {
+    error.detail = "heap_max, and no collection is allowed here";
+  } else if (space.free_list().free_bytes() >= error.bytes) {
+    error.detail = "heap_max; what is free lies in smaller holes";
+  }
+  return nullptr;
+}
+
+bool Collector::safepoint() noexcept {
+  if (forbidden_ != 0) return true;
+  const std::uint64_t number = accounts_.last().number;
+  pace_cycle(true);
+  if (accounts_.last().number != number && accounts_.last().abandoned) return false;
+  const std::optional<Cause> cause = due();
+  return !cause || collect(*cause);
+}
+
+bool Collector::allow_collections() noexcept {
+  if (forbidden_ == 0) return false;
+  --forbidden_;
+  meet_what_is_due();
+  return true;
+}
+
+/// Windows would let the mutator go on for long without asking.
+void Collector::meet_what_is_due() noexcept {
+  if (forbidden_ == 0 && !is_collecting() && due()) heap_.space->interrupt();
+}
+
+char* Collector::allocate_by_growing(std::uint32_t granules, std::uint64_t limit,
+                                     Error& error) noexcept {
+  Space& space = *heap_.space;
+  const std::uint64_t bytes = std::uint64_t{granules} << kGranuleShift;
+  error = {.code = Errc::heap_limit, .bytes = bytes, .limit = limit, .detail = "heap_max"};
+  while (space.capacity() < limit) {
+    std::uint64_t wanted = Pacer::next_capacity(space.capacity(), bytes, limit);
+    error = space.grow(wanted);
+    if (error) {
+      // The system may still have what is needed, if not what is wished for.
+      wanted = std::min(
+          limit, (space.capacity() + bytes + Arena::kStep - 1) / Arena::kStep * Arena::kStep);
+      error = space.grow(wanted);
+    }
+    if (error) return nullptr;
+    log_.log(LogLevel::debug, "grown to %" PRIu64 " bytes", space.capacity());
+    if (char* object = space.allocate(granules)) return object;
+    error = {.code = Errc::heap_limit, .bytes = bytes, .limit = limit, .detail = "heap_max"};
+  }
+  return nullptr;
+}
+
+Error Collector::add_external(std::uint64_t bytes) noexcept {
+  const bool was_due = pacer_.external_is_due();
+  if (!pacer_.add_external(bytes)) {
+    return {.code = Errc::heap_limit,
+            .bytes = bytes,
+            .limit = ~pacer_.external(),
+            .detail = "external bytes in 64 bits"};
+  }
+  if (!was_due && pacer_.external_is_due()) meet_what_is_due();
+  return {};
+}
+
+Error Collector::remove_external(std::uint64_t bytes) noexcept {
+  if (pacer_.remove_external(bytes)) return {};
+  return {.code = Errc::unbalanced,
+          .bytes = bytes,
+          .limit = pacer_.external(),
+          .detail = "external bytes that were added"};
+}
+
+}  // namespace besom::detail
