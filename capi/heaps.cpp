@@ -15,6 +15,9 @@ using besom::Error;
 using besom::HeapOptions;
 using besom::HeapStats;
 using besom::Result;
+using besom::StopKind;
+using besom::StopStats;
+using besom::Utilisation;
 using besom::detail::bad_argument;
 using besom::detail::enum_of;
 using besom::detail::give;
@@ -92,6 +95,7 @@ BESOM_SAME(committed);
 BESOM_SAME(reserved);
 BESOM_SAME(returned);
 BESOM_SAME(external);
+BESOM_SAME(born_bytes);
 BESOM_SAME(bad_refs);
 BESOM_SAME(bad_headers);
 BESOM_SAME(mark_rescans);
@@ -120,6 +124,24 @@ BESOM_SAME(freed_objects);
 BESOM_SAME(finalizers_run);
 BESOM_SAME(finalizers_failed);
 BESOM_SAME(released);
+#undef BESOM_SAME
+
+#define BESOM_SAME(member) BESOM_SAME_PLACE(besom_stop_stats, StopStats, member)
+static_assert(sizeof(besom_stop_stats) == sizeof(StopStats));
+static_assert(BESOM_STOP_LENGTHS == StopStats::kLengths);
+static_assert(BESOM_STOP_END == static_cast<int>(StopKind::end));
+BESOM_SAME(count);
+BESOM_SAME(total_ns);
+BESOM_SAME(longest_ns);
+BESOM_SAME(lengths);
+#undef BESOM_SAME
+
+#define BESOM_SAME(member) BESOM_SAME_PLACE(besom_utilisation, Utilisation, member)
+static_assert(sizeof(besom_utilisation) == sizeof(Utilisation));
+BESOM_SAME(in_1_ms);
+BESOM_SAME(in_5_ms);
+BESOM_SAME(in_10_ms);
+BESOM_SAME(in_50_ms);
 #undef BESOM_SAME
 
 /// Files are the operating system's.
@@ -454,6 +476,22 @@ void besom_get_stats(const besom_heap* heap, besom_stats* stats) {
     return;
   }
   *stats = std::bit_cast<besom_stats>(heap->heap->stats());
+}
+
+void besom_get_stops(const besom_heap* heap, besom_stop kind, besom_stop_stats* stops) {
+  if (stops == nullptr) return;
+  const bool is_known = static_cast<std::uint32_t>(kind) <= BESOM_STOP_END;
+  if (heap == nullptr || !is_known) {
+    *stops = {};
+    return;
+  }
+  *stops = std::bit_cast<besom_stop_stats>(heap->heap->stops(static_cast<StopKind>(kind)));
+}
+
+void besom_get_utilisation(const besom_heap* heap, besom_utilisation* utilisation) {
+  if (utilisation == nullptr) return;
+  const Utilisation found = heap == nullptr ? Utilisation{} : heap->heap->utilisation();
+  *utilisation = std::bit_cast<besom_utilisation>(found);
 }
 
 besom_status besom_set_listener(besom_heap* heap, besom_listener listener, void* user) {

@@ -15,8 +15,10 @@ void Accounts::open(Cause cause, bool minor) noexcept {
   cut_objects_ = cut_bytes_ = born_ = 0;
 }
 
-void Accounts::close() noexcept {
-  end_stop();
+void Accounts::close(StopKind kind) noexcept {
+  current_.born_bytes = born_bytes();
+  if (current_.minor) kind = StopKind::minor;
+  end_stop(current_.abandoned ? StopKind::full : kind);
   last_ = current_;
   handed_out_then_ = heap_.space->handed_out();
   if (!last_.minor) handed_out_at_full_ = handed_out_then_;
@@ -33,10 +35,11 @@ void Accounts::begin_stop() noexcept { begun_ns_ = now_ns(); }
 
 std::uint64_t Accounts::ns_of_stop() const noexcept { return now_ns() - begun_ns_; }
 
-void Accounts::end_stop() noexcept {
-  const std::uint64_t stop = ns_of_stop();
-  current_.pause_ns += stop;
-  totals_.pause_max_ns = std::max(totals_.pause_max_ns, stop);
+void Accounts::end_stop(StopKind kind) noexcept {
+  const std::uint64_t now = now_ns();
+  stops_.add(kind, begun_ns_, now);
+  current_.pause_ns += now - begun_ns_;
+  totals_.pause_max_ns = stops_.longest_ns();
 }
 
 void Accounts::note_marking() noexcept { handed_out_at_marking_ = heap_.space->handed_out(); }
@@ -57,9 +60,12 @@ std::uint64_t Accounts::allocated_since_full() const noexcept {
   return heap_.space->handed_out() - handed_out_at_full_;
 }
 
+std::uint64_t Accounts::born_bytes() const noexcept {
+  return heap_.space->handed_out() - handed_out_at_marking_;
+}
+
 std::uint64_t Accounts::live_bytes(std::uint64_t marked_bytes) const noexcept {
-  const std::uint64_t born = heap_.space->handed_out() - handed_out_at_marking_;
-  return born + marked_bytes - std::min(marked_bytes, cut_bytes_);
+  return born_bytes() + marked_bytes - std::min(marked_bytes, cut_bytes_);
 }
 
 }  // namespace besom::detail

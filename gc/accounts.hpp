@@ -4,6 +4,7 @@
 
 #include "besom/detail/heap_parts.hpp"
 #include "besom/stats.hpp"
+#include "gc/stops.hpp"
 
 namespace besom::detail {
 
@@ -20,8 +21,9 @@ class Accounts {
 
   /// A new collection. Call begin_stop() before.
   void open(Cause cause, bool minor) noexcept;
-  /// What current() says is final, and becomes last(). A stop ends.
-  void close() noexcept;
+  /// What current() says is final, and becomes last(). A stop ends, of this kind if the collection
+  /// was not minor nor abandoned.
+  void close(StopKind kind) noexcept;
   /// Of the collection that is open.
   [[nodiscard]] CollectionStats& current() noexcept { return current_; }
   /// The last that was closed; `freed_objects` after count_dead().
@@ -30,8 +32,10 @@ class Accounts {
   [[nodiscard]] HeapStats& totals() noexcept { return totals_; }
 
   void begin_stop() noexcept;
-  void end_stop() noexcept;
+  void end_stop(StopKind kind) noexcept;
   [[nodiscard]] std::uint64_t ns_of_stop() const noexcept;
+
+  [[nodiscard]] const Stops& stops() const noexcept { return stops_; }
 
   /// Marking begins: what is allocated from now on is not among the objects that it finds.
   void note_marking() noexcept;
@@ -51,6 +55,8 @@ class Accounts {
   /// After the last collection.
   [[nodiscard]] std::uint64_t live_objects() const noexcept { return live_objects_; }
   [[nodiscard]] std::uint64_t born() const noexcept { return born_; }
+  /// Bytes since note_marking().
+  [[nodiscard]] std::uint64_t born_bytes() const noexcept;
   /// @{
   /// Bytes, unused rests of windows and holes included.
   [[nodiscard]] std::uint64_t allocated_since_collection() const noexcept;
@@ -65,6 +71,7 @@ class Accounts {
   CollectionStats current_;
   CollectionStats last_;
   HeapStats totals_;
+  Stops stops_;
   std::uint64_t begun_ns_ = 0;
   std::uint64_t handed_out_then_ = 0;        ///< In all, up to the last collection.
   std::uint64_t handed_out_at_full_ = 0;     ///< And up to the last full one.

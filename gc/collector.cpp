@@ -65,7 +65,7 @@ bool Collector::collect(Cause cause) noexcept {
   const Cards cards = heap_.space->cards();
   if (cards.recording() && checks_stores() && has_old_objects()) check_stores(&cards, "before");
   mark(accounts_.current());
-  conclude(busy, false);
+  conclude(busy, StopKind::full);
   if (zeal.verify) verify_or_abort("after");
   return !accounts_.last().abandoned;
 }
@@ -79,7 +79,7 @@ void Collector::open(Cause cause, bool minor) noexcept {
 }
 
 /// All that comes after marking.
-void Collector::conclude(Busy& busy, bool ends_cycle) noexcept {
+void Collector::conclude(Busy& busy, StopKind kind) noexcept {
   CollectionStats& stats = accounts_.current();
   if (!stats.abandoned) {
     const std::uint64_t marked_at = now_ns();
@@ -93,12 +93,12 @@ void Collector::conclude(Busy& busy, bool ends_cycle) noexcept {
     if (stats.minor && heap_.space->cards().recording() && checks_stores()) {
       check_stores(nullptr, "in");
     }
-    if (ends_cycle && checks_stores()) check_cycle();
+    if (kind == StopKind::end && checks_stores()) check_cycle();
     free_unmarked(stats);
   } else {
     keep_all(stats);
   }
-  close();
+  close(kind);
   busy.enter(Phase::reporting);
   report(stats);
   busy.leave();
@@ -150,12 +150,12 @@ void Collector::sweep_old(const CollectionStats& stats) noexcept {
   }
 }
 
-void Collector::close() noexcept {
+void Collector::close(StopKind kind) noexcept {
   CollectionStats& stats = accounts_.current();
   stats.external = pacer_.external();
   if (!stats.minor) overdue_ = false;
   if (stats.cause == Cause::zeal) until_zeal_ = heap_.options.zeal.collect_every;
-  accounts_.close();
+  accounts_.close(kind);
 }
 
 /// When all accounts are done: a sink or listener may jump out.

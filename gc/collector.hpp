@@ -110,6 +110,7 @@ class Collector {
   [[nodiscard]] bool is_asking() const noexcept { return is_asking_; }
   [[nodiscard]] const CollectionStats& last() noexcept;
   [[nodiscard]] HeapStats stats() noexcept;
+  [[nodiscard]] const Stops& stops() const noexcept { return accounts_.stops(); }
 
  private:
   /// What the heap does now. In all but idle, callbacks and signal handlers are refused.
@@ -195,7 +196,7 @@ class Collector {
   void mark(CollectionStats& stats) noexcept;
   void mark_roots(CollectionStats& stats) noexcept;
   void end_waiting(bool is_minor) noexcept;
-  void conclude(Busy& busy, bool ends_cycle) noexcept;
+  void conclude(Busy& busy, StopKind kind) noexcept;
   void settle(CollectionStats& stats) noexcept;
   void release_dead(CollectionStats& stats) noexcept;
   void free_unmarked(CollectionStats& stats) noexcept;
@@ -205,7 +206,7 @@ class Collector {
   void note_findings(CollectionStats& stats) const noexcept;
   void note_holes(CollectionStats& stats) const noexcept;
   void finish(CollectionStats& stats) noexcept;
-  void close() noexcept;
+  void close(StopKind kind) noexcept;
   void report(const CollectionStats& stats) noexcept;
   [[nodiscard]] std::uint64_t table_bytes_used(std::uint64_t reserved) const noexcept;
   // incremental.cpp
@@ -213,7 +214,7 @@ class Collector {
   [[nodiscard]] bool is_cycle_due() const noexcept;
   void begin_cycle(Cause cause) noexcept;
   void run_slice(std::uint64_t units) noexcept;
-  void end_stop(Busy& busy) noexcept;
+  void end_stop(Busy& busy, StopKind kind) noexcept;
   void finish_cycle() noexcept;
   void give_up_cycle() noexcept;
   void leave_marking() noexcept;

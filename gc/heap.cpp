@@ -369,6 +369,8 @@ Error Heap::reset() noexcept {
 
 const CollectionStats& Heap::last_collection() const noexcept { return parts_.collector->last(); }
 HeapStats Heap::stats() const noexcept { return parts_.collector->stats(); }
+StopStats Heap::stops(StopKind kind) const noexcept { return parts_.collector->stops().of(kind); }
+Utilisation Heap::utilisation() const noexcept { return parts_.collector->stops().utilisation(); }
 
 Error Heap::set_listener(CollectionListener listener, void* user) noexcept {
   if (!parts_.collector->may_enter()) return parts_.error;

@@ -66,12 +66,12 @@ void Collector::begin_cycle(Cause cause) noexcept {
   accounts_.current().roots_ns = accounts_.ns_of_stop();
   Cards cards = space.cards();
   cards.start_marking(heap_.options.heap_max);
-  end_stop(busy);
+  end_stop(busy, StopKind::begin);
 }
 
 /// Of the beginning or a slice.
-void Collector::end_stop(Busy& busy) noexcept {
-  accounts_.end_stop();
+void Collector::end_stop(Busy& busy, StopKind kind) noexcept {
+  accounts_.end_stop(kind);
   if (!marker_.is_abandoned()) {
     busy.leave();
     return;
@@ -79,7 +79,7 @@ void Collector::end_stop(Busy& busy) noexcept {
   accounts_.begin_stop();
   accounts_.current().abandoned = true;
   heap_.space->conceal_unused();
-  conclude(busy, true);
+  conclude(busy, StopKind::end);
 }
 
 /// A stale ref may lead to what is in quarantine. So does a walk over the marks to all that is
@@ -96,7 +96,7 @@ void Collector::run_slice(std::uint64_t units) noexcept {
     is_done = marker_.drain_some(units, conceals);
     if (conceals) space.reveal_unused();
     accounts_.current().mark_ns += accounts_.ns_of_stop();
-    end_stop(busy);
+    end_stop(busy, StopKind::slice);
   }
   if (is_done && cycle_.is_marking()) finish_cycle();
 }
@@ -118,7 +118,7 @@ void Collector::finish_cycle() noexcept {
   accounts_.current().abandoned = marker_.is_abandoned();
   note_findings(accounts_.current());
   if (!accounts_.current().abandoned) leave_marking();
-  conclude(busy, true);
+  conclude(busy, StopKind::end);
   if (zeal.verify) verify_or_abort("after");
 }
 

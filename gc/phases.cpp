@@ -79,7 +79,7 @@ void Collector::recover(const char* frame) noexcept {
   ++recoveries_;
   if (left == Phase::marking) {
     keep_all(accounts_.current());
-    close();
+    close(StopKind::full);
   }
   heap_.space->reveal_unused();
   set_locked(false);

@@ -906,6 +906,9 @@ typedef struct besom_collection {
       reserved,       ///< Address space of the arena, its guard included.
       returned;       ///< Given back to the system by this collection.
   uint64_t external;  ///< Bytes held outside, at its end.
+  /// Allocated between the beginning and the end of a cycle: live for this collection, whatever
+  /// became of it. 0 where the program stood still.
+  uint64_t born_bytes;
   uint64_t bad_refs;  ///< Slots that held no object's index; not followed.
   /// Objects whose header contradicts the tables; not traced. Those without refs are not looked at.
   uint64_t bad_headers;
@@ -939,6 +942,32 @@ typedef struct besom_stats {
 BESOM_API void besom_last_collection(const besom_heap* heap, besom_collection* collection);
 /// May be called in callbacks.
 BESOM_API void besom_get_stats(const besom_heap* heap, besom_stats* stats);
+/// What the collector does while the program stands still.
+typedef enum besom_stop {
+  BESOM_STOP_FULL,   ///< A collection of the whole heap at once, or one that was abandoned.
+  BESOM_STOP_MINOR,  ///< A collection of the young alone.
+  BESOM_STOP_BEGIN,  ///< The beginning of an incremental cycle: the roots.
+  BESOM_STOP_SLICE,  ///< Some marking of a cycle.
+  BESOM_STOP_END     ///< The end of a cycle: the last marking, and what comes after marking.
+} besom_stop;
+#define BESOM_STOP_LENGTHS 24
+/// The stops of one kind, in wall clock, verification under zeal excepted. What allocation does by
+/// the way, sweeping and new pages, is not a stop.
+typedef struct besom_stop_stats {
+  uint64_t count, total_ns, longest_ns;
+  /// A histogram: how many took less than 2^i microseconds and are in no entry before. All that
+  /// took 4 s and more are in the last.
+  uint64_t lengths[BESOM_STOP_LENGTHS];
+} besom_stop_stats;
+/// Minimum mutator utilisation: of any span of so many milliseconds, the least share that was left
+/// to the program by the stops. 1 where there was none.
+typedef struct besom_utilisation {
+  double in_1_ms, in_5_ms, in_10_ms, in_50_ms;
+} besom_utilisation;
+/// Since creation; all zero for what is no besom_stop. May be called in callbacks.
+BESOM_API void besom_get_stops(const besom_heap* heap, besom_stop kind, besom_stop_stats* stops);
+/// Since creation. May be called in callbacks.
+BESOM_API void besom_get_utilisation(const besom_heap* heap, besom_utilisation* utilisation);
 /// Called after each collection, but for one that a callback jumped out of.
 typedef void (*besom_listener)(void* user, const besom_collection* collection);
 /// NULL: nobody listens any more. Fails with reentrant and wrong_thread.

@@ -272,6 +272,10 @@ class BESOM_API Heap {
   [[nodiscard]] const CollectionStats& last_collection() const noexcept;
   /// The heap now. Costs the same.
   [[nodiscard]] HeapStats stats() const noexcept;
+  /// The stops of one kind since creation.
+  [[nodiscard]] StopStats stops(StopKind kind) const noexcept;
+  /// The least that the stops left to the program, since creation.
+  [[nodiscard]] Utilisation utilisation() const noexcept;
   /// nullptr: nobody listens any more. Fails with reentrant and wrong_thread.
   Error set_listener(CollectionListener listener, void* user) noexcept;
 

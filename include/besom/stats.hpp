@@ -48,7 +48,10 @@ struct CollectionStats {
   std::uint64_t reserved = 0;   ///< Address space of the arena, its guard included.
   std::uint64_t returned = 0;   ///< Given back to the system by this collection.
   std::uint64_t external = 0;   ///< Bytes held outside, at its end.
-  std::uint64_t bad_refs = 0;   ///< Slots that held no object's index; not followed.
+  /// Allocated between the beginning and the end of a cycle: live for this collection, whatever
+  /// became of it. 0 where the program stood still.
+  std::uint64_t born_bytes = 0;
+  std::uint64_t bad_refs = 0;  ///< Slots that held no object's index; not followed.
   /// Objects whose header contradicts the tables; not traced. Those without refs are not looked at.
   std::uint64_t bad_headers = 0;
   std::uint64_t mark_rescans = 0;    ///< Walks of the mark bitmap because the mark stack was full.
@@ -79,6 +82,38 @@ struct HeapStats {
   std::uint64_t finalizers_run = 0;     ///< Callbacks called by Heap::run_finalizers().
   std::uint64_t finalizers_failed = 0;  ///< Those that threw.
   std::uint64_t released = 0;           ///< Objects whose release hooks ran.
+};
+
+/// What the collector does while the program stands still.
+enum class StopKind : std::uint8_t {
+  full,   ///< A collection of the whole heap at once, or one that was abandoned.
+  minor,  ///< A collection of the young alone.
+  begin,  ///< The beginning of an incremental cycle: the roots.
+  slice,  ///< Some marking of a cycle.
+  end,    ///< The end of a cycle: the last marking, and all that comes after marking.
+};
+
+/// The stops of one kind, in wall clock, verification under zeal excepted. What allocation does by
+/// the way, sweeping and new pages, is not a stop.
+struct StopStats {
+  static constexpr std::uint32_t kLengths = 24;
+
+  std::uint64_t count = 0;
+  std::uint64_t total_ns = 0;
+  std::uint64_t longest_ns = 0;
+  /// A histogram: how many took less than 2^i microseconds and are in no entry before. All that
+  /// took 4 s and more are in the last.
+  std::uint64_t lengths[kLengths] = {};
+};
+
+/// Minimum mutator utilisation: of any span of so many milliseconds, the least share that was left
+/// to the program by the stops. 1 where there was none. After Cheng and Blelloch, "A parallel,
+/// real-time garbage collector", 2001.
+struct Utilisation {
+  double in_1_ms = 1;
+  double in_5_ms = 1;
+  double in_10_ms = 1;
+  double in_50_ms = 1;
 };
 
 /// Called after each collection, but for one that a callback jumped out of. May not allocate,

@@ -54,6 +54,41 @@ static void objects_holes_and_types_are_counted(void) {
   drop_kit(&kit);
 }
 
+static void stops_are_counted_by_kind(void) {
+  Kit kit = make_kit();
+  besom_stop_stats stops;
+  besom_stats stats;
+  besom_utilisation left;
+  uint64_t sum = 0;
+  int i;
+  besom_get_stops(kit.heap, BESOM_STOP_FULL, &stops);
+  CHECK(stops.count == 0);
+  besom_get_utilisation(kit.heap, &left);
+  CHECK(left.in_1_ms == 1 && left.in_50_ms == 1);
+  CHECK(besom_collect(kit.heap) == BESOM_OK);
+  CHECK(besom_collect(kit.heap) == BESOM_OK);
+  besom_get_stops(kit.heap, BESOM_STOP_FULL, &stops);
+  besom_get_stats(kit.heap, &stats);
+  for (i = 0; i < BESOM_STOP_LENGTHS; ++i) sum += stops.lengths[i];
+  CHECK(stops.count == stats.collections && sum == stops.count);
+  CHECK(stops.total_ns == stats.pause_ns && stops.longest_ns == stats.pause_max_ns);
+  besom_get_utilisation(kit.heap, &left);
+  CHECK(left.in_1_ms < 1 && left.in_50_ms >= left.in_1_ms);
+  besom_get_stops(kit.heap, BESOM_STOP_SLICE, &stops);
+  CHECK(stops.count == 0);
+  memset(&stops, 1, sizeof stops);
+  besom_get_stops(kit.heap, (besom_stop)5, &stops);
+  CHECK(stops.count == 0 && stops.lengths[3] == 0);
+  memset(&stops, 1, sizeof stops);
+  besom_get_stops(NULL, BESOM_STOP_FULL, &stops);
+  CHECK(stops.count == 0);
+  besom_get_utilisation(NULL, &left);
+  CHECK(left.in_5_ms == 1);
+  besom_get_stops(kit.heap, BESOM_STOP_FULL, NULL);
+  besom_get_utilisation(kit.heap, NULL);
+  drop_kit(&kit);
+}
+
 static void add_step(void* user, const besom_step* step) {
   Sums* sums = user;
   char text[60];
@@ -401,6 +436,7 @@ void test_inspection(void) {
   who_reads_a_heap_changes_nothing();
   freed_memory_is_held_back();
   objects_holes_and_types_are_counted();
+  stops_are_counted_by_kind();
   paths_name_roots_and_fields();
   held_roots_are_listed_by_label();
   snapshots_show_objects_and_labels();

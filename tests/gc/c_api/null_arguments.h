@@ -30,6 +30,8 @@ typedef struct Fixture {
   besom_mark mark;
   besom_entry entry;
   besom_labeller labeller;
+  besom_stop_stats stops;
+  besom_utilisation utilisation;
   besom_snapshot snapshot;
   besom_collection collection;
   besom_stats stats;
