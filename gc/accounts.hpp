@@ -50,9 +50,9 @@ class Accounts {
   void expect_dead() noexcept { counts_dead_ = true; }
   /// Asks it, where anything is expected and nothing concealed.
   void count_dead() noexcept;
-  void forget_objects() noexcept { live_objects_ = 0; }
+  void set_live_objects(std::uint64_t count) noexcept { live_objects_ = count; }
 
-  /// After the last collection.
+  /// Those that minor collections count as alive already: after the last collection.
   [[nodiscard]] std::uint64_t live_objects() const noexcept { return live_objects_; }
   [[nodiscard]] std::uint64_t born() const noexcept { return born_; }
   /// Bytes since note_marking().

@@ -76,6 +76,10 @@ void Collector::open(Cause cause, bool minor) noexcept {
   heap_.space->retire();
   accounts_.count_dead();
   accounts_.open(cause, minor);
+  if (!minor || !marks_are_mixed_) return;
+  marks_are_mixed_ = false;
+  const std::uint32_t end = to_granules(heap_.space->free_list().used_end());
+  accounts_.set_live_objects(keep_marks_of_objects(*heap_.space, marker_.marks(), end));
 }
 
 /// All that comes after marking.
@@ -111,6 +115,7 @@ void Collector::free_unmarked(CollectionStats& stats) noexcept {
   const std::uint64_t used = space.used_bytes();
   if (stats.minor) {
     stats.freed_objects = sweep_young(space, marker_.marks(), marker_.end());
+    marks_ = Marks::old;
     stats.live_objects = accounts_.live_objects() + marker_.marked();
     stats.live_bytes = space.used_bytes();
   } else {
@@ -134,19 +139,21 @@ std::uint64_t Collector::bytes_of_live(const CollectionStats& stats) noexcept {
 
 /// After a full collection allocation sweeps. At once it is done for who collects on purpose or
 /// looks for faults, and in a generational heap, where the next minor collection would have to wait
-/// for it.
+/// for it, unless that is incremental and sweeps in steps until then.
 void Collector::sweep_old(const CollectionStats& stats) noexcept {
   Space& space = *heap_.space;
   const bool generational = heap_.options.generational;
   space.young_lines().clear();
-  marks_are_clear_ = !generational;
+  marks_ = generational ? Marks::old : Marks::clear;
+  marks_are_mixed_ = false;
   accounts_.expect_dead();
   const Zeal& zeal = heap_.options.zeal;
-  if (generational || stats.cause == Cause::requested || zeal.collect_every != 0 || zeal.poison ||
+  if ((generational && !heap_.options.incremental) || stats.cause == Cause::requested || zeal.collect_every != 0 || zeal.poison ||
       space.quarantine().is_on()) {
     sweep_all(space, marker_.marks(), marker_.end(), generational);
   } else {
-    space.begin_sweep(marker_.marks().words(), marker_.end(), false);
+    marks_are_mixed_ = generational;
+    space.begin_sweep(marker_.marks().words(), marker_.end(), generational);
   }
 }
 
@@ -189,8 +196,8 @@ void Collector::report(const CollectionStats& stats) noexcept {
 
 /// Roots, and what is handed out or about to be.
 void Collector::mark_roots(CollectionStats& stats) noexcept {
-  marker_.begin(*heap_.space, types_, stats.minor || marks_are_clear_);
-  marks_are_clear_ = false;
+  marker_.begin(*heap_.space, types_, stats.minor || marks_ == Marks::clear);
+  marks_ = Marks::stale;
   accounts_.note_marking();
   TraceVisitor visitor(marker_);
   // Who collects on purpose has rooted what is to stay.
@@ -295,8 +302,7 @@ void Collector::finish(CollectionStats& stats) noexcept {
     pacer_.note_minor(stats.live_bytes, used_before);
   } else {
     pacer_.note_collection(stats.live_bytes, used_before);
-    nursery_.note_full(pacer_.budget() - std::min(pacer_.budget(), stats.live_bytes),
-                       marker_.work());
+    nursery_.note_full(pacer_.room(), marker_.work());
   }
   if (!stats.minor) give_back(stats);
   note_holes(stats);
@@ -352,9 +358,9 @@ void Collector::reset() noexcept {
   }
   nursery_ = Nursery(heap_.options.generational);
   accounts_.count_dead();
-  marks_are_clear_ = false;
+  marks_ = heap_.options.generational ? Marks::old : Marks::stale;
   heap_.space->reset();
-  accounts_.forget_objects();
+  accounts_.set_live_objects(0);
   // What the embedder holds outside is not given back by forgetting objects.
   const std::uint64_t external = pacer_.external();
   pacer_ = Pacer(heap_.options);

@@ -139,6 +139,13 @@ class Collector {
     std::uint64_t recoveries_ = collector_.recoveries_;
   };
 
+  /// What the mark bits say between two collections.
+  enum class Marks : std::uint8_t {
+    clear,  ///< Nothing, or nothing behind the position of the sweep: marking may begin.
+    old,    ///< Which objects survived the last collection, in a generational heap.
+    stale,  ///< Nothing: a marking is under way or was given up, or they are being cleared.
+  };
+
   /// The finalizer that runs. Its agent is a local root: where that is gone, so is the finalizer.
   struct FinalizerCall {
     std::uint64_t place = 0;
@@ -187,11 +194,8 @@ class Collector {
   [[nodiscard]] bool ask_embedder(const Error& refusal) noexcept;
   // collector.cpp
   [[nodiscard]] bool is_minor(Cause cause) const noexcept;
-  /// Whether the marks say of each object that there was at the last collection that it lives. The
-  /// first collection has no marks to keep, nor has one after an abandoned one.
-  [[nodiscard]] bool has_old_objects() const noexcept {
-    return accounts_.last().number != 0 && !accounts_.last().abandoned;
-  }
+  /// Whether the marks say of each object that there was at the last collection that it lives.
+  [[nodiscard]] bool has_old_objects() const noexcept { return marks_ == Marks::old; }
   void open(Cause cause, bool minor) noexcept;
   void mark(CollectionStats& stats) noexcept;
   void mark_roots(CollectionStats& stats) noexcept;
@@ -212,6 +216,14 @@ class Collector {
   // incremental.cpp
   void pace_cycle(bool may_begin) noexcept;
   [[nodiscard]] bool is_cycle_due() const noexcept;
+  struct Progress {
+    std::uint64_t allocated;
+    std::uint64_t pace;
+  };
+  [[nodiscard]] Progress progress() const noexcept;
+  void prepare_cycle() noexcept;
+  [[nodiscard]] bool sweep_in_steps() noexcept;
+  [[nodiscard]] bool clear_marks_some() noexcept;
   void begin_cycle(Cause cause) noexcept;
   void run_slice(std::uint64_t units) noexcept;
   void end_stop(Busy& busy, StopKind kind) noexcept;
@@ -248,7 +260,10 @@ class Collector {
   TypeTable types_;
   LogSink log_;
   Accounts accounts_;
-  bool marks_are_clear_ = true;   ///< The next marking need not clear them.
+  Marks marks_ = Marks::clear;
+  /// The sweep was left to allocation, and what came since may be marked, be it an object or not.
+  bool marks_are_mixed_ = false;
+  std::uint32_t lines_cleared_ = 0;  ///< Of the marks, by clear_marks_some().
   std::uint32_t until_zeal_ = 0;  ///< 1: the next allocation collects.
   std::uint32_t forbidden_ = 0;
   std::uint32_t table_walks_ = 0;

@@ -16,21 +16,39 @@ constexpr std::uint64_t kUnitsPerStretch = 256;
 
 }  // namespace
 
+/// How far the heap is on its way to where it would collect in full at once. In a generational heap
+/// that is when it is full, as a rule.
+Collector::Progress Collector::progress() const noexcept {
+  const Progress paced = {accounts_.allocated_since_collection(), pacer_.pace()};
+  if (!heap_.options.generational) return paced;
+  const std::uint64_t taken = accounts_.last().live_bytes + paced.allocated;
+  const Progress filled = {taken - std::min(taken, pacer_.full_live()),
+                           std::max(pacer_.room(), Pacer::kPaceBytes)};
+  const auto left = [](const Progress& on_way) {
+    return on_way.pace - std::min(on_way.pace, on_way.allocated);
+  };
+  return nursery_.is_on() || left(filled) < left(paced) ? filled : paced;
+}
+
 bool Collector::is_cycle_due() const noexcept {
-  if (overdue_ || pacer_.external_is_due()) return true;
-  return Cycle::is_due(accounts_.allocated_since_collection(), pacer_.pace());
+  if (is_full_due()) return true;
+  const Progress now = progress();
+  return Cycle::is_due(now.allocated, now.pace);
 }
 
 /// What an allocation does for the cycle. Only the beginning has to know all roots.
 void Collector::pace_cycle(bool may_begin) noexcept {
   if (!heap_.options.incremental || forbidden_ != 0) return;
-  const bool is_zealous = until_zeal_ == 1;
-  if (cycle_.state() == Cycle::State::off) {
-    if (!may_begin || !(is_zealous || is_cycle_due())) return;
-    cycle_.prepare(accounts_.allocated_since_collection());
+  const bool is_off = cycle_.state() == Cycle::State::off;
+  const bool is_zealous = until_zeal_ == 1 && (!is_off || !is_minor(Cause::zeal));
+  if (is_off && !(may_begin && (is_zealous || is_cycle_due()))) {
+    // The next minor collection has to find everything swept.
+    if (heap_.options.generational) static_cast<void>(sweep_in_steps());
+    return;
   }
+  if (is_off) prepare_cycle();
   if (cycle_.is_marking()) {
-    const std::uint64_t units = cycle_.due(accounts_.allocated_since_collection(), marker_.work());
+    const std::uint64_t units = cycle_.due(progress().allocated, marker_.work());
     if (is_zealous) {
       until_zeal_ = heap_.options.zeal.collect_every;
       run_slice(heap_.options.slice);
@@ -39,11 +57,38 @@ void Collector::pace_cycle(bool may_begin) noexcept {
     }
     return;
   }
-  Space& space = *heap_.space;
-  const std::uint32_t stretches = cycle_.stretches(
-      space.stretches_left(), accounts_.allocated_since_collection(), pacer_.pace());
-  if (!space.sweep_some(is_zealous ? ~std::uint32_t{0} : stretches) || !may_begin) return;
+  if (is_zealous) heap_.space->sweep_some(~std::uint32_t{0});
+  if (!sweep_in_steps() || !clear_marks_some() || !may_begin) return;
   begin_cycle(is_zealous ? Cause::zeal : pacer_.external_is_due() ? Cause::external : Cause::pace);
+}
+
+void Collector::prepare_cycle() noexcept {
+  cycle_.prepare(progress().allocated);
+  lines_cleared_ = 0;
+}
+
+/// Returns whether all is swept.
+bool Collector::sweep_in_steps() noexcept {
+  Space& space = *heap_.space;
+  if (space.is_swept()) return true;
+  const Progress now = progress();
+  const bool for_minor = cycle_.state() == Cycle::State::off;
+  const std::uint64_t bytes = for_minor ? nursery_.bytes() / 2 : now.pace / 16;
+  return space.sweep_some(cycle_.stretches(space.stretches_left(), now.allocated, bytes));
+}
+
+/// Only where they say what is old. Returns whether all are clear.
+bool Collector::clear_marks_some() noexcept {
+  if (marks_ == Marks::clear) return true;
+  constexpr std::uint32_t kLines = 4096;  // 32 KiB of marks, for 4 MiB of arena
+  marks_ = Marks::stale;
+  const std::uint32_t end =
+      (to_granules(heap_.space->free_list().used_end()) >> kLineShift) + 1;
+  const std::uint32_t next = std::min(lines_cleared_ + kLines, end);
+  marker_.marks().clear_lines(lines_cleared_, next);
+  lines_cleared_ = next;
+  if (next == end) marks_ = Marks::clear;
+  return next == end;
 }
 
 void Collector::begin_cycle(Cause cause) noexcept {
@@ -56,7 +101,8 @@ void Collector::begin_cycle(Cause cause) noexcept {
   Busy busy(*this, Phase::marking);
   Space& space = *heap_.space;
   open(cause, false);
-  cycle_.begin(accounts_.allocated_since_collection(), pacer_.pace());
+  const Progress now = progress();
+  cycle_.begin(now.allocated, now.pace);
   space.begin_marking(marker_.marks().words());
   set_old_values(space.base(), &marker_);
   space.conceal_unused();
@@ -132,8 +178,9 @@ void Collector::leave_marking() noexcept {
   set_old_values(space.base(), nullptr);
   // Of what was allocated and given back nothing may be left where no sweep will come.
   marker_.resume();
-  marker_.marks().clear_lines_behind(
-      marker_.end(), static_cast<std::uint32_t>(space.untouched() >> kGranuleShift));
+  constexpr std::uint32_t kShift = kGranuleShift + kLineShift;
+  marker_.marks().clear_lines((marker_.end() >> kLineShift) + 1,
+                              static_cast<std::uint32_t>(space.untouched() >> kShift) + 1);
   accounts_.note_born(space.born());
   space.end_marking();
   cycle_.end(marker_.work());
@@ -155,13 +202,13 @@ std::optional<std::uint64_t> Collector::step(std::uint64_t units) noexcept {
   const std::uint64_t number = accounts_.last().number;
   if (cycle_.state() == Cycle::State::off) {
     if (accounts_.allocated_since_collection() == 0) return 0;
-    cycle_.prepare(accounts_.allocated_since_collection());
+    prepare_cycle();
   }
   if (cycle_.state() == Cycle::State::sweeping) {
     const std::uint64_t stretches = std::max<std::uint64_t>(units / kUnitsPerStretch, 1);
     const bool is_swept = space.sweep_some(
         static_cast<std::uint32_t>(std::min<std::uint64_t>(stretches, ~std::uint32_t{0})));
-    if (!is_swept) {
+    if (!is_swept || !clear_marks_some()) {
       return space.stretches_left() * kUnitsPerStretch + cycle_.left(0);
     }
     begin_cycle(Cause::pace);

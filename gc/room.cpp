@@ -17,7 +17,7 @@ std::uint64_t Collector::growth_limit() const noexcept {
 std::optional<Cause> Collector::due() const noexcept {
   // The cycle sees to it, and under zeal does a slice each time.
   if (cycle_.state() != Cycle::State::off) return {};
-  if (until_zeal_ == 1 && !heap_.options.incremental) return Cause::zeal;
+  if (until_zeal_ == 1 && (!heap_.options.incremental || is_minor(Cause::zeal))) return Cause::zeal;
   if (overdue_) return Cause::full;
   if (pacer_.external_is_due()) return Cause::external;
   if (is_full_due()) return Cause::pace;

@@ -227,9 +227,6 @@ Error check_options(const HeapOptions& options) noexcept {
     return bad("reserve: less than heap_max");
   }
   if (options.reserve > HeapOptions::kMaxHeap * 2) return bad("reserve: more than 8 GiB");
-  if (options.incremental && options.generational) {
-    return {.code = Errc::bad_option, .detail = "incremental: not in a generational heap"};
-  }
   if (options.slice == 0 || options.slice > kMostSlice) {
     return {.code = Errc::bad_option,
             .bytes = options.slice,

@@ -204,7 +204,8 @@ bool Sweep::enter_next(FreeList& list) noexcept {
       next == kNoStretch ? past_end : std::min(next << kStretchShift, past_end);
   if (keep_marks_) {
     for (std::uint32_t line = first; line < last; ++line) {
-      marks_[line] &= list.map().line(line).starts;
+      const Line words = list.map().line(line);
+      marks_[line] &= words.starts & ~words.holes;
     }
   } else if (first < last) {
     std::memset(marks_ + first, 0, (last - first) * sizeof *marks_);

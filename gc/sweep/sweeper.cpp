@@ -91,6 +91,21 @@ void sweep_all(Space& space, GranuleBits& marks, std::uint32_t end, bool keep_ma
   space.retire();
 }
 
+std::uint64_t keep_marks_of_objects(const Space& space, GranuleBits& marks,
+                                    std::uint32_t end) noexcept {
+  BESOM_ASSERT(space.is_swept() && !space.is_concealed());
+  const BoundaryMap& map = space.free_list().map();
+  std::uint64_t count = 0;
+  for (std::uint32_t number = 0; number <= end >> kLineShift; ++number) {
+    std::uint64_t& word = marks.words()[number];
+    if (word == 0) continue;
+    const Line line = map.line(number);
+    word &= line.starts & ~line.holes;
+    count += count_bits(word);
+  }
+  return count;
+}
+
 std::uint64_t bytes_of_marked(const Space& space, const GranuleBits& marks,
                               std::uint32_t end) noexcept {
   std::uint64_t granules = 0;

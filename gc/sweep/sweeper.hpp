@@ -20,6 +20,12 @@ std::uint64_t sweep_young(Space& space, GranuleBits& marks, std::uint32_t end) n
 /// Marks of objects stay with `keep_marks`, else they are cleared. O(end / 1 KiB).
 void sweep_all(Space& space, GranuleBits& marks, std::uint32_t end, bool keep_marks) noexcept;
 
+/// Clears all marks below granule `end` that are no object's, as a sweep which was left to allocation
+/// leaves some. Call Space::retire() before. Returns how many objects are marked.
+/// O(end / 1 KiB).
+std::uint64_t keep_marks_of_objects(const Space& space, GranuleBits& marks,
+                                    std::uint32_t end) noexcept;
+
 /// What the marked objects below granule `end` take, by the side tables. O(objects).
 [[nodiscard]] std::uint64_t bytes_of_marked(const Space& space, const GranuleBits& marks,
                                             std::uint32_t end) noexcept;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "besom/detail/check.hpp"
+
 namespace besom::detail {
 
 void Cycle::begin(std::uint64_t allocated, std::uint64_t pace) noexcept {
@@ -35,10 +37,10 @@ void Cycle::end(std::uint64_t work) noexcept {
 }
 
 std::uint32_t Cycle::stretches(std::uint32_t left, std::uint64_t allocated,
-                               std::uint64_t pace) noexcept {
+                               std::uint64_t room) noexcept {
+  BESOM_ASSERT(room != 0);
   const std::uint64_t bytes = allocated - std::min(seen_, allocated);
   seen_ = allocated;
-  const std::uint64_t room = std::max<std::uint64_t>(pace / 16, 1);
   return static_cast<std::uint32_t>(1 + left * std::min(bytes, room) / room);
 }
 

@@ -52,9 +52,9 @@ class Cycle {
   void end(std::uint64_t work) noexcept;
   /// Was given up.
   void stop() noexcept { state_ = State::off; }
-  /// Stretches to sweep now, of `left`.
+  /// Stretches to sweep now, of `left`, so that none is left after `room` bytes of allocation.
   [[nodiscard]] std::uint32_t stretches(std::uint32_t left, std::uint64_t allocated,
-                                        std::uint64_t pace) noexcept;
+                                        std::uint64_t room) noexcept;
 
  private:
   std::uint32_t slice_;

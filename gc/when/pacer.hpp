@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "besom/options.hpp"
@@ -49,6 +50,11 @@ class Pacer {
   [[nodiscard]] std::uint64_t worth_bytes() const noexcept { return worth_; }
   /// Bytes to allocate after a collection before the next is due, however much is free.
   [[nodiscard]] std::uint64_t pace() const noexcept { return pace_; }
+  /// What the heap may take beyond what the last full collection left, before it collects in full.
+  [[nodiscard]] std::uint64_t room() const noexcept {
+    return budget_ - std::min(budget_, full_live_);
+  }
+  [[nodiscard]] std::uint64_t full_live() const noexcept { return full_live_; }
   /// Bytes to allocate after a full collection before the next has to be one.
   [[nodiscard]] std::uint64_t longest_wait() const noexcept { return longest_wait_; }
 

@@ -114,7 +114,7 @@ void HeapModel::Impl::rarely() {
     reset();
   } else if (roll < 4) {
     handles_.clear();
-  } else if (roll >= 100 && plan_.options.incremental) {
+  } else if (roll >= (plan_.options.generational ? 198 : 100) && plan_.options.incremental) {
     const Result<std::uint64_t> left = heap_->step(choices_.below(1000));
     expect(static_cast<bool>(left), "step", static_cast<std::uint64_t>(left.error().code));
     note_collections(nullptr);

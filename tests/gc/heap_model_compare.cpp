@@ -54,6 +54,7 @@ void HeapModel::Impl::compare_live(const CollectionStats& last) {
 void HeapModel::Impl::note_cycles(std::uint64_t ended) {
   const CollectionStats& last = heap_->last_collection();
   const bool is_whole = last.cause == Cause::requested || last.cause == Cause::full;
+  if (last.minor) ++counts_.minor_collections;
   counts_.collections += ended - 1;
   if (is_whole && ended == 1) {
     static_cast<void>(collect_shadows(false));

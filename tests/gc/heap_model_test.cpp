@@ -110,6 +110,32 @@ std::vector<Variant> variants() {
              plan.handles = 60;
              plan.collect_every = 20'000;
            }),
+      make("incremental generations", 300'000, 32 * kMiB,
+           [](ModelPlan& plan) {
+             plan.options.incremental = plan.options.generational = true;
+             plan.options.slice = 100;
+             plan.options.growth = Growth::fixed();
+             plan.handles = 2000;
+             plan.large_percent = 20;
+             plan.large_length = 20'000;
+             plan.collect_every = 100'000;
+           }),
+      make("incremental generations, tight", 300'000, kMiB,
+           [](ModelPlan& plan) {
+             plan.options.incremental = plan.options.generational = true;
+             plan.options.slice = 10;
+             plan.large_percent = 5;
+             plan.large_length = 20'000;
+             plan.collect_every = 10'000;
+           }),
+      make("incremental generations under zeal", 400'000, 4 * kMiB,
+           [](ModelPlan& plan) {
+             plan.options.incremental = plan.options.generational = true;
+             plan.options.slice = 30;
+             plan.options.zeal = {7, false, false};
+             plan.handles = 60;
+             plan.collect_every = 20'000;
+           }),
       make("zeal with everything", 150'000, kMiB,
            [](ModelPlan& plan) {
              plan.options.zeal = Zeal::every(64);

@@ -42,14 +42,10 @@ class GranuleBits {
     BESOM_ASSERT(end >> kLineShift < words_.size());
     std::memset(words_.data(), 0, ((std::size_t{end} >> kLineShift) + 1) * sizeof(std::uint64_t));
   }
-  /// Clears those of the lines behind `granule`'s, up to that of `end`.
-  void clear_lines_behind(std::uint32_t granule, std::uint32_t end) noexcept {
-    const std::uint32_t first = (granule >> kLineShift) + 1;
-    const std::uint32_t past = (end >> kLineShift) + 1;
-    BESOM_ASSERT(past <= words_.size());
-    if (first < past) {
-      std::memset(words_.data() + first, 0, (past - first) * sizeof(std::uint64_t));
-    }
+  /// Clears those of the lines [first, end).
+  void clear_lines(std::uint32_t first, std::uint32_t end) noexcept {
+    BESOM_ASSERT(end <= words_.size());
+    if (first < end) std::memset(words_.data() + first, 0, (end - first) * sizeof(std::uint64_t));
   }
   /// Gives the pages back to the system that say nothing of the granules below `end`.
   void discard_zeros_below(std::uint64_t end) noexcept { words_.discard_zeros(end >> kLineShift); }
