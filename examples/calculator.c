@@ -2,6 +2,7 @@
 //
 //   calculator          a demonstration
 //   calculator FILE     runs the program in FILE; - is standard input
+//   calculator --incremental ...    with a heap that marks in slices
 //
 //   1 2 + .                         prints 3
 //   [ dup * ] 'square def           a list is code until it is called
@@ -17,6 +18,7 @@
 #include <errno.h>
 #include <math.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,13 +107,14 @@ static besom_type define_type(const char* name, uint32_t size, const besom_field
   return type;
 }
 
-static void open_heap(void) {
+static void open_heap(bool incremental) {
   static const besom_field pair_fields[] = {{"first", offsetof(Pair, first), BESOM_SLOT_POINTER},
                                             {"rest", offsetof(Pair, rest), BESOM_SLOT_POINTER}};
   besom_options options;
   besom_error error;
   besom_options_init(&options);
   options.heap_max = 64 << 20;
+  options.incremental = incremental;
   if (besom_heap_create(&options, &heap, &error) != BESOM_OK) {
     char message[200];
     besom_error_message(&error, message, sizeof message);
@@ -434,11 +437,16 @@ int main(int argc, char** argv) {
   FILE* file = stdin;
   size_t length;
   char* text;
+  bool incremental = argc > 1 && strcmp(argv[1], "--incremental") == 0;
+  if (incremental) {
+    ++argv;
+    --argc;
+  }
   if (argc > 2 || (argc == 2 && argv[1][0] == '-' && argv[1][1] != '\0')) {
-    printf("usage: calculator [FILE | -]\n");
+    printf("usage: calculator [--incremental] [FILE | -]\n");
     return argc == 2 && strcmp(argv[1], "--help") == 0 ? 0 : kUsage;
   }
-  open_heap();
+  open_heap(incremental);
   add_builtins();
   if (argc == 1) {
     run_text(demonstration, sizeof demonstration - 1);

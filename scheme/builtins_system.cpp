@@ -60,7 +60,7 @@ BUILTIN(make_weak_box) {
 BUILTIN(is_weak_box) { return boolean(in.is(args[0], kWeakBox)); }
 BUILTIN(weak_box_value) {
   if (!in.is(args[0], kWeakBox)) in.wrong_type("weak-box-value", "weak box", args[0]);
-  const Value target = in.at<WeakBox>(args[0])->target.get();
+  const Value target = in.at<WeakBox>(args[0])->target.get_weak();
   return target.is_null() ? (count == 2 ? args[1] : kFalse) : target;
 }
 
@@ -82,7 +82,7 @@ BUILTIN(is_broken) {
 template <int part>
 BUILTIN(ephemeron_part) {
   auto* ephemeron = ephemeron_of(in, args[0], part == 0 ? "ephemeron-key" : "ephemeron-datum");
-  return ephemeron->entry()[0].get().is_null() ? kFalse : ephemeron->entry()[part].get();
+  return ephemeron->entry()[0].get().is_null() ? kFalse : ephemeron->entry()[part].get_weak();
 }
 /// Its argument is reachable up to here.
 BUILTIN(reference_barrier) { return kUnspecified; }

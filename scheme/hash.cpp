@@ -143,7 +143,10 @@ Slot* hash_find(Interp& in, Value table, Value key) {
   const auto* object = in.at<HashTable>(table);
   auto* entries = in.at<Vector>(object->entries.get());
   const std::uint32_t place = probe(in, kind_of(object), entries, key);
-  return is_entry(entries->slots()[place].get()) ? &entries->slots()[place + 1] : nullptr;
+  if (!is_entry(entries->slots()[place].get())) return nullptr;
+  Slot* value = &entries->slots()[place + 1];
+  if (entries->header.type == kWeakEntries) besom::note_read(value);
+  return value;
 }
 
 void hash_put(Interp& in, Value table, Value key, Value value) {

@@ -34,8 +34,8 @@ void hash_clear(Interp& in, Value table);
 template <class Visit>
 void hash_each(Vector* entries, const Visit& visit) {
   for (std::uint32_t i = 0; i < places_of(entries); ++i) {
-    const Value key = entries->slots()[2 * i].get();
-    if (is_entry(key)) visit(key, entries->slots()[2 * i + 1].get());
+    const Value key = entries->slots()[2 * i].get_weak();
+    if (is_entry(key)) visit(key, entries->slots()[2 * i + 1].get_weak());
   }
 }
 

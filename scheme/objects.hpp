@@ -43,6 +43,11 @@ enum TypeNumber : besom::TypeId {
 class Slot {
  public:
   [[nodiscard]] Value get() const noexcept { return Value::from_bits(bits_); }
+  /// Of a weak slot: an incremental heap has to know that what it gives lives on.
+  [[nodiscard]] Value get_weak() const noexcept {
+    besom::note_read(this);
+    return get();
+  }
   /// Any store into an object that a collection may have seen.
   void set(Value value) noexcept { besom::write_ref(bits_, value.bits()); }
   /// The first store into an object just allocated: what is young needs no barrier.

@@ -23,6 +23,8 @@ Value SymbolTable::intern(Interp& in, std::u32string_view name) {
     const Entry& entry = entries_[i];
     if (entry.symbol == kUnbound) break;
     if (entry.hash == hash && entry.symbol != kDeleted && in.name_of(entry.symbol) == name) {
+      // Perhaps nobody has it but this table.
+      besom::note_kept(in.at<Symbol>(entry.symbol));
       return entry.symbol;
     }
   }

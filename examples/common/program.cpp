@@ -111,6 +111,7 @@ struct Collections {
 struct Summary {
   const char* name;
   std::uint64_t seed;
+  bool incremental;
   int exit_code;
   std::string message;  ///< Of a run that failed.
   double seconds;
@@ -140,8 +141,11 @@ void print_table(const Summary& summary, bool all) {
   std::printf("\n%s, seed %" PRIu64 "\n", summary.name, summary.seed);
   print_row("time", time);
   print_row("collections", number(heap.collections));
-  print_row("pause", duration_text(sums.pauses.median_ns()) + " median, " +
-                         duration_text(heap.pause_max_ns) + " worst");
+  // A cycle of an incremental heap has many stops.
+  print_row("pause", duration_text(sums.pauses.median_ns()) +
+                         (summary.incremental ? " a cycle in the median, " : " median, ") +
+                         duration_text(heap.pause_max_ns) +
+                         (summary.incremental ? " the longest stop" : " worst"));
   print_row("live", bytes_text(last.live_bytes) + " after the last collection, " +
                         bytes_text(sums.live_bytes_most) + " after the largest");
   print_row("committed", bytes_text(heap.committed));
@@ -282,6 +286,13 @@ struct Program::State {
     };
     app.add_option_function<std::string>(flag, take, help)->group("Heap");
   }
+  /// `--flag` stands for `key=on`.
+  void add_switch(const char* flag, const char* key, const char* help) {
+    const auto take = [this, key](std::int64_t) {
+      settings += (settings.empty() ? "" : ",") + std::string(key) + "=on";
+    };
+    app.add_flag_function(flag, take, help)->group("Heap");
+  }
 
   void add_common() {
     app.set_help_flag("-h,--help", "Print this and exit");
@@ -289,6 +300,9 @@ struct Program::State {
     add_setting("--heap-initial", "heap_initial", "What it may take before it first collects");
     add_setting("--growth", "growth",
                 "`fixed`, or how far beyond what is live it may grow, e.g. 2");
+    add_switch("--generational", "generational", "Collect the young alone most of the time");
+    add_switch("--incremental", "incremental",
+               "Mark in slices, between which the program runs; not with --generational");
     add_setting(
         "--zeal", "zeal",
         "Slow checks: `off`, or a sum of alloc:N (collect at every Nth allocation), verify, "
@@ -401,6 +415,7 @@ int Program::run(int argc, char** argv, const std::function<void(Heap&)>& work) 
   }
   const Summary summary{.name = state.name,
                         .seed = state.seed,
+                        .incremental = state.options.incremental,
                         .exit_code = outcome.exit_code,
                         .message = outcome.message,
                         .seconds = elapsed.count(),

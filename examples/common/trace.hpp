@@ -22,7 +22,7 @@ class Trace {
   /// `program` names the process in the trace. Throws Stop when the file cannot be made.
   void open(const std::string& name, const char* program);
   /// To be called by a collection's listener: the collection has just ended. Does nothing before
-  /// open().
+  /// open(). A cycle of an incremental heap shows as if its stops came all together at its end.
   void add(const besom::CollectionStats& stats) noexcept;
   /// Ends the text. False when not all of it could be written.
   [[nodiscard]] bool finish() noexcept;

@@ -8,7 +8,8 @@
 namespace {
 using lisp::Failure;
 constexpr const char* kHelp =
-    "usage: lisp [--heap-max=SIZE, such as 16M] [FILE | -e EXPRESSION]; otherwise a dialogue\n"
+    "usage: lisp [--heap-max=SIZE, such as 16M] [--incremental] [FILE | -e EXPRESSION]\n"
+    "without a file or an expression, a dialogue\n"
     "exit codes: 0 fine, 64 usage, 65 syntax, 66 no input, 70 error, 71 heap exhausted\n";
 enum ExitCode : int { kFine = 0, kUsage = 64, kNoInput = 66 };  // and those of failures
 int report(const Failure& failure) {
@@ -47,11 +48,12 @@ void converse(lisp::Interpreter& lisp) {
 }  // namespace
 
 int main(int argc, char** argv) try {
-  std::string heap_max = "64M";
+  std::string settings = "heap_max=64M";
   std::vector<std::string> arguments(argv + 1, argv + argc);
-  if (!arguments.empty() && arguments[0].starts_with("--heap-max=")) {
-    heap_max = arguments[0].substr(11);
-    arguments.erase(arguments.begin());
+  for (; !arguments.empty(); arguments.erase(arguments.begin())) {
+    const bool is_size = arguments[0].starts_with("--heap-max=");
+    if (!is_size && arguments[0] != "--incremental") break;
+    settings += is_size ? ",heap_max=" + arguments[0].substr(11) : ",incremental=on";
   }
   const std::string file = arguments.empty() ? "repl" : arguments[0];
   if (file == "--help") return std::cout << kHelp, kFine;
@@ -59,7 +61,7 @@ int main(int argc, char** argv) try {
   if (arguments.size() > 2 || (arguments.size() == 2) != is_text || (file[0] == '-' && !is_text)) {
     return std::cerr << kHelp, kUsage;
   }
-  const auto options = besom::parse_options("heap_max=" + heap_max);
+  const auto options = besom::parse_options(settings);
   if (!options) return std::cerr << options.error().message() << '\n', kUsage;
   const auto heap = besom::Heap::create(*options);  // which reads BESOM_OPTIONS, too
   if (!heap) std::cerr << heap.error().message() << '\n';

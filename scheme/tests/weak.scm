@@ -53,6 +53,36 @@
 (test '(#f ((1 2) datum)) (list (ephemeron-broken? e) (ephemeron-datum e)))
 (test '(#t #f #f) (list (ephemeron-broken? broken) (ephemeron-key broken) (ephemeron-datum broken)))
 
+;; What a weak place gives while a collection is under way lives on: a new list in each of 20 places, which
+;; is taken out, looked at and replaced later.
+(define (count-wrong put take steps)
+  (let ((places (make-vector 20 #f)) (taken (make-vector 20 #f)))
+    (let loop ((i 0) (wrong 0))
+      (if (= i steps)
+          wrong
+          (let* ((k (modulo (* i 7) 20)) (had (vector-ref taken k)) (place (vector-ref places k)))
+            (if (and place (not had))
+                (vector-set! taken k (take place))
+                (begin
+                  (vector-set! taken k #f)
+                  (vector-set! places k (put (list k 'held)))))
+            (make-vector 8 i)
+            (loop (+ i 1) (if (or (not had) (equal? had (list k 'held))) wrong (+ wrong 1))))))))
+(define (put-in-table object)
+  (let ((table (make-weak-key-hash-table equal?)))
+    (hash-table-set! table (list 1) object)
+    table))
+(define (take-key table) (let ((keys (hash-table-keys table))) (if (pair? keys) (car keys) #f)))
+(define steps (if small? 1000 20000))
+(test 0 (count-wrong make-weak-box weak-box-value steps))
+(test 0 (count-wrong put-in-table (lambda (table) (hash-table-ref/default table (list 1) #f)) steps))
+(test 0 (count-wrong (lambda (object) (let ((table (make-weak-key-hash-table eq?)))
+                                        (hash-table-set! table object 1)
+                                        table))
+                     take-key steps))
+(test 0 (count-wrong (lambda (object) (make-ephemeron (list 1) object)) ephemeron-datum steps))
+(test 0 (count-wrong (lambda (object) (make-ephemeron object 1)) ephemeron-key steps))
+
 (define (make-many-guardians n) (if (> n 0) (begin (make-guardian) (make-many-guardians (- n 1)))))
 (define g (make-guardian))
 (test #t (procedure? g))
