@@ -63,6 +63,7 @@ char* Space::allocate_large(std::uint32_t granules) noexcept {
   sweep_.keep_object(index);
   if (is_marking_) ++born_;
   note_young(index, kGranuleBytes);
+  note_unvisited({index, bytes});
   handed_out_ += bytes;
   return clear({index, bytes});
 }
@@ -73,7 +74,19 @@ void Space::claim(Run run) noexcept {
   BESOM_ASSERT(!is_concealed_);
   sweep_.keep_run(run);
   note_young(run.index, run.size_bytes);
+  note_unvisited(run);
   handed_out_ += run.size_bytes;
+}
+
+/// While the sweep keeps what is new by a mark, that passes for old in the next minor collection. So
+/// what was stored into it, without a barrier perhaps as it was new, is looked for there.
+void Space::note_unvisited(Run run) noexcept {
+  if (sweep_.done() || !cards().recording()) return;
+  const std::uint64_t end = std::uint64_t{run.index} + run.size_bytes;
+  for (std::uint64_t at = run.index; at < end; at += Cards::kBytes) {
+    cards().mark(static_cast<std::uint32_t>(at));
+  }
+  cards().mark(static_cast<std::uint32_t>(end - 1));
 }
 
 /// What was unused becomes a hole.

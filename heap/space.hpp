@@ -216,6 +216,7 @@ class Space {
   [[nodiscard]] std::uint32_t window_bytes() const noexcept;
   [[nodiscard]] std::uint64_t touched_end() const noexcept;
   void note_young(std::uint32_t index, std::uint32_t bytes) noexcept;
+  void note_unvisited(Run run) noexcept;
   [[nodiscard]] char* allocate_small(std::uint32_t granules) noexcept;
   [[nodiscard]] char* allocate_from_list(std::uint32_t granules) noexcept;
   [[nodiscard]] char* allocate_large(std::uint32_t granules) noexcept;

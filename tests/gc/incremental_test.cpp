@@ -319,9 +319,6 @@ TEST_CASE("Incremental: step() says how much is left, and when it may not work",
           "[gc][incremental][misuse]") {
   Kit plain(exact_options());
   CHECK(plain.heap.step(1).error().code == Errc::bad_option);
-  HeapOptions both = incremental_options();
-  both.generational = true;
-  CHECK(Heap::create(both).error().code == Errc::bad_option);
   HeapOptions none = incremental_options();
   none.slice = 0;
   CHECK(Heap::create(none).error().code == Errc::bad_option);
