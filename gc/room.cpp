@@ -9,9 +9,9 @@ namespace besom::detail {
 
 std::uint64_t Collector::growth_limit() const noexcept {
   if (accounts_.allocated_since_full() < pacer_.worth_bytes()) return heap_.options.heap_max;
-  // A cycle ends before the room does, or soon after.
+  // A cycle for which the room is too small is not to end in one long stop.
   const std::uint64_t budget = pacer_.budget();
-  return cycle_.is_marking() ? std::min(heap_.options.heap_max, budget + budget / 16) : budget;
+  return cycle_.is_marking() ? std::min(heap_.options.heap_max, budget + budget / 2) : budget;
 }
 
 std::optional<Cause> Collector::due() const noexcept {

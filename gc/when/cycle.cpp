@@ -16,7 +16,7 @@ void Cycle::begin(std::uint64_t allocated, std::uint64_t pace) noexcept {
 }
 
 std::uint64_t Cycle::left(std::uint64_t done) const noexcept {
-  return std::max<std::uint64_t>(done < estimate_ ? estimate_ - done : estimate_ / 8, 1);
+  return std::max<std::uint64_t>(done < estimate_ ? estimate_ - done : done / 4, 1);
 }
 
 std::uint64_t Cycle::due(std::uint64_t allocated, std::uint64_t done) noexcept {

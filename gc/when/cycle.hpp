@@ -18,13 +18,13 @@ namespace besom::detail {
 ///   - A slice does what is due: the work that is left for each byte that may still be allocated up
 ///     to 15/16, times the bytes allocated since the last slice. It is put off until that comes to
 ///     `slice` units, and never does more than kMostSlices of them: what is left is due with the
-///     next. Once the estimate is used up, an eighth of it is taken to be left.
+///     next. Once the estimate is used up, a quarter of what is done is taken to be left.
 ///   - Behind 15/16 what is left is due within another sixteenth, again and again: marking ends
 ///     soon, but in no one stop. Only where there is no room at all does allocation finish the
 ///     cycle.
 class Cycle {
  public:
-  static constexpr std::uint64_t kBytesPerUnit = 16;
+  static constexpr std::uint64_t kBytesPerUnit = 8;
   static constexpr std::uint32_t kMostSlices = 8;
 
   explicit Cycle(std::uint32_t slice) noexcept : slice_(slice) {}
