@@ -31,6 +31,7 @@ static_assert(BESOM_DEFECT_BAD_REF == static_cast<int>(besom::Defect::Kind::bad_
 static_assert(BESOM_DEFECT_BAD_HEADER == static_cast<int>(besom::Defect::Kind::bad_header));
 static_assert(BESOM_DEFECT_BAD_ROOT == static_cast<int>(besom::Defect::Kind::bad_root));
 static_assert(BESOM_DEFECT_MISSED_STORE == static_cast<int>(besom::Defect::Kind::missed_store));
+static_assert(BESOM_DEFECT_LOST == static_cast<int>(besom::Defect::Kind::lost));
 
 static_assert(BESOM_NODE_ARRAY == static_cast<int>(SnapshotKind::array));
 static_assert(BESOM_NODE_STRING == static_cast<int>(SnapshotKind::string));

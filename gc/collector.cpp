@@ -148,8 +148,8 @@ void Collector::sweep_old(const CollectionStats& stats) noexcept {
   marks_are_mixed_ = false;
   accounts_.expect_dead();
   const Zeal& zeal = heap_.options.zeal;
-  if ((generational && !heap_.options.incremental) || stats.cause == Cause::requested || zeal.collect_every != 0 || zeal.poison ||
-      space.quarantine().is_on()) {
+  if ((generational && !heap_.options.incremental) || stats.cause == Cause::requested ||
+      zeal.collect_every != 0 || zeal.poison || space.quarantine().is_on()) {
     sweep_all(space, marker_.marks(), marker_.end(), generational);
   } else {
     marks_are_mixed_ = generational;
@@ -301,7 +301,9 @@ void Collector::finish(CollectionStats& stats) noexcept {
     nursery_.note_minor(stats.freed_bytes, marker_.work());
     pacer_.note_minor(stats.live_bytes, used_before);
   } else {
-    pacer_.note_collection(stats.live_bytes, used_before);
+    // Of what was born during a cycle, half is taken to be dead by its end.
+    pacer_.note_collection(stats.live_bytes - accounts_.born_bytes() / 2, used_before);
+    cycle_.note_work(marker_.work());
     nursery_.note_full(pacer_.room(), marker_.work());
   }
   if (!stats.minor) give_back(stats);

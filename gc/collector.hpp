@@ -175,6 +175,10 @@ class Collector {
   void collect_for_room(Cause cause) noexcept;
   [[nodiscard]] char* allocate_by_growing(std::uint32_t granules, std::uint64_t limit,
                                           Error& error) noexcept;
+  [[nodiscard]] char* allocate_in_cycle(std::uint32_t granules, bool may_begin,
+                                        Error& error) noexcept;
+  /// How far the heap may grow while a cycle marks, for which the budget was too small.
+  [[nodiscard]] std::uint64_t most_in_cycle() const noexcept;
   /// How far the heap may grow now without a collection.
   [[nodiscard]] std::uint64_t growth_limit() const noexcept;
   /// Whether the next collection has to be a full one, whatever it is that makes one due.
@@ -221,6 +225,7 @@ class Collector {
     std::uint64_t pace;
   };
   [[nodiscard]] Progress progress() const noexcept;
+  [[nodiscard]] Progress progress_inside() const noexcept;
   void prepare_cycle() noexcept;
   [[nodiscard]] bool sweep_in_steps() noexcept;
   [[nodiscard]] bool clear_marks_some() noexcept;
@@ -264,7 +269,11 @@ class Collector {
   /// The sweep was left to allocation, and what came since may be marked, be it an object or not.
   bool marks_are_mixed_ = false;
   std::uint32_t lines_cleared_ = 0;  ///< Of the marks, by clear_marks_some().
-  std::uint32_t until_zeal_ = 0;  ///< 1: the next allocation collects.
+  std::uint32_t until_zeal_ = 0;     ///< 1: the next allocation collects.
+  /// Allocation comes by for a slice each time that so much of the room for external bytes is
+  /// taken.
+  static constexpr std::uint64_t kSlicesOfExternal = 32;
+  std::uint64_t external_seen_ = 0;  ///< When it came by last.
   std::uint32_t forbidden_ = 0;
   std::uint32_t table_walks_ = 0;
   FinalizerCall finalizer_;

@@ -16,9 +16,19 @@ constexpr std::uint64_t kUnitsPerStretch = 256;
 
 }  // namespace
 
-/// How far the heap is on its way to where it would collect in full at once. In a generational heap
-/// that is when it is full, as a rule.
+/// How far the heap is on its way to where it would collect in full at once. External bytes count
+/// for the share of their own room that they take.
 Collector::Progress Collector::progress() const noexcept {
+  Progress progress = progress_inside();
+  const double share =
+      static_cast<double>(pacer_.external_grown()) / static_cast<double>(pacer_.external_room());
+  progress.allocated +=
+      static_cast<std::uint64_t>(std::min(share, 2.0) * static_cast<double>(progress.pace));
+  return progress;
+}
+
+/// In a generational heap it collects in full when it is full, as a rule.
+Collector::Progress Collector::progress_inside() const noexcept {
   const Progress paced = {accounts_.allocated_since_collection(), pacer_.pace()};
   if (!heap_.options.generational) return paced;
   const std::uint64_t taken = accounts_.last().live_bytes + paced.allocated;
@@ -33,12 +43,13 @@ Collector::Progress Collector::progress() const noexcept {
 bool Collector::is_cycle_due() const noexcept {
   if (is_full_due()) return true;
   const Progress now = progress();
-  return Cycle::is_due(now.allocated, now.pace);
+  return cycle_.is_due(now.allocated, now.pace);
 }
 
 /// What an allocation does for the cycle. Only the beginning has to know all roots.
 void Collector::pace_cycle(bool may_begin) noexcept {
   if (!heap_.options.incremental || forbidden_ != 0) return;
+  external_seen_ = pacer_.external();
   const bool is_off = cycle_.state() == Cycle::State::off;
   const bool is_zealous = until_zeal_ == 1 && (!is_off || !is_minor(Cause::zeal));
   if (is_off && !(may_begin && (is_zealous || is_cycle_due()))) {
@@ -82,8 +93,7 @@ bool Collector::clear_marks_some() noexcept {
   if (marks_ == Marks::clear) return true;
   constexpr std::uint32_t kLines = 4096;  // 32 KiB of marks, for 4 MiB of arena
   marks_ = Marks::stale;
-  const std::uint32_t end =
-      (to_granules(heap_.space->free_list().used_end()) >> kLineShift) + 1;
+  const std::uint32_t end = (to_granules(heap_.space->free_list().used_end()) >> kLineShift) + 1;
   const std::uint32_t next = std::min(lines_cleared_ + kLines, end);
   marker_.marks().clear_lines(lines_cleared_, next);
   lines_cleared_ = next;
@@ -183,7 +193,7 @@ void Collector::leave_marking() noexcept {
                               static_cast<std::uint32_t>(space.untouched() >> kShift) + 1);
   accounts_.note_born(space.born());
   space.end_marking();
-  cycle_.end(marker_.work());
+  cycle_.stop();
 }
 
 /// Who collects the whole heap at once has no use for a half of it. What lives is told by the

@@ -16,8 +16,7 @@ std::uint64_t Collector::fingerprint_of_roots() noexcept {
   const auto add = [&](std::uint32_t ref) { hash = (hash ^ (hash >> 29) ^ ref) * kOdd; };
   add(heap_.newest);
   const Addresses addresses(*heap_.space);
-  heap_.roots->each_labelled(
-      addresses, [&](std::uint32_t bits, const char*, SlotKind, HeldRoot::Kind) { add(bits); });
+  heap_.roots->each_labelled(addresses, [&](const LabelledRoot& root) { add(root.bits); });
   heap_.finalizers->each([&](std::uint32_t ref, const char*, bool is_kept) {
     if (is_kept) add(ref);
   });

@@ -9,9 +9,11 @@ namespace besom::detail {
 
 std::uint64_t Collector::growth_limit() const noexcept {
   if (accounts_.allocated_since_full() < pacer_.worth_bytes()) return heap_.options.heap_max;
-  // A cycle for which the room is too small is not to end in one long stop.
-  const std::uint64_t budget = pacer_.budget();
-  return cycle_.is_marking() ? std::min(heap_.options.heap_max, budget + budget / 2) : budget;
+  return cycle_.is_marking() ? most_in_cycle() : pacer_.budget();
+}
+
+std::uint64_t Collector::most_in_cycle() const noexcept {
+  return std::min(heap_.options.heap_max, pacer_.budget() + pacer_.budget() / 2);
 }
 
 std::optional<Cause> Collector::due() const noexcept {
@@ -54,10 +56,7 @@ char* Collector::find_room(std::uint32_t granules, Error& error) noexcept {
   if (cause) collect_for_room(*cause);
   if (char* object = space.allocate(granules)) return object;
   if (char* object = allocate_by_growing(granules, growth_limit(), error)) return object;
-  if (cycle_.is_marking() && forbidden_ == 0) {
-    finish_cycle();
-    if (char* object = space.allocate(granules)) return object;
-  }
+  if (char* object = allocate_in_cycle(granules, may_collect, error)) return object;
   const bool was_full = cause && !accounts_.last().minor && !accounts_.last().abandoned;
   if (!may_collect) {
     overdue_ = true;
@@ -99,7 +98,10 @@ bool Collector::allow_collections() noexcept {
 
 /// Windows would let the mutator go on for long without asking.
 void Collector::meet_what_is_due() noexcept {
-  if (forbidden_ == 0 && !is_collecting() && due()) heap_.space->interrupt();
+  if (forbidden_ != 0 || is_collecting()) return;
+  const bool is_on = cycle_.state() != Cycle::State::off;
+  const bool is_due = heap_.options.incremental ? is_on || is_cycle_due() : due().has_value();
+  if (is_due) heap_.space->interrupt();
 }
 
 char* Collector::allocate_by_growing(std::uint32_t granules, std::uint64_t limit,
@@ -124,6 +126,27 @@ char* Collector::allocate_by_growing(std::uint32_t granules, std::uint64_t limit
   return nullptr;
 }
 
+/// The heap grows beyond its budget rather than that it stops for a whole collection: only where it
+/// cannot, a cycle ends at once.
+char* Collector::allocate_in_cycle(std::uint32_t granules, bool may_begin, Error& error) noexcept {
+  if (!heap_.options.incremental || forbidden_ != 0) return nullptr;
+  Space& space = *heap_.space;
+  if (!cycle_.is_marking()) {
+    if (!may_begin || space.capacity() >= most_in_cycle() || is_collecting_in_vain())
+      return nullptr;
+    if (cycle_.state() == Cycle::State::off) prepare_cycle();
+    space.sweep_some(~std::uint32_t{0});
+    while (!clear_marks_some()) {
+    }
+    begin_cycle(Cause::full);
+  }
+  if (char* object = space.allocate(granules)) return object;
+  if (char* object = allocate_by_growing(granules, growth_limit(), error)) return object;
+  if (cycle_.is_marking()) finish_cycle();
+  if (char* object = space.allocate(granules)) return object;
+  return allocate_by_growing(granules, growth_limit(), error);
+}
+
 Error Collector::add_external(std::uint64_t bytes) noexcept {
   const bool was_due = pacer_.external_is_due();
   if (!pacer_.add_external(bytes)) {
@@ -132,7 +155,11 @@ Error Collector::add_external(std::uint64_t bytes) noexcept {
             .limit = ~pacer_.external(),
             .detail = "external bytes in 64 bits"};
   }
-  if (!was_due && pacer_.external_is_due()) meet_what_is_due();
+  const bool is_slice_due =
+      heap_.options.incremental &&
+      (external_seen_ > pacer_.external() ||
+       pacer_.external() - external_seen_ >= pacer_.external_room() / kSlicesOfExternal);
+  if ((!was_due && pacer_.external_is_due()) || is_slice_due) meet_what_is_due();
   return {};
 }
 

@@ -51,6 +51,19 @@ std::size_t Defect::write_message(char* buffer, std::size_t size) const noexcept
       add_slot(text, *this);
       text.add("young ").add(target_name).print(" 0x%" PRIx32 ": the store was not noted", target);
       break;
+    case Kind::lost:
+      text.add("lost: ");
+      if (holder == 0) {
+        text.add("root '").add(holder_name).add("' holds ");
+      } else {
+        text.add(holder_name);
+        add_slot(text, *this);
+      }
+      text.add(target_name).print(" 0x%" PRIx32, target);
+      text.add(
+          ", which the cycle did not come to: a store that took another way to it, or a read "
+          "from a weak slot, was not noted");
+      break;
   }
   return text.length();
 }
@@ -61,16 +74,18 @@ namespace {
 /// One walk: visits slots and tells of what is wrong with them.
 class Verifier {
  public:
-  /// With `marks`, refs to unmarked objects are what is looked for, where `cards` know nothing of
-  /// them.
+  /// With `marks`, refs to unmarked objects are what is looked for and reported as `unmarked`,
+  /// where `cards` know nothing of them.
   Verifier(const Space& space, const TypeTable& types, DefectSink sink,
-           const GranuleBits* marks = nullptr, const Cards* cards = nullptr) noexcept
+           const GranuleBits* marks = nullptr, const Cards* cards = nullptr,
+           Defect::Kind unmarked = Defect::Kind::missed_store) noexcept
       : space_(space),
         addresses_(space),
         types_(types),
         sink_(sink),
         marks_(marks),
-        cards_(cards) {}
+        cards_(cards),
+        unmarked_(unmarked) {}
 
   void check_object(Run run) {
     ++counts_.objects;
@@ -88,15 +103,16 @@ class Verifier {
       ++counts_.slots;
       // Of an ambiguous word nothing can be said: it may be a number like any other.
       if (!slot.is_certain || is_sound(slot.bits, slot.kind) || is_noted(run, slot)) return;
-      report(marks_ != nullptr ? Defect::Kind::missed_store : Defect::Kind::bad_ref, run.index,
-             slot.bits, type->descriptor->name.c_str(), slot);
+      report(marks_ != nullptr ? unmarked_ : Defect::Kind::bad_ref, run.index, slot.bits,
+             type->descriptor->name.c_str(), slot);
     });
   }
 
   void check_root(std::uint32_t bits, const char* label, SlotKind kind) {
     ++counts_.slots;
     if (is_sound(bits, kind)) return;
-    report(Defect::Kind::bad_root, 0, bits, label != nullptr ? label : "", {});
+    report(marks_ != nullptr ? unmarked_ : Defect::Kind::bad_root, 0, bits,
+           label != nullptr ? label : "", {});
   }
 
   [[nodiscard]] const VerifyCounts& counts() const noexcept { return counts_; }
@@ -119,17 +135,16 @@ class Verifier {
   void report(Defect::Kind kind, std::uint32_t holder, std::uint32_t target,
               const char* holder_name, const ObjectSlot& slot) noexcept {
     ++counts_.defects;
-    sink_.take(sink_.user,
-               {.kind = kind,
-                .holder = holder,
-                .offset = slot.offset,
-                .target = target,
-                .holder_name = holder_name,
-                .field = slot.field,
-                .element = slot.element,
-                .part = slot.part,
-                .by_callback = slot.by_callback,
-                .target_name = kind == Defect::Kind::missed_store ? type_name_at(target) : ""});
+    sink_.take(sink_.user, {.kind = kind,
+                            .holder = holder,
+                            .offset = slot.offset,
+                            .target = target,
+                            .holder_name = holder_name,
+                            .field = slot.field,
+                            .element = slot.element,
+                            .part = slot.part,
+                            .by_callback = slot.by_callback,
+                            .target_name = marks_ != nullptr ? type_name_at(target) : ""});
   }
   [[nodiscard]] const char* type_name_at(std::uint32_t index) const noexcept {
     const Header header = load_header(space_.base() + index);
@@ -142,6 +157,7 @@ class Verifier {
   const DefectSink sink_;
   const GranuleBits* marks_;
   const Cards* cards_;
+  const Defect::Kind unmarked_;
   VerifyCounts counts_;
 };
 
@@ -152,8 +168,9 @@ VerifyCounts verify_heap(const Space& space, const TypeTable& types, const RootT
   Verifier verifier(space, types, sink);
   each_object(space, [&](Run run) { verifier.check_object(run); });
   const Addresses addresses(space);
-  roots.each_labelled(addresses, [&](std::uint32_t bits, const char* label, SlotKind kind,
-                                     HeldRoot::Kind) { verifier.check_root(bits, label, kind); });
+  roots.each_labelled(addresses, [&](const LabelledRoot& root) {
+    verifier.check_root(root.bits, root.label, root.kind);
+  });
   roots.weak_handles().each(
       [&](const HandleSlot& slot) { verifier.check_root(slot.ref, slot.label, SlotKind::value); });
   finalizers.each([&](std::uint32_t bits, const char* label, bool) {
@@ -167,6 +184,19 @@ VerifyCounts find_missed_stores(const Space& space, const TypeTable& types,
   Verifier verifier(space, types, sink, &marks, cards);
   each_object(space, [&](Run run) {
     if (marks.test(to_granules(run.index))) verifier.check_object(run);
+  });
+  return verifier.counts();
+}
+
+VerifyCounts find_lost(const Space& space, const TypeTable& types, const RootTable& roots,
+                       const GranuleBits& marks, DefectSink sink) {
+  Verifier verifier(space, types, sink, &marks, nullptr, Defect::Kind::lost);
+  each_object(space, [&](Run run) {
+    if (marks.test(to_granules(run.index))) verifier.check_object(run);
+  });
+  const Addresses addresses(space);
+  roots.each_labelled(addresses, [&](const LabelledRoot& root) {
+    if (root.is_certain) verifier.check_root(root.bits, root.label, root.kind);
   });
   return verifier.counts();
 }

@@ -38,4 +38,9 @@ VerifyCounts verify_heap(const Space& space, const TypeTable& types, const RootT
 VerifyCounts find_missed_stores(const Space& space, const TypeTable& types,
                                 const GranuleBits& marks, const Cards* cards, DefectSink sink);
 
+/// At the end of a cycle: every slot of a marked object, and every root that is no mere number,
+/// that leads to an object without a mark. Otherwise as above.
+VerifyCounts find_lost(const Space& space, const TypeTable& types, const RootTable& roots,
+                       const GranuleBits& marks, DefectSink sink);
+
 }  // namespace besom::detail

@@ -4,7 +4,6 @@
 #include <cstdio>
 
 #include "gc/collector.hpp"
-#include "gc/roots/root_walks.hpp"
 
 namespace besom::detail {
 namespace {
@@ -58,17 +57,11 @@ void Collector::verify_or_abort(const char* when) noexcept {
   report.abort_if_any();
 }
 
-/// Under zeal, of all that is marked: that it refers to nothing that is not. What a store took away
-/// unseen, or a weak slot gave unseen, would be such a thing.
+/// Of all that is marked: that it refers to nothing that is not.
 void Collector::check_cycle() noexcept {
-  check_stores(nullptr, "in");
-  const Addresses addresses(*heap_.space);
-  heap_.roots->each_labelled(addresses, [&](std::uint32_t bits, const char* label, SlotKind,
-                                            HeldRoot::Kind) {
-    const std::uint32_t granule = to_granules(bits);
-    const bool is_ref = bits != 0 && bits % kGranuleBytes == 0 && granule < marker_.end();
-    BESOM_CHECK(!is_ref || marker_.marks().test(granule), label, bits, accounts_.current().number);
-  });
+  DamageReport report(log_, "in", accounts_.current().number);
+  find_lost(*heap_.space, types_, *heap_.roots, marker_.marks(), report.sink());
+  report.abort_if_any();
 }
 
 }  // namespace besom::detail

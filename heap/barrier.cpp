@@ -28,7 +28,7 @@ void note_old_slot(const void* slot) noexcept {
 
 void note_old_slots(const void* first, std::size_t bytes) noexcept {
   if (OldValues* taker = taker_at(first)) {
-    taker->take_words(static_cast<const char*>(first), bytes);
+    taker->take_slots(static_cast<const char*>(first), bytes);
   }
 }
 

@@ -11,8 +11,8 @@ class OldValues {
  public:
   /// A ref or value.
   virtual void take(std::uint32_t bits) noexcept = 0;
-  /// All words in [first, first + bytes), whatever they are.
-  virtual void take_words(const char* first, std::size_t bytes) noexcept = 0;
+  /// All that slots in [first, first + bytes) refer to, which lie in one object.
+  virtual void take_slots(const char* first, std::size_t bytes) noexcept = 0;
   /// All that the object at `index` refers to.
   virtual void take_object(std::uint32_t index) noexcept = 0;
 

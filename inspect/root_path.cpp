@@ -68,8 +68,8 @@ class PathSearch {
 
   /// From the newest object last: what else keeps the target alive is better to know.
   void search() {
-    view_.roots().each_labelled(addresses_, [&](std::uint32_t bits, const char*, SlotKind,
-                                                HeldRoot::Kind) { meet(bits, kRoot); });
+    view_.roots().each_labelled(addresses_,
+                                [&](const detail::LabelledRoot& root) { meet(root.bits, kRoot); });
     visit_what_was_met();
     meet(view_.newest(), kRoot);
     visit_what_was_met();
@@ -165,10 +165,9 @@ class PathSearch {
 
   [[nodiscard]] const char* label_of(std::uint32_t index) {
     const char* found = nullptr;
-    view_.roots().each_labelled(
-        addresses_, [&](std::uint32_t bits, const char* label, SlotKind, HeldRoot::Kind) {
-          if (found == nullptr && bits == index) found = label != nullptr ? label : "";
-        });
+    view_.roots().each_labelled(addresses_, [&](const detail::LabelledRoot& root) {
+      if (found == nullptr && root.bits == index) found = root.label != nullptr ? root.label : "";
+    });
     return found != nullptr ? found : kNewest;
   }
 

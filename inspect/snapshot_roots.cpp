@@ -46,10 +46,9 @@ bool SnapshotRoots::gather(const HeapView& view, SnapshotStrings& strings) noexc
     has_memory =
         name != 0 && add({.target = bits, .name = name, .group = group, .is_weak = is_weak});
   };
-  view.roots().each_labelled(
-      addresses, [&](std::uint32_t bits, const char* label, SlotKind kind, HeldRoot::Kind from) {
-        note(bits, kind, label, group_of(from), false);
-      });
+  view.roots().each_labelled(addresses, [&](const LabelledRoot& root) {
+    note(root.bits, root.kind, root.label, group_of(root.held), false);
+  });
   note(view.newest(), SlotKind::ref, kNewestLabel, kLocals, false);
   view.roots().weak_handles().each([&](const HandleSlot& slot) {
     note(slot.ref, SlotKind::value, slot.label, kWeakHandles, true);

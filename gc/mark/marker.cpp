@@ -314,26 +314,32 @@ bool Marker::trace_within(std::uint32_t granule, std::uint32_t end, Run part) no
     header = found.header;
     type = found.type;
   }
-  if (type->trace != nullptr) {
-    trace_by_callback(*type, object, extent);
+  if (type->is_weak) noted_.insert(granule);
+  return visit_part(granule, end, part, *type, header.length);
+}
+
+bool Marker::visit_part(std::uint32_t granule, std::uint32_t end, Run part, const TypeInfo& type,
+                        std::uint32_t length) noexcept {
+  const char* object = base_ + to_bytes(granule);
+  if (type.trace != nullptr) {
+    trace_by_callback(type, object, std::uint64_t{end - granule} << kGranuleShift);
     return true;
   }
-  work_ += 1 + type->fixed_slots;
-  for (std::uint32_t i = 0; i < type->run_count; ++i) {
-    visit_slots(type->runs[i].kind, object + type->runs[i].offset, type->runs[i].count);
+  work_ += 1 + type.fixed_slots;
+  for (std::uint32_t i = 0; i < type.run_count; ++i) {
+    visit_slots(type.runs[i].kind, object + type.runs[i].offset, type.runs[i].count);
   }
-  if (type->is_weak) noted_.insert(granule);
-  const std::uint64_t element = type->element_bytes;
+  const std::uint64_t element = type.element_bytes;
   if (element < sizeof(std::uint32_t)) return true;
   // Slots are numbered from the array's first; the part may begin before it and end behind it.
-  const std::uint64_t array = to_bytes(granule) + std::uint64_t{type->fixed_bytes};
+  const std::uint64_t array = to_bytes(granule) + std::uint64_t{type.fixed_bytes};
   const std::uint64_t part_end = part.index + std::uint64_t{part.size_bytes};
   const std::uint64_t first = part.index > array ? (part.index - array) / element : 0;
   const std::uint64_t past = part_end > array ? (part_end - array + element - 1) / element : 0;
-  const std::uint64_t count = std::min<std::uint64_t>(past, header.length);
+  const std::uint64_t count = std::min<std::uint64_t>(past, length);
   if (first >= count) return false;
   work_ += count - first;
-  visit_elements(*type, base_ + array + first * element, static_cast<std::uint32_t>(count - first));
+  visit_elements(type, base_ + array + first * element, static_cast<std::uint32_t>(count - first));
   return false;
 }
 
@@ -342,11 +348,33 @@ void Marker::take(std::uint32_t bits) noexcept {
   if (bits % kGranuleBytes == 0 && to_granules(bits) < end_) visit<SlotKind::ref>(bits);
 }
 
-/// Halves of pointers, with whatever tags, are as good as refs. What is no object's start is passed
-/// over: it may be a number.
+/// Weak slots do not count: who has read one has noted it. A trace callback is not called in the
+/// midst of the program's stores.
+void Marker::take_slots(const char* first, std::size_t bytes) noexcept {
+  resume();
+  const std::uint32_t place = to_granules(index_of(first));
+  if (place >= end_) return;
+  const std::uint32_t granule = map_->is_start(place) ? place : map_->prev_start(place);
+  if (granule == BoundaryMap::kNone || !map_->is_block(granule)) return;
+  const std::uint32_t next = map_->next_start(granule);
+  const Header header = load_header(base_ + to_bytes(granule));
+  const TypeInfo* type = checked_type(*types_, header, to_bytes(next - granule));
+  if (type == nullptr || type->trace != nullptr) {
+    take_words(first, bytes);
+    return;
+  }
+  const auto size = static_cast<std::uint32_t>(std::min<std::size_t>(bytes, to_bytes(next)));
+  const std::uint32_t length = type->is_weak ? 0 : header.length;
+  static_cast<void>(visit_part(granule, next, {index_of(first), size}, *type, length));
+}
+
+/// What a callback would visit is not known, so each word that names an object is taken for a ref,
+/// and each of eight bytes for a pointer, with whatever tags.
 void Marker::take_words(const char* first, std::size_t bytes) noexcept {
   for (std::size_t at = 0; at + sizeof(std::uint32_t) <= bytes; at += sizeof(std::uint32_t)) {
     const auto word = load_once<std::uint32_t>(first + at);
+    const bool may_be_pointer = index_of(first + at) % sizeof(void*) == 0;
+    if (!may_be_pointer && word % kGranuleBytes != 0) continue;
     const std::uint32_t index = word / kGranuleBytes * kGranuleBytes;
     if (index != 0 && is_object(index)) mark_index(index);
   }

@@ -89,8 +89,8 @@ class Marker final : public OldValues {
   void visit_deferred() noexcept;
   /// Marks what stands in a slot that will be overwritten: no ref, perhaps.
   void take(std::uint32_t bits) noexcept override;
-  /// The same for all words in [first, first + bytes) of the arena, whatever they are.
-  void take_words(const char* first, std::size_t bytes) noexcept override;
+  /// The same for all slots in [first, first + bytes) of one object, perhaps for others of it, too.
+  void take_slots(const char* first, std::size_t bytes) noexcept override;
   /// The same for all that an object refers to. O(its slots).
   void take_object(std::uint32_t index) noexcept override;
   /// Stops marking at once. The marks mean nothing then, and have to be cleared by the next
@@ -196,6 +196,9 @@ class Marker final : public OldValues {
   void trace_trailing(std::uint32_t index, const TypeInfo& type, std::uint32_t length) noexcept;
   void trace_next_slice() noexcept;
   [[nodiscard]] bool trace_within(std::uint32_t granule, std::uint32_t end, Run part) noexcept;
+  [[nodiscard]] bool visit_part(std::uint32_t granule, std::uint32_t end, Run part,
+                                const TypeInfo& type, std::uint32_t length) noexcept;
+  void take_words(const char* first, std::size_t bytes) noexcept;
   void prefetch(std::uint32_t index) const noexcept;
   void drain_stack(std::uint64_t limit) noexcept;
   void rescan(std::uint64_t limit) noexcept;

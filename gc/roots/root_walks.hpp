@@ -68,12 +68,13 @@ template <class Visit>
 void RootTable::each_labelled(const Addresses& addresses, Visit visit) const {
   HeldRoot::Kind held = HeldRoot::Kind::handle;
   const char* label = nullptr;
-  CallbackVisitor visitor(
-      addresses, [&](std::uint32_t bits, SlotKind kind, bool) { visit(bits, label, kind, held); });
+  CallbackVisitor visitor(addresses, [&](std::uint32_t bits, SlotKind kind, bool is_certain) {
+    visit(LabelledRoot{bits, label, kind, held, is_certain});
+  });
   each(
       visitor,
       [&](std::uint32_t bits, const char* own_label) {
-        visit(bits, own_label, SlotKind::value, held);
+        visit(LabelledRoot{bits, own_label, SlotKind::value, held, true});
       },
       [&](HeldRoot::Kind entered, const char* entered_label) {
         held = entered;

@@ -71,9 +71,12 @@ Result<void*> Guardian::next() noexcept {
   return heap.front.base + agent;
 }
 
+/// What is ready is a root. A cycle that is under way has read those.
 Error Guardian::make_all_ready() noexcept {
   if (Error error = refusal()) return error;
   table_->expire(*queue_);
+  const char* base = detail::parts_of(*table_->heap()).front.base;
+  for (const detail::ReadyAgent& ready : queue_->agents.all()) note_kept(base + ready.agent);
   return {};
 }
 

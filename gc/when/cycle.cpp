@@ -26,14 +26,9 @@ std::uint64_t Cycle::due(std::uint64_t allocated, std::uint64_t done) noexcept {
   // Both are below 2^40: bytes of an arena, and its slots.
   owed_ += left(done) * std::min(bytes, room) / room;
   if (owed_ < slice_) return 0;
-  const std::uint64_t units = std::min<std::uint64_t>(owed_, std::uint64_t{slice_} * kMostSlices);
+  const std::uint64_t units = std::min(owed_, slice_ * (kMostSlices + bytes / kBytesPerSlice));
   owed_ -= units;
   return units;
-}
-
-void Cycle::end(std::uint64_t work) noexcept {
-  state_ = State::off;
-  last_work_ = work;
 }
 
 std::uint32_t Cycle::stretches(std::uint32_t left, std::uint64_t allocated,

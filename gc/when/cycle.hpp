@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 namespace besom::detail {
@@ -17,15 +18,18 @@ namespace besom::detail {
 ///     may have grown, a unit for each kBytesPerUnit allocated since.
 ///   - A slice does what is due: the work that is left for each byte that may still be allocated up
 ///     to 15/16, times the bytes allocated since the last slice. It is put off until that comes to
-///     `slice` units, and never does more than kMostSlices of them: what is left is due with the
-///     next. Once the estimate is used up, a quarter of what is done is taken to be left.
+///     `slice` units, and never does more than kMostSlices of them, and one for each kBytesPerSlice
+///     that were allocated at once: what is left is due with the next. Once the estimate is used
+///     up, a quarter of what is done is taken to be left.
 ///   - Behind 15/16 what is left is due within another sixteenth, again and again: marking ends
 ///     soon, but in no one stop. Only where there is no room at all does allocation finish the
 ///     cycle.
 class Cycle {
  public:
   static constexpr std::uint64_t kBytesPerUnit = 8;
-  static constexpr std::uint32_t kMostSlices = 8;
+  static constexpr std::uint64_t kMostSlices = 8;
+  static constexpr std::uint64_t kBytesPerSlice = 2 << 10;
+  static constexpr std::uint64_t kBytesOfRoom = 2;  ///< For each unit.
 
   explicit Cycle(std::uint32_t slice) noexcept : slice_(slice) {}
 
@@ -34,8 +38,10 @@ class Cycle {
   [[nodiscard]] bool is_marking() const noexcept { return state_ == State::marking; }
 
   /// Whether a cycle ought to begin, with `allocated` bytes since the last collection.
-  [[nodiscard]] static bool is_due(std::uint64_t allocated, std::uint64_t pace) noexcept {
-    return allocated >= pace - pace / 4;
+  [[nodiscard]] bool is_due(std::uint64_t allocated, std::uint64_t pace) const noexcept {
+    const std::uint64_t least = pace / 4;
+    const std::uint64_t room = std::clamp(last_work_ * kBytesOfRoom, least, pace - least);
+    return allocated >= pace - room;
   }
   /// What is left to sweep is to be swept.
   void prepare(std::uint64_t allocated) noexcept {
@@ -48,9 +54,9 @@ class Cycle {
   [[nodiscard]] std::uint64_t due(std::uint64_t allocated, std::uint64_t done) noexcept;
   /// The units that are left, `done` of them being done; at least one.
   [[nodiscard]] std::uint64_t left(std::uint64_t done) const noexcept;
-  /// Marking ended. `work`: units in all.
-  void end(std::uint64_t work) noexcept;
-  /// Was given up.
+  /// A marking of the whole heap ended, of a cycle or at once. `work`: units in all.
+  void note_work(std::uint64_t work) noexcept { last_work_ = work; }
+  /// Marking ended, or was given up.
   void stop() noexcept { state_ = State::off; }
   /// Stretches to sweep now, of `left`, so that none is left after `room` bytes of allocation.
   [[nodiscard]] std::uint32_t stretches(std::uint32_t left, std::uint64_t allocated,

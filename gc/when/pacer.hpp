@@ -65,9 +65,12 @@ class Pacer {
   [[nodiscard]] bool remove_external(std::uint64_t bytes) noexcept;
   [[nodiscard]] std::uint64_t external() const noexcept { return external_; }
   /// Whether external bytes have grown by as much as a collection is worth.
-  [[nodiscard]] bool external_is_due() const noexcept {
-    return external_ > external_after_ && external_ - external_after_ >= external_room_;
+  [[nodiscard]] bool external_is_due() const noexcept { return external_grown() >= external_room_; }
+  /// Bytes that were added since what note_external() saw, and how many make a collection due.
+  [[nodiscard]] std::uint64_t external_grown() const noexcept {
+    return external_ - std::min(external_, external_after_);
   }
+  [[nodiscard]] std::uint64_t external_room() const noexcept { return external_room_; }
   /// The external bytes there are outlived a collection, or an attempt at one.
   void note_external() noexcept { external_after_ = external_; }
 

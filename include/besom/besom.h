@@ -350,9 +350,9 @@ static inline void besom_note_overwrite(const void* slot, size_t bytes) {
     if ((barrier & 2) != 0) besom_note_old_slots(slot, bytes);
   }
 }
-/// To be called after a ref or value was read from a weak slot, and before it is stored or rooted,
-/// in a heap that is `incremental`: what a weak slot alone led to lives on then. To copy a weak
-/// slot is to read it.
+/// To be called after a ref or value was read from a weak slot, or from either slot of an entry,
+/// and before it is stored or rooted, in a heap that is `incremental`: what such a slot alone led
+/// to lives on then. To copy it is to read it.
 static inline void besom_note_read(const void* slot) {
   const uint32_t card = (uint32_t)(uintptr_t)slot >> BESOM_CARD_SHIFT;
   if (card < besom_recorded_cards[(uint16_t)((uintptr_t)slot >> 32)]) {
@@ -642,14 +642,20 @@ static inline bool besom_entry_is_broken(const besom_entry* entry) {
 BESOM_API void* besom_weak_box_new(besom_heap* heap, besom_type type, besom_value target);
 /// Null once the target is dead.
 static inline besom_value besom_weak_box_target(const void* box) {
-  return box == NULL ? 0 : ((const besom_value*)box)[2];
+  if (box == NULL) return 0;
+  besom_note_read((const besom_value*)box + 2);
+  return ((const besom_value*)box)[2];
 }
 /// A BESOM_EPHEMERON, or NULL; key and value need no root meanwhile.
 BESOM_API void* besom_ephemeron_new(besom_heap* heap, besom_type type, besom_value key,
                                     besom_value value);
-/// The entry in it; NULL for NULL.
+/// The entry in it, which counts as read: see besom_note_read(). NULL for NULL.
 static inline const besom_entry* besom_ephemeron_entry(const void* ephemeron) {
-  return ephemeron == NULL ? NULL : (const besom_entry*)ephemeron + 1;
+  const besom_entry* const entry = (const besom_entry*)ephemeron + 1;
+  if (ephemeron == NULL) return NULL;
+  besom_note_read(&entry->key);
+  besom_note_read(&entry->value);
+  return entry;
 }
 
 /// An empty hash table in the heap, whose `entries` are of an array type above; NULL when that
@@ -795,7 +801,10 @@ typedef enum besom_defect_kind {
   BESOM_DEFECT_BAD_REF,
   BESOM_DEFECT_BAD_HEADER,
   BESOM_DEFECT_BAD_ROOT,
-  BESOM_DEFECT_MISSED_STORE  ///< A store that besom_note_store() was not told of.
+  BESOM_DEFECT_MISSED_STORE,  ///< A store that besom_note_store() was not told of.
+  /// What an incremental cycle did not mark although something leads to it: a store or a read from
+  /// a weak slot, somewhere, that besom_note_overwrite() or besom_note_read() was not told of.
+  BESOM_DEFECT_LOST
 } besom_defect_kind;
 /// One thing that verification found wrong.
 typedef struct besom_defect {

@@ -21,6 +21,10 @@ struct BESOM_API Defect {
     /// In a generational heap an old object refers to a young one, and nothing says so: the store
     /// went past write_ref(), the member types and note_store().
     missed_store,
+    /// At the end of an incremental cycle a live object or a root refers to an object that was not
+    /// marked: a store that took another way to it away, or a read from a weak slot, went past the
+    /// barrier.
+    lost,
   };
   Kind kind;                ///< What is wrong.
   std::uint32_t holder;     ///< Index of the object with the slot; 0 for a root.
@@ -31,7 +35,7 @@ struct BESOM_API Defect {
   std::uint32_t element;         ///< Of a slot in the trailing array.
   const char* part;              ///< ".key" or ".value" of an entry; else "".
   bool by_callback;              ///< A trace callback visited the slot.
-  const char* target_name;       ///< Of a missed store: type of the target.
+  const char* target_name;       ///< Of a missed store and what is lost: type of the target.
 
   /// E.g. "bad_ref: Node 0x40 left (at +8) holds 0x1230: no object starts there".
   [[nodiscard]] std::string message() const { return detail::message_of(*this); }

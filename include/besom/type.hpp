@@ -387,7 +387,7 @@ struct ValueArray : detail::Array<ValueMember> {
 };
 
 /// An array of weak slots.
-struct WeakArray : detail::Array<ValueMember> {
+struct WeakArray : detail::Array<WeakValueMember> {
   /// For Heap::define().
   static TypeDescriptor type() { return {.name = "WeakArray", .trailing = Trailing::weak}; }
 };

@@ -1,4 +1,5 @@
 #include <memory>
+#include <utility>
 
 #include "tests/gc/heap_model_impl.hpp"
 
@@ -49,11 +50,11 @@ void HeapModel::Impl::compare_live(const CollectionStats& last) {
 }
 
 /// A cycle keeps what was reachable as it began, and all that was allocated since. So the heap says
-/// what lives: all that is reachable now has to. Whoever collects on purpose, or refuses, has
-/// looked at all of the heap at once.
+/// what lives: all that is reachable now has to. Unless it stopped once for all of the heap.
 void HeapModel::Impl::note_cycles(std::uint64_t ended) {
   const CollectionStats& last = heap_->last_collection();
-  const bool is_whole = last.cause == Cause::requested || last.cause == Cause::full;
+  const std::uint64_t whole_stops = heap_->stops(StopKind::full).count;
+  const bool is_whole = std::exchange(whole_stops_, whole_stops) != whole_stops;
   if (last.minor) ++counts_.minor_collections;
   counts_.collections += ended - 1;
   if (is_whole && ended == 1) {

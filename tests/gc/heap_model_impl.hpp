@@ -156,6 +156,7 @@ class HeapModel::Impl {
 
   std::vector<std::unique_ptr<Shadow>> shadows_;    ///< Not found dead by any collection.
   std::vector<std::unique_ptr<Shadow>> graveyard_;  ///< Keeps the dead until all are compared.
+  std::uint64_t whole_stops_ = 0;                   ///< Up to the last collection compared.
   std::vector<std::uint32_t> dead_;                 ///< By what note_collections saw last.
   std::vector<Shadow*> worklist_;
   Shadow* newest_ = nullptr;

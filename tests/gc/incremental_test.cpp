@@ -86,7 +86,7 @@ TEST_CASE("Incremental: a store that nobody is told of loses an object, and zeal
                  forge(&first->right, moved);
                  finish(kit);
                }()),
-               "missed_store: Node 0x");
+               "lost: Node 0x");
 }
 
 TEST_CASE("Incremental: what is allocated during a cycle lives, and the dead before it go",

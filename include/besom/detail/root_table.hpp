@@ -38,6 +38,15 @@ struct FiberState {
 
 /// All roots of one heap, and its weak handles. It outlives the heap while handles to it remain, so
 /// that a handle can learn that its heap is gone. Not thread-safe.
+/// What a root holds, as each_labelled() shows it.
+struct LabelledRoot {
+  std::uint32_t bits;
+  const char* label;
+  SlotKind kind;
+  HeldRoot::Kind held;
+  bool is_certain;  ///< No ambiguous word, which may be a number.
+};
+
 class BESOM_API RootTable {
  public:
   /// nullptr when the host has no memory. `memory` lasts until detach().
@@ -116,7 +125,7 @@ class BESOM_API RootTable {
   void each_held(Visit visit) const;
   /// Calls the mark hooks in the order in which they were registered.
   void run_hooks(const MarkView& marks) const;
-  /// `visit(bits, label, kind, held)` for those as well that callbacks and ambiguous words name.
+  /// `visit(const LabelledRoot&)` for those as well that callbacks and ambiguous words name.
   template <class Visit>
   void each_labelled(const Addresses& addresses, Visit visit) const;
 
