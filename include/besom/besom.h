@@ -220,11 +220,28 @@ typedef struct besom_header {
 
 /// What a slot of an object holds.
 typedef enum besom_slot_kind {
-  BESOM_SLOT_REF,     ///< Four bytes: a besom_ref.
-  BESOM_SLOT_VALUE,   ///< Four bytes: a besom_value.
-  BESOM_SLOT_WEAK,    ///< A value that keeps nothing alive: null once its target was found dead.
-  BESOM_SLOT_POINTER  ///< Eight bytes, 8-aligned: as besom_visit_pointer().
+  BESOM_SLOT_REF,      ///< Four bytes: a besom_ref.
+  BESOM_SLOT_VALUE,    ///< Four bytes: a besom_value.
+  BESOM_SLOT_WEAK,     ///< A value that keeps nothing alive: null once its target was found dead.
+  BESOM_SLOT_POINTER,  ///< Eight bytes, 8-aligned: as besom_visit_pointer().
+  BESOM_SLOT_BOX       ///< Eight bytes, 8-aligned: a ref where besom_descriptor::box says so.
 } besom_slot_kind;
+
+/// What a box has where it is a ref.
+typedef enum besom_box_payload {
+  BESOM_BOX_INDEX,   ///< The index of an object, as a besom_ref has it; 0 is null.
+  BESOM_BOX_ADDRESS  ///< The address of an object; what lies outside of the arena is the host's.
+} besom_box_payload;
+/// How a language's 64-bit words tell refs from numbers and everything else: NaN boxes, or tags in
+/// the high bits. A word is a ref if its bits in `mask` are `tag`. Of such a word, shifted right by
+/// `shift`, bits 4 to 31 are the index, or 4 to 47 the address; all others may be anything.
+typedef struct besom_box_format {
+  uint64_t mask;  ///< Not 0, and none of the bits of the index, or 4 to 46 of the address.
+  uint64_t tag;   ///< Only bits that are in `mask`.
+  /// -4, where the word has the index divided by 16, to 32; for an address to 16.
+  int32_t shift;
+  besom_box_payload payload;  ///< What a ref's payload is.
+} besom_box_format;
 
 /// What follows the fixed part of an object, besom_header::length times.
 typedef enum besom_trailing {
@@ -233,6 +250,7 @@ typedef enum besom_trailing {
   BESOM_TRAILING_VALUES,
   BESOM_TRAILING_BYTES,
   BESOM_TRAILING_POINTERS,
+  BESOM_TRAILING_BOXES,       ///< Slots of eight bytes as besom_descriptor::box has them.
   BESOM_TRAILING_WEAK,        ///< Weak slots.
   BESOM_TRAILING_EPHEMERONS,  ///< besom_entry: the value is kept while the key is, by others.
   BESOM_TRAILING_WEAK_VALUES  ///< besom_entry: a kept key and a weak value.
@@ -266,6 +284,7 @@ typedef struct besom_descriptor {
   void* trace_user;           ///< Passed to `trace`.
   besom_release release;      ///< May be NULL.
   void* release_user;         ///< Passed to `release`.
+  besom_box_format box;       ///< Of all slots of the object that are boxes.
 } besom_descriptor;
 
 /// Copies the descriptor. Fails with bad_type, out_of_host_memory, reentrant and wrong_thread.
@@ -385,6 +404,13 @@ static inline void besom_store_pointer(void** slot, void* pointer) {
   if (slot == NULL) return;
   besom_note_overwrite(slot, sizeof *slot);
   *slot = pointer;
+}
+
+/// Stores a box, whatever it holds, into a slot of 8 bytes.
+static inline void besom_store_box(uint64_t* slot, uint64_t word) {
+  if (slot == NULL) return;
+  besom_note_overwrite(slot, sizeof *slot);
+  *slot = word;
 }
 
 // ---- inline allocation -------------------------------------------------------------------------
@@ -588,6 +614,9 @@ BESOM_API void besom_visit_pointer(besom_tracer* tracer, const void* pointer);
 BESOM_API void besom_visit_interior(besom_tracer* tracer, const void* address);
 /// Eight bytes that may be anything.
 BESOM_API void besom_visit_word(besom_tracer* tracer, uint64_t word);
+/// A word that is a ref where `format` says so, as a slot of that format. Nothing where the format
+/// is one that besom_define() refuses.
+BESOM_API void besom_visit_box(besom_tracer* tracer, uint64_t word, const besom_box_format* format);
 /// Gives the collection up: nothing is freed, and besom_collect() returns `abandoned`.
 BESOM_API void besom_abandon(besom_tracer* tracer);
 /// Whether besom_abandon() was called.

@@ -191,6 +191,28 @@ class ValueMember {
 };
 static_assert(sizeof(ValueMember) == 4);
 
+/// A box as a field of an object: eight bytes that are a ref where the type's BoxFormat says so.
+class BoxMember {
+ public:
+  BoxMember() = default;
+  BoxMember(const BoxMember&) = delete;
+  /// @{
+  /// Stores after note_overwrite(). A ref leads to the same heap.
+  BoxMember& operator=(const BoxMember& other) noexcept { return *this = other.get(); }
+  BoxMember& operator=(std::uint64_t word) noexcept {
+    note_overwrite(&word_, sizeof word_);
+    word_ = word;
+    return *this;
+  }
+  /// @}
+  /// What was stored last; at first 0.
+  [[nodiscard]] std::uint64_t get() const noexcept { return word_; }
+
+ private:
+  std::uint64_t word_;
+};
+static_assert(sizeof(BoxMember) == 8);
+
 /// A ValueMember that the type's descriptor calls weak. Null once its target is dead.
 class WeakValueMember : public ValueMember {
  public:

@@ -96,6 +96,14 @@ void HeapModel::Impl::write_slot(Shadow& holder, Shadow* target) {
     *pointed_slot(address_of(holder), slot) = pointed_word(holder, shadow_slot);
     return;
   }
+  if (holder.kind == kBoxed) {
+    shadow_slot.is_integer = target == nullptr && choices_.chance(50);
+    if (shadow_slot.is_integer)
+      shadow_slot.integer = static_cast<std::int32_t>(choices_.below(~0u));
+    note_overwrite(pointed_slot(address_of(holder), slot), sizeof(std::uint64_t));
+    *pointed_slot(address_of(holder), slot) = box_of(shadow_slot);
+    return;
+  }
   Value value = Ref<Header>(target != nullptr ? target->index : 0);
   if (is_value_slot(holder, slot) && choices_.chance(20)) {
     shadow_slot.target = nullptr;
@@ -143,6 +151,12 @@ void HeapModel::Impl::check_slot(const Shadow& shadow, std::uint32_t i) const {
     // A slot that was never written is without its tag.
     expect(word == pointed_word(shadow, slot) || (word == 0 && slot.target == nullptr),
            "a tagged pointer", shadow.index);
+    return;
+  }
+  if (shadow.kind == kBoxed) {
+    const std::uint64_t word = *pointed_slot(address_of(shadow), i);
+    // A slot that was never written is without its tag.
+    expect(word == box_of(slot) || (word == 0 && slot.target == nullptr), "a box", shadow.index);
     return;
   }
   const std::uint32_t wanted = slot.is_integer          ? Value::integer(slot.integer).bits()

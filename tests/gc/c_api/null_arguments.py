@@ -45,6 +45,7 @@ RIGHT = {
     "besom_value": "besom_integer(1)",
     "besom_standard": "BESOM_BYTE_ARRAY",
     "size_t": "sizeof f->text",
+    "besom_box_format*": "&f->format",
     "int32_t": "1",
     "int64_t": "1",
     "uint32_t": "1",

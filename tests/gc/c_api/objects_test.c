@@ -330,6 +330,68 @@ static void trace_callbacks_visit_what_they_decode(void) {
   drop_kit(&kit);
 }
 
+/// A language's words: doubles, and refs in NaNs.
+typedef struct Boxed {
+  besom_header header;
+  uint64_t first, second;
+} Boxed;
+static const besom_box_format nan_box = {(uint64_t)0xffff << 48, (uint64_t)0xfff9 << 48, 0,
+                                         BESOM_BOX_INDEX};
+static uint64_t boxed(const void* object) { return nan_box.tag | besom_ref_of(object); }
+
+static void visit_words(void* user, besom_tracer* tracer) {
+  const besom_box_format senseless = {nan_box.mask, nan_box.tag, 99, BESOM_BOX_INDEX};
+  const uint64_t* words = user;
+  besom_visit_box(tracer, words[0], &nan_box);
+  besom_visit_box(tracer, words[1], &senseless);
+}
+
+static void boxes_are_refs_where_their_format_says_so(void) {
+  Kit kit = make_kit();
+  besom_field fields[] = {{"first", offsetof(Boxed, first), BESOM_SLOT_BOX},
+                          {"second", offsetof(Boxed, second), BESOM_SLOT_BOX}};
+  besom_descriptor descriptor = {0}, described;
+  besom_registration* roots;
+  besom_handle *fixed, *array;
+  besom_type type, array_type;
+  uint64_t words[2] = {0, 0};
+  Boxed* object;
+  descriptor.name = "Boxed";
+  descriptor.size = sizeof(Boxed);
+  descriptor.fields = fields;
+  descriptor.field_count = 2;
+  CHECK(besom_define(kit.heap, &descriptor, &type) == BESOM_BAD_TYPE);
+  CHECK(strstr(besom_last_error(kit.heap)->detail, "box") != NULL);
+  descriptor.box = nan_box;
+  descriptor.box.payload = (besom_box_payload)7;
+  CHECK(besom_define(kit.heap, &descriptor, &type) == BESOM_BAD_TYPE);
+  descriptor.box = nan_box;
+  CHECK(besom_define(kit.heap, &descriptor, &type) == BESOM_OK);
+  CHECK(besom_describe(kit.heap, type, &described, NULL, 0) == BESOM_OK);
+  CHECK(described.box.mask == nan_box.mask && described.box.tag == nan_box.tag);
+  CHECK(described.box.shift == 0 && described.box.payload == BESOM_BOX_INDEX);
+  descriptor.size = sizeof(besom_header);
+  descriptor.field_count = 0;
+  descriptor.trailing = BESOM_TRAILING_BOXES;
+  CHECK(besom_define(kit.heap, &descriptor, &array_type) == BESOM_OK);
+  fixed = besom_handle_new(kit.heap, besom_allocate(kit.heap, type, 0), "fixed");
+  array = besom_handle_new(kit.heap, besom_allocate(kit.heap, array_type, 3), "array");
+  roots = besom_add_roots(kit.heap, visit_words, words, "words");
+  CHECK(besom_forbid_collections(kit.heap) == BESOM_OK);
+  object = besom_handle_get(fixed);
+  besom_store_box(&object->first, boxed(new_pair(&kit)));
+  object->second = 0x3ff0000000000000u | besom_ref_of(new_pair(&kit)); /* a double */
+  besom_store_box((uint64_t*)besom_handle_get(array) + 3, boxed(new_pair(&kit)));
+  words[0] = boxed(new_pair(&kit));
+  words[1] = boxed(new_pair(&kit)); /* by a format that is none */
+  CHECK(besom_allow_collections(kit.heap) == BESOM_OK);
+  CHECK(survivors(&kit) == 5);
+  besom_registration_free(roots);
+  besom_handle_free(fixed);
+  besom_handle_free(array);
+  drop_kit(&kit);
+}
+
 void test_objects(void) {
   Kit kit;
   descriptors_are_read_back();
@@ -347,4 +409,5 @@ void test_objects(void) {
   inline_allocation_equals_the_call();
   release_hooks_run_once();
   trace_callbacks_visit_what_they_decode();
+  boxes_are_refs_where_their_format_says_so();
 }
