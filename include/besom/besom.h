@@ -49,7 +49,9 @@ typedef struct besom_mark_view besom_mark_view;  ///< Likewise.
 typedef uint32_t besom_ref;
 /// A ref, or a 31-bit integer, which is odd.
 typedef uint32_t besom_value;
-/// Names a type within one heap; 0 is no type.
+/// Names a type within one heap: the first that is defined there is 1, the next 2, and so on, so
+/// that a table by type is an array. A definition that fails takes no number, and types stay as
+/// long as the heap. 0 is no type.
 typedef uint32_t besom_type;
 
 // ---- errors ------------------------------------------------------------------------------------
@@ -212,10 +214,13 @@ BESOM_API void besom_heap_options(const besom_heap* heap, besom_options* options
 
 // ---- objects and types -------------------------------------------------------------------------
 
-/// What every object begins with. Both words are the heap's to set.
+/// What every object begins with.
 typedef struct besom_header {
-  besom_type type;  ///< As it was allocated.
-  uint32_t length;  ///< Elements of a trailing array.
+  besom_type type;  ///< As it was allocated. The heap's to set.
+  /// Elements of a trailing array, as they were allocated. A program may lower it, and raise it
+  /// again up to that. In a type without such an array it is the program's own: nobody reads it,
+  /// and it begins as what allocation was given.
+  uint32_t length;
 } besom_header;
 
 /// What a slot of an object holds.
@@ -264,8 +269,9 @@ typedef struct besom_field {
 } besom_field;
 
 /// Visits what an object refers to; `size_bytes` is its extent from the heap's own tables. Trusted
-/// code: it stays inside the extent, and reads no other object's header and no ephemeron's key,
-/// which may hold something of the collector's meanwhile.
+/// code. It may read its object, header included, up to `size_bytes`; memory of the host; and the
+/// fields of objects that it visits. It must not read another object's header or an ephemeron's
+/// key, which may hold something of the collector's meanwhile.
 typedef void (*besom_trace)(void* user, const void* object, uint32_t size_bytes,
                             besom_tracer* tracer);
 /// Called when an object of the type is about to be swept, once, and for those left at reset or
@@ -299,13 +305,14 @@ BESOM_API besom_status besom_describe(besom_heap* heap, besom_type type,
 
 /// A new object, all zero but for its header; NULL when that fails, with bad_type,
 /// object_too_large, heap_limit, commit_failed, out_of_host_memory, reentrant or wrong_thread.
-/// `length`: elements of the trailing array; where heap_max or a header's 32 bits do not hold as
-/// many, object_too_large, before anything is collected. Until the next allocation, or until a
-/// handle or local has it, the new object is safe without a root. May collect. Before heap_limit
-/// and commit_failed there is always a full collection that found no room, where one is allowed. As
-/// long as nothing was allocated and nothing dropped since, what does not fit is refused without
-/// another. A store that besom_note_store() is not told of may have dropped something unseen: call
-/// besom_collect() then; in any case every 32nd refusal collects, later every 64th, and so on.
+/// `length`: elements of the trailing array, or what the header is to have; where heap_max or a
+/// header's 32 bits do not hold as many, object_too_large, before anything is collected. Until the
+/// next allocation, or until a handle or local has it, the new object is safe without a root. May
+/// collect. Before heap_limit and commit_failed there is always a full collection that found no
+/// room, where one is allowed. As long as nothing was allocated and nothing dropped since, what
+/// does not fit is refused without another. A store that besom_note_store() is not told of may have
+/// dropped something unseen: call besom_collect() then; in any case every 32nd refusal collects,
+/// later every 64th, and so on.
 BESOM_API void* besom_allocate(besom_heap* heap, besom_type type, uint64_t length);
 
 /// The object of a ref that is known to be good, or NULL. Unchecked.
@@ -726,9 +733,17 @@ BESOM_API void besom_guardian_free(besom_guardian* guardian);
 /// out_of_host_memory.
 BESOM_API besom_status besom_guard(besom_guardian* guardian, const void* object, const void* agent,
                                    int32_t priority);
+/// The same, and hands out both, the object and its agent: once the object was found dead, both are
+/// kept until then. For besom_guardian_next_both(); a callback gets the agent alone.
+BESOM_API besom_status besom_guard_both(besom_guardian* guardian, const void* object,
+                                        const void* agent, int32_t priority);
 /// The next agent that is ready, or NULL in `*agent`. Safe like a new object. Fails with
 /// stale_handle, reentrant and wrong_thread.
 BESOM_API besom_status besom_guardian_next(besom_guardian* guardian, void** agent);
+/// The same with its object in `*object`; NULL there for an agent that besom_guard() was given,
+/// whose object is gone, or both NULL when none is ready. Both are safe until the next allocation.
+BESOM_API besom_status besom_guardian_next_both(besom_guardian* guardian, void** object,
+                                                void** agent);
 /// Makes everything registered ready, dead or not. Fails likewise.
 BESOM_API besom_status besom_guardian_make_all_ready(besom_guardian* guardian);
 /// Registrations whose objects were not found dead.

@@ -132,6 +132,7 @@ class HeapModel::Impl {
   std::uint64_t collect_shadows(bool minor);
   std::uint64_t mark_shadows(bool with_old);
   void push_roots();
+  void push_ready();
   void compare_live(const CollectionStats& last);
   void note_cycles(std::uint64_t ended);
   void keep_what_lives();

@@ -74,11 +74,12 @@ struct ShadowSlot {
 
 /// A registration of a shadow at a guardian, pending or ready.
 struct ShadowGuard {
-  Shadow* object;  ///< Not to be looked at once it is ready.
+  Shadow* object;  ///< Not to be looked at once it is ready, unless it is handed out.
   Shadow* agent;
   std::int32_t priority;
   std::uint32_t guardian;
   std::uint64_t serial;
+  bool gives_object;
 };
 
 struct Shadow {

@@ -99,6 +99,7 @@ MAY_BE_NULL = {
     "besom_weak_set": {"object"},
     "besom_guardian_new": {"callback"},
     "besom_guard": {"agent"},
+    "besom_guard_both": {"agent"},
     "besom_run_finalizers": {"called"},
     "besom_verify": {"visitor", "defects"},
     "besom_verify_most": {"visitor", "defects"},
