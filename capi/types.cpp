@@ -9,6 +9,7 @@
 
 #include "besom/weak_tables.hpp"
 #include "capi/capi.hpp"
+#include "gc/collector.hpp"
 
 using besom::Errc;
 using besom::Error;
@@ -165,7 +166,10 @@ besom_status besom_describe(besom_heap* heap, besom_type type, besom_descriptor*
   if (heap == nullptr || descriptor == nullptr) return refuse_null(heap, "descriptor");
   if (fields == nullptr && capacity != 0) return refuse_null(heap, "fields");
   const TypeDescriptor* found = heap->heap->descriptor(type);
-  if (found == nullptr) return give(heap, bad_type("no type of this heap"));
+  if (found == nullptr) {
+    const besom::detail::HeapParts& parts = besom::detail::parts_of(*heap->heap);
+    return give(heap, parts.collector->types().unknown(type));
+  }
   *descriptor = {.name = found->name.c_str(),
                  .size = found->size,
                  .fields = fields,

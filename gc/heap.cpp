@@ -168,7 +168,7 @@ __attribute__((noinline)) void* Heap::allocate_slow(TypeId type, std::uint64_t l
   if (!parts_.collector->may_enter()) return nullptr;
   const detail::TypeTable& types = parts_.collector->types();
   if (!types.contains(type)) {
-    return fail(parts_, {.code = Errc::bad_type, .bytes = type, .detail = "no type of this heap"});
+    return fail(parts_, parts_.collector->types().unknown(type));
   }
   const std::uint64_t bytes = size_bytes(types[type], length);
   // Null's granule is no object's.

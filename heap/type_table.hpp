@@ -67,6 +67,10 @@ class TypeTable {
   [[nodiscard]] Result<TypeId> define(TypeDescriptor&& descriptor);
 
   [[nodiscard]] bool contains(TypeId id) const noexcept { return id - 1 < count_; }
+  /// That `id`, which the caller gave, is no type.
+  [[nodiscard]] Error unknown(TypeId id) const noexcept {
+    return {.code = Errc::bad_type, .bytes = id, .limit = count_, .detail = "no type of this heap"};
+  }
   /// Precondition: contains(id).
   [[nodiscard]] const TypeInfo& operator[](TypeId id) const noexcept {
     BESOM_ASSERT(contains(id));

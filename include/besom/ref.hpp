@@ -17,8 +17,11 @@ namespace besom {
 ///
 /// Both words lie in the arena and so are never trusted.
 struct Header {
-  std::uint32_t type;    ///< A TypeId.
-  std::uint32_t length;  ///< Elements of a trailing array; without one, the embedder's.
+  std::uint32_t type;  ///< A TypeId. The heap's to set.
+  /// Elements of a trailing array, as they were allocated. A program may lower it, and raise it
+  /// again up to that. In a type without such an array it is the program's own: nobody reads it,
+  /// and it begins as what allocation was given.
+  std::uint32_t length;
 };
 static_assert(sizeof(Header) == 8, "a pair of refs and its header fill one granule");
 

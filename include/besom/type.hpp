@@ -14,7 +14,9 @@
 
 namespace besom {
 
-/// Names a type within one heap; 0 is no type, so that zeroed memory is no object.
+/// Names a type within one heap: the first that is defined there is 1, the next 2, and so on, so
+/// that a table by type is an array. A definition that fails takes no number, and types stay as
+/// long as the heap. 0 is no type, so that zeroed memory is no object.
 using TypeId = std::uint32_t;
 
 /// What a slot of an object holds.
@@ -152,10 +154,11 @@ class Tracer {
 };
 
 /// Visits the refs of an object whose layout the embedder owns. `object` is the object's address,
-/// its header included, `size_bytes` its extent from the heap's own tables. Trusted code: it has to
-/// stay inside the extent. It must not read other objects' headers, nor the keys of ephemerons:
-/// while marking, what waits for a key is linked there. Mark hooks and all others that the
-/// collector calls find both as the program left them.
+/// its header included, `size_bytes` its extent from the heap's own tables. Trusted code. It may
+/// read its object, header included, up to `size_bytes`; memory of the host; and the fields of
+/// objects that it visits. It must not read another object's header or an ephemeron's key, which
+/// may hold something of the collector's meanwhile. Mark hooks and all others that the collector
+/// calls find both as the program left them.
 using TraceCallback = void (*)(const void* object, std::uint32_t size_bytes, Tracer& tracer);
 
 /// Called when an object of its type is about to be swept, for what the object holds in the host: a

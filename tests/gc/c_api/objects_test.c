@@ -20,6 +20,67 @@ static void descriptors_are_read_back(void) {
   drop_kit(&kit);
 }
 
+static void types_are_numbered_from_1(void) {
+  besom_options options;
+  besom_heap* heap;
+  besom_descriptor descriptor = {0};
+  besom_type type, i;
+  char message[100];
+  besom_options_init(&options);
+  options.heap_max = 1 << 20;
+  options.log = BESOM_LOG_OFF;
+  CHECK(besom_heap_create(&options, &heap, NULL) == BESOM_OK);
+  descriptor.name = "T";
+  for (i = 1; i <= 60; i += 3) {
+    descriptor.size = 4; /* less than a header */
+    CHECK(besom_define(heap, &descriptor, &type) == BESOM_BAD_TYPE);
+    descriptor.size = 16;
+    CHECK(besom_define(heap, &descriptor, &type) == BESOM_OK && type == i);
+    CHECK(besom_define_standard(heap, BESOM_WEAK_BOX, &type) == BESOM_OK && type == i + 1);
+    CHECK(besom_reset(heap) == BESOM_OK);
+    CHECK(besom_define(heap, &descriptor, &type) == BESOM_OK && type == i + 2);
+  }
+  CHECK(besom_allocate(heap, 61, 0) == NULL);
+  besom_error_message(besom_last_error(heap), message, sizeof message);
+  CHECK(strcmp(message, "bad_type: 61, against 60 (no type of this heap)") == 0);
+  CHECK(besom_describe(heap, 62, &descriptor, NULL, 0) == BESOM_BAD_TYPE);
+  CHECK(besom_last_error(heap)->bytes == 62 && besom_last_error(heap)->limit == 60);
+  besom_heap_destroy(heap);
+}
+
+static void a_length_without_array_is_the_programs_own(void) {
+  Kit kit = make_kit();
+  Pair* pair = besom_allocate(kit.heap, kit.pair, 1234);
+  besom_handle* handle = besom_handle_new(kit.heap, pair, "pair");
+  uint64_t defects = 1;
+  CHECK(pair->header.length == 1234);
+  pair->header.length = UINT32_MAX;
+  besom_store_pointer(&pair->first, new_pair(&kit));
+  CHECK(survivors(&kit) == 2);
+  CHECK(besom_verify(kit.heap, NULL, NULL, &defects) == BESOM_OK && defects == 0);
+  besom_handle_free(handle);
+  drop_kit(&kit);
+}
+
+static void a_lowered_length_hides_elements(void) {
+  Kit kit = make_kit();
+  besom_type type = 0;
+  besom_header* array;
+  besom_handle* handle;
+  CHECK(besom_define_standard(kit.heap, BESOM_REF_ARRAY, &type) == BESOM_OK);
+  handle = besom_handle_new(kit.heap, besom_allocate(kit.heap, type, 10), "array");
+  array = besom_handle_get(handle);
+  besom_store_ref((besom_ref*)(array + 1) + 9, new_pair(&kit));
+  array->length = 9;
+  CHECK(survivors(&kit) == 1);
+  besom_store_ref((besom_ref*)(array + 1) + 9, NULL);
+  array->length = 10;
+  besom_store_ref((besom_ref*)(array + 1) + 9, new_pair(&kit));
+  CHECK(survivors(&kit) == 2);
+  besom_handle_free(handle);
+  drop_kit(&kit);
+}
+
 static void senseless_descriptors_are_refused(void) {
   Kit kit = make_kit();
   besom_field field = {"far", 64, BESOM_SLOT_REF};
@@ -395,6 +456,9 @@ static void boxes_are_refs_where_their_format_says_so(void) {
 void test_objects(void) {
   Kit kit;
   descriptors_are_read_back();
+  types_are_numbered_from_1();
+  a_length_without_array_is_the_programs_own();
+  a_lowered_length_hides_elements();
   senseless_descriptors_are_refused();
   allocation_zeroes_and_refuses();
   numbers_of_64_bits_are_not_cut();
