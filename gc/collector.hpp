@@ -12,6 +12,7 @@
 #include "gc/nursery.hpp"
 #include "gc/pacer.hpp"
 #include "gc/refusal.hpp"
+#include "gc/remembered.hpp"
 #include "gc/sweep/releaser.hpp"
 #include "gc/sweep/sweeper.hpp"
 #include "gc/verifier.hpp"
@@ -103,6 +104,10 @@ class Collector {
     listener_user_ = user;
   }
 
+  /// Each minor collection looks at the object, or no longer. Nothing in a heap that is not
+  /// generational. Fails with out_of_host_memory.
+  [[nodiscard]] Error set_always_remembered(std::uint32_t index, bool remembered) noexcept;
+
   [[nodiscard]] TypeTable& types() noexcept { return types_; }
   [[nodiscard]] const LogSink& log() const noexcept { return log_; }
   /// Whether the embedder is being asked, inside an allocation, what to do about a full heap.
@@ -147,12 +152,13 @@ class Collector {
     bool is_doubted = false;  ///< recover() was called, and it may have been left.
   };
 
-  Collector(HeapParts& heap, Marker marker, LogSink log) noexcept
+  Collector(HeapParts& heap, Marker marker, LogSink log, const TableMemory& tables) noexcept
       : heap_(heap),
         marker_(std::move(marker)),
         pacer_(heap.options),
         nursery_(heap.options.generational),
         cycle_(heap.options.slice),
+        remembered_(tables),
         log_(log) {
     attach_thread();
   }
@@ -238,6 +244,7 @@ class Collector {
   Nursery nursery_;
   Cycle cycle_;
   Releaser releaser_;
+  Remembered remembered_;
   TypeTable types_;
   LogSink log_;
   CollectionStats current_;  ///< Of the collection that is under way.

@@ -449,6 +449,13 @@ Error RootRegistration::remove() noexcept {
   return table_->remove_source(std::exchange(serial_, 0)) ? Error{} : kStale;
 }
 
+Error Heap::set_always_remembered(const void* object, bool remembered) noexcept {
+  if (!parts_.collector->may_enter()) return parts_.error;
+  if (Error error = detail::root_refusal(*this, object)) return error;
+  if (object == nullptr) return {.code = Errc::bad_ref, .detail = "remembered null"};
+  return parts_.collector->set_always_remembered(detail::index_of(object), remembered);
+}
+
 Error Heap::attach_thread() noexcept {
   if (parts_.collector->is_collecting()) {
     return {.code = Errc::reentrant, .detail = "handed over during a collection"};

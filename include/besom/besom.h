@@ -361,6 +361,10 @@ extern BESOM_API uint32_t besom_recorded_cards[1 << 16];
 /// What overwriting these slots takes away is kept until the cycle that marks now has ended. For
 /// the functions below alone.
 BESOM_API void besom_note_old_slots(const void* first, size_t bytes);
+/// Likewise what the object refers to.
+BESOM_API void besom_note_old_object(const void* object);
+/// Likewise the object itself.
+BESOM_API void besom_note_kept_object(const void* object);
 
 /// To be called before each store of refs or pointers into an object that is not the newest, with
 /// the place and its `bytes`, in a heap that is `generational` or `incremental`; for more than 512
@@ -383,6 +387,27 @@ static inline void besom_note_read(const void* slot) {
   const uint32_t card = (uint32_t)(uintptr_t)slot >> BESOM_CARD_SHIFT;
   if (card < besom_recorded_cards[(uint16_t)((uintptr_t)slot >> 32)]) {
     if ((BESOM_BARRIER_AT(slot) & 2) != 0) besom_note_old_slots(slot, sizeof(besom_ref));
+  }
+}
+/// The same for an object of which the program knows by a weak structure of its own, such as a
+/// cache that a mark hook clears: when the object is taken out of it, before it is stored or
+/// rooted.
+static inline void besom_note_kept(const void* object) {
+  const uint32_t card = (uint32_t)(uintptr_t)object >> BESOM_CARD_SHIFT;
+  if (card < besom_recorded_cards[(uint16_t)((uintptr_t)object >> 32)]) {
+    if ((BESOM_BARRIER_AT(object) & 2) != 0) besom_note_kept_object(object);
+  }
+}
+/// As besom_note_overwrite() for all that `object` refers to: before its header changes, and before
+/// something changes outside of the heap to which its trace callback leads. O(what it refers to)
+/// while a cycle marks.
+static inline void besom_note_overwrite_object(const void* object) {
+  const uint32_t card = (uint32_t)(uintptr_t)object >> BESOM_CARD_SHIFT;
+  if (card < besom_recorded_cards[(uint16_t)((uintptr_t)object >> 32)]) {
+    char* const arena = (char*)((uintptr_t)object & ~(uintptr_t)0xffffffff);
+    const unsigned barrier = BESOM_BARRIER_AT(object);
+    if ((barrier & 1) != 0) arena[-1 - BESOM_CARD_PAGE - (ptrdiff_t)card] = 1;
+    if ((barrier & 2) != 0) besom_note_old_object(object);
   }
 }
 /// As besom_note_overwrite() for a generational heap, but after the store. It does nothing for an
@@ -466,6 +491,16 @@ static inline void* besom_allocate_inline(const besom_contract* contract, besom_
 /// Collects now, all of the heap; inside a finalizer, when that has returned. Fails with reentrant,
 /// wrong_thread, no_collect and abandoned.
 BESOM_API besom_status besom_collect(besom_heap* heap);
+/// Each minor collection looks at all that `object` refers to, as if besom_note_store() had been
+/// called for it; with false, no longer. For objects whose trace callback leads to memory of the
+/// host, such as a fiber's stack, in which references are stored without a word to the heap. The
+/// object is not kept by that, and when it dies it is forgotten. Costs each collection of a
+/// generational heap O(number of such objects), and each minor one what it takes to visit them all;
+/// each call O(their number). Nothing in a heap that is not generational: an incremental one has to
+/// be told before that memory changes, by besom_note_overwrite_object(). Fails with bad_ref,
+/// wrong_heap, reentrant, wrong_thread and out_of_host_memory.
+BESOM_API besom_status besom_set_always_remembered(besom_heap* heap, const void* object,
+                                                   bool remembered);
 /// Collects if that is due: with besom_options::safepoints, nothing else does but besom_collect().
 /// After a refused allocation a full collection is due. Fails with reentrant, wrong_thread and
 /// abandoned.

@@ -47,6 +47,10 @@ void HeapModel::Impl::allocate() {
   newest_ = &shadow;
   check_zero(shadow, header);
   fill(shadow, address_of(shadow));
+  if (kind == kForeign && plan_.options.generational && choices_.chance(50)) {
+    expect(!heap_->set_always_remembered(header), "always remembered", shadow.index);
+    shadow.is_remembered = true;
+  }
   shadows_.push_back(std::move(owned));
   link(shadow);
 }
@@ -86,7 +90,7 @@ void HeapModel::Impl::write_slot(Shadow& holder, Shadow* target) {
   shadow_slot = {};
   shadow_slot.target = target;
   if (holder.kind == kForeign) {
-    note_overwrite_object(object<Foreign>(holder));
+    if (!holder.is_remembered) note_overwrite_object(object<Foreign>(holder));
     object<Foreign>(holder)->target[slot] = target != nullptr ? object<Header>(*target) : nullptr;
     return;
   }

@@ -46,6 +46,7 @@ RIGHT = {
     "besom_standard": "BESOM_BYTE_ARRAY",
     "size_t": "sizeof f->text",
     "besom_box_format*": "&f->format",
+    "bool": "true",
     "int32_t": "1",
     "int64_t": "1",
     "uint32_t": "1",

@@ -55,7 +55,7 @@ static void a_length_without_array_is_the_programs_own(void) {
   uint64_t defects = 1;
   CHECK(pair->header.length == 1234);
   pair->header.length = UINT32_MAX;
-  besom_store_pointer(&pair->first, new_pair(&kit));
+  besom_store_pointer((void**)&pair->first, new_pair(&kit));
   CHECK(survivors(&kit) == 2);
   CHECK(besom_verify(kit.heap, NULL, NULL, &defects) == BESOM_OK && defects == 0);
   besom_handle_free(handle);
@@ -453,6 +453,51 @@ static void boxes_are_refs_where_their_format_says_so(void) {
   drop_kit(&kit);
 }
 
+/// What a fiber's stack holds, outside of the heap.
+static void* outside;
+static void trace_outside(void* user, const void* object, uint32_t size_bytes,
+                          besom_tracer* tracer) {
+  (void)user;
+  (void)object;
+  (void)size_bytes;
+  besom_visit_pointer(tracer, outside);
+}
+
+static void an_object_can_be_remembered_always(void) {
+  besom_options options;
+  besom_descriptor descriptor = {0};
+  Kit kit;
+  besom_type type;
+  besom_handle* fiber;
+  int i;
+  besom_options_init(&options);
+  options.heap_max = 16 << 20;
+  options.generational = true;
+  options.zeal_every = 2;
+  options.zeal_verify = true;
+  options.log = BESOM_LOG_OFF;
+  kit = make_kit_with(&options);
+  descriptor.name = "Fiber";
+  descriptor.size = 16;
+  descriptor.trace = trace_outside;
+  outside = NULL;
+  CHECK(besom_define(kit.heap, &descriptor, &type) == BESOM_OK);
+  fiber = besom_handle_new(kit.heap, besom_allocate(kit.heap, type, 0), "fiber");
+  CHECK(besom_set_always_remembered(kit.heap, besom_handle_get(fiber), true) == BESOM_OK);
+  CHECK(besom_set_always_remembered(kit.heap, NULL, true) == BESOM_BAD_REF);
+  CHECK(besom_set_always_remembered(kit.heap, &kit, true) == BESOM_WRONG_HEAP);
+  for (i = 0; i < 100; ++i) {
+    outside = new_pair(&kit);
+    new_pair(&kit);
+    new_pair(&kit);
+  }
+  CHECK(survivors(&kit) == 2);
+  CHECK(besom_set_always_remembered(kit.heap, besom_handle_get(fiber), false) == BESOM_OK);
+  outside = NULL;
+  besom_handle_free(fiber);
+  drop_kit(&kit);
+}
+
 void test_objects(void) {
   Kit kit;
   descriptors_are_read_back();
@@ -474,4 +519,5 @@ void test_objects(void) {
   release_hooks_run_once();
   trace_callbacks_visit_what_they_decode();
   boxes_are_refs_where_their_format_says_so();
+  an_object_can_be_remembered_always();
 }
