@@ -223,12 +223,12 @@ TEST_CASE("Boxes: a ref to no object's start is counted, reported and not follow
   }
 }
 
-TEST_CASE("Boxes: whatever stands in them, nothing outside is touched", "[gc][boxes][zealous]") {
+TEST_CASE("Boxes: whatever stands in them, nothing outside is touched", "[gc][boxes]") {
   Random random = random_for("Boxes: damage");
   INFO("seed " << test_seed());
   for (const Layout& layout : kLayouts) {
     INFO(layout.name);
-    BoxKit kit(layout);
+    BoxKit kit(layout, exact_options());
     const Handle<Header> array = kit.heap.make(kit.boxes, 300);
     std::vector<Handle<Boxed>> fixed;
     for (int i = 0; i < 50; ++i) fixed.push_back(kit.make_boxed());
