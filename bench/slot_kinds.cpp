@@ -181,7 +181,10 @@ void measure(const char* shape, void (Graph::*link)(std::uint32_t), std::uint32_
 int main(int argc, char** argv) {
   const int objects = argc > 1 ? std::atoi(argv[1]) : 500'000;
   const int rounds = argc > 2 ? std::atoi(argv[2]) : 15;
-  if (objects < 1 || rounds < 1) return 64;
+  if (objects < 1 || rounds < 1) {
+    std::fprintf(stderr, "usage: %s [OBJECTS [ROUNDS]]\n", argv[0]);
+    return 64;
+  }
   measure("random graph", &Graph::link_at_random, static_cast<std::uint32_t>(objects), rounds);
   measure("tree", &Graph::link_as_tree, static_cast<std::uint32_t>(objects), rounds);
   return 0;
