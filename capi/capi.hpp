@@ -117,6 +117,14 @@ template <class Enum>
   return number <= static_cast<std::uint32_t>(last) ? static_cast<Enum>(number) : kNone;
 }
 
+/// What is no kind of payload stays none.
+[[nodiscard]] inline BoxFormat to_cpp(const besom_box_format& format) noexcept {
+  return {.mask = format.mask,
+          .tag = format.tag,
+          .shift = format.shift,
+          .payload = enum_of(number_of(format.payload), BoxPayload::address)};
+}
+
 /// The error's code; what is one is kept for besom_last_error().
 inline besom_status give(besom_heap* heap, const Error& error) noexcept {
   if (error) heap->error = to_c(error);

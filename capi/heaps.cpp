@@ -409,6 +409,11 @@ besom_contract besom_allocation_contract(besom_heap* heap, uint64_t size_bytes) 
   return std::bit_cast<besom_contract>(heap->heap->allocation_contract(size_bytes));
 }
 
+besom_status besom_set_always_remembered(besom_heap* heap, const void* object, bool remembered) {
+  if (heap == nullptr) return BESOM_BAD_ARGUMENT;
+  return give(heap, heap->heap->set_always_remembered(object, remembered));
+}
+
 besom_status besom_collect(besom_heap* heap) {
   if (heap == nullptr) return BESOM_BAD_ARGUMENT;
   return give(heap, heap->heap->collect());
@@ -426,6 +431,15 @@ besom_status besom_step_cycle(besom_heap* heap, uint64_t units, uint64_t* left) 
   if (!result) return give(heap, result.error());
   if (left != nullptr) *left = *result;
   return BESOM_OK;
+}
+
+void besom_note_old_object(const void* object) {
+  if (object != nullptr) besom::detail::note_old_object(object);
+}
+
+void besom_note_kept_object(const void* object) {
+  if (object == nullptr) return;
+  besom::detail::note_weak_read(besom::detail::arena_of(object), besom::detail::index_of(object));
 }
 
 void besom_note_old_slots(const void* first, size_t bytes) {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "capi/capi.hpp"
+#include "heap/type_table.hpp"
 
 using besom::Errc;
 using besom::Error;
@@ -238,6 +239,12 @@ void besom_visit_interior(besom_tracer* tracer, const void* address) {
 void besom_visit_word(besom_tracer* tracer, uint64_t word) {
   if (tracer == nullptr) return;
   tracer_of(tracer).visit_word(word);
+}
+
+void besom_visit_box(besom_tracer* tracer, uint64_t word, const besom_box_format* format) {
+  if (tracer == nullptr || format == nullptr) return;
+  const besom::BoxFormat box = besom::detail::to_cpp(*format);
+  if (!besom::detail::check_box(box)) tracer_of(tracer).visit_box(word, box);
 }
 
 void besom_abandon(besom_tracer* tracer) {

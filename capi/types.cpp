@@ -9,6 +9,7 @@
 
 #include "besom/weak_tables.hpp"
 #include "capi/capi.hpp"
+#include "gc/collector.hpp"
 
 using besom::Errc;
 using besom::Error;
@@ -25,11 +26,15 @@ static_assert(BESOM_SLOT_REF == static_cast<int>(SlotKind::ref));
 static_assert(BESOM_SLOT_VALUE == static_cast<int>(SlotKind::value));
 static_assert(BESOM_SLOT_WEAK == static_cast<int>(SlotKind::weak));
 static_assert(BESOM_SLOT_POINTER == static_cast<int>(SlotKind::pointer));
+static_assert(BESOM_SLOT_BOX == static_cast<int>(SlotKind::box));
+static_assert(BESOM_BOX_INDEX == static_cast<int>(besom::BoxPayload::index));
+static_assert(BESOM_BOX_ADDRESS == static_cast<int>(besom::BoxPayload::address));
 static_assert(BESOM_TRAILING_NONE == static_cast<int>(Trailing::none));
 static_assert(BESOM_TRAILING_REFS == static_cast<int>(Trailing::refs));
 static_assert(BESOM_TRAILING_VALUES == static_cast<int>(Trailing::values));
 static_assert(BESOM_TRAILING_BYTES == static_cast<int>(Trailing::bytes));
 static_assert(BESOM_TRAILING_POINTERS == static_cast<int>(Trailing::pointers));
+static_assert(BESOM_TRAILING_BOXES == static_cast<int>(Trailing::boxes));
 static_assert(BESOM_TRAILING_WEAK == static_cast<int>(Trailing::weak));
 static_assert(BESOM_TRAILING_EPHEMERONS == static_cast<int>(Trailing::ephemerons));
 static_assert(BESOM_TRAILING_WEAK_VALUES == static_cast<int>(Trailing::weak_values));
@@ -55,7 +60,7 @@ const char* fault_of(const besom_descriptor& descriptor) noexcept {
   for (std::uint64_t i = 0; i < descriptor.field_count; ++i) {
     const besom_field& field = descriptor.fields[i];
     if (field.name == nullptr) return "field: without a name";
-    if (number_of(field.kind) > BESOM_SLOT_POINTER) return "field: no kind of slot";
+    if (number_of(field.kind) > BESOM_SLOT_BOX) return "field: no kind of slot";
   }
   return nullptr;
 }
@@ -65,7 +70,8 @@ TypeDescriptor to_cpp(const besom_descriptor& descriptor) {
                         .size = descriptor.size,
                         .trailing = static_cast<Trailing>(descriptor.trailing),
                         .release = descriptor.release,
-                        .release_user = descriptor.release_user};
+                        .release_user = descriptor.release_user,
+                        .box = besom::detail::to_cpp(descriptor.box)};
   result.fields.reserve(descriptor.field_count);
   for (std::uint64_t i = 0; i < descriptor.field_count; ++i) {
     const besom_field& field = descriptor.fields[i];
@@ -160,7 +166,10 @@ besom_status besom_describe(besom_heap* heap, besom_type type, besom_descriptor*
   if (heap == nullptr || descriptor == nullptr) return refuse_null(heap, "descriptor");
   if (fields == nullptr && capacity != 0) return refuse_null(heap, "fields");
   const TypeDescriptor* found = heap->heap->descriptor(type);
-  if (found == nullptr) return give(heap, bad_type("no type of this heap"));
+  if (found == nullptr) {
+    const besom::detail::HeapParts& parts = besom::detail::parts_of(*heap->heap);
+    return give(heap, parts.collector->types().unknown(type));
+  }
   *descriptor = {.name = found->name.c_str(),
                  .size = found->size,
                  .fields = fields,
@@ -169,7 +178,11 @@ besom_status besom_describe(besom_heap* heap, besom_type type, besom_descriptor*
                  .trace = nullptr,
                  .trace_user = nullptr,
                  .release = found->release,
-                 .release_user = found->release_user};
+                 .release_user = found->release_user,
+                 .box = {.mask = found->box.mask,
+                         .tag = found->box.tag,
+                         .shift = found->box.shift,
+                         .payload = static_cast<besom_box_payload>(found->box.payload)}};
   if (const auto* hook = static_cast<const besom::detail::CTrace*>(found->trace_user)) {
     descriptor->trace = hook->callback;
     descriptor->trace_user = hook->user;

@@ -194,6 +194,13 @@ besom_status besom_guard(besom_guardian* guardian, const void* object, const voi
   return give(guardian->owner, guardian->guardian.guard(object, agent, priority));
 }
 
+besom_status besom_guard_both(besom_guardian* guardian, const void* object, const void* agent,
+                              int32_t priority) {
+  if (guardian == nullptr) return BESOM_BAD_ARGUMENT;
+  if (guardian->guardian.is_stale()) return BESOM_STALE_HANDLE;
+  return give(guardian->owner, guardian->guardian.guard_both(object, agent, priority));
+}
+
 besom_status besom_guardian_next(besom_guardian* guardian, void** agent) {
   if (guardian == nullptr) return BESOM_BAD_ARGUMENT;
   if (agent != nullptr) *agent = nullptr;
@@ -202,6 +209,21 @@ besom_status besom_guardian_next(besom_guardian* guardian, void** agent) {
   const Result<void*> next = guardian->guardian.next();
   if (!next) return give(guardian->owner, next.error());
   *agent = *next;
+  return BESOM_OK;
+}
+
+besom_status besom_guardian_next_both(besom_guardian* guardian, void** object, void** agent) {
+  if (guardian == nullptr) return BESOM_BAD_ARGUMENT;
+  if (object != nullptr) *object = nullptr;
+  if (agent != nullptr) *agent = nullptr;
+  if (guardian->guardian.is_stale()) return BESOM_STALE_HANDLE;
+  if (object == nullptr || agent == nullptr) {
+    return refuse_null(guardian->owner, object == nullptr ? "object" : "agent");
+  }
+  const Result<besom::Guarded> next = guardian->guardian.next_both();
+  if (!next) return give(guardian->owner, next.error());
+  *object = next->object;
+  *agent = next->agent;
   return BESOM_OK;
 }
 

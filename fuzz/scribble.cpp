@@ -154,6 +154,14 @@ class Victim {
                 tracer.visit_word(word);
               }
             }});
+    define({.name = "boxed",
+            .size = 40,
+            .fields = {{"a", 8, SlotKind::box}, {"b", 16}, {"c", 32, SlotKind::box}},
+            .box = {.mask = 1, .tag = 0, .shift = 12}});
+    define({.name = "boxes",
+            .size = 8,
+            .trailing = Trailing::boxes,
+            .box = {.mask = std::uint64_t{3} << 62, .payload = BoxPayload::address}});
     scan_ambiguous();
     define({.name = "weak", .size = 16, .fields = {{"a", 8, SlotKind::weak}, {"b", 12}}});
     define({.name = "weak array", .size = 8, .trailing = Trailing::weak});

@@ -36,7 +36,8 @@ Result<std::unique_ptr<Collector>> Collector::create(HeapParts& heap, LogSink lo
   const System& system = options.system != nullptr ? *options.system : operating_system();
   Result<Marker> marker = Marker::create(options.heap_max, options.mark_stack, system);
   if (!marker) return marker.error();
-  std::unique_ptr<Collector> collector(new (std::nothrow) Collector(heap, std::move(*marker), log));
+  std::unique_ptr<Collector> collector(new (std::nothrow) Collector(
+      heap, std::move(*marker), log, table_memory(system).named("besom remembered")));
   if (collector == nullptr) {
     return Error{.code = Errc::out_of_host_memory, .detail = "collector"};
   }
@@ -62,7 +63,8 @@ bool Collector::collect(Cause cause) noexcept {
   Busy busy(*this, Phase::marking);
   open(cause, is_minor(cause));
   heap_.space->conceal_unused();
-  const Cards cards = heap_.space->cards();
+  Cards cards = heap_.space->cards();
+  if (cards.recording()) remembered_.mark(cards, heap_.space->free_list());
   if (cards.recording() && checks_stores() && has_old_objects()) check_stores(&cards, "before");
   mark(accounts_.current());
   conclude(busy, StopKind::full);
@@ -89,6 +91,7 @@ void Collector::conclude(Busy& busy, StopKind kind) noexcept {
     const std::uint64_t marked_at = now_ns();
     heap_.roots->run_hooks(MarkView(*heap_.space, marker_.marks(), stats.minor));
     settle(stats);
+    if (!stats.abandoned) remembered_.forget_dead(marker_.marks());
     stats.weak_ns = now_ns() - marked_at;
   }
   busy.enter(Phase::sweeping);
@@ -349,8 +352,19 @@ bool Collector::is_minor(Cause cause) const noexcept {
   return cause == Cause::nursery || (cause == Cause::zeal && accounts_.last().number % 4 != 0);
 }
 
+Error Collector::set_always_remembered(std::uint32_t index, bool remembered) noexcept {
+  if (!heap_.options.generational) return {};
+  if (!remembered) {
+    remembered_.remove(index);
+  } else if (!remembered_.add(index)) {
+    return {.code = Errc::out_of_host_memory, .detail = "remembered objects"};
+  }
+  return {};
+}
+
 void Collector::reset() noexcept {
   stop_watching();
+  remembered_.clear();
   refusal_.forget();
   // A mark on what is no object any more would pass for an old one's in the next minor collection.
   const std::uint32_t end = to_granules(heap_.space->free_list().used_end());

@@ -10,6 +10,7 @@
 #include "gc/accounts.hpp"
 #include "gc/mark/marker.hpp"
 #include "gc/refusal.hpp"
+#include "gc/remembered.hpp"
 #include "gc/sweep/releaser.hpp"
 #include "gc/sweep/sweeper.hpp"
 #include "gc/verifier.hpp"
@@ -104,6 +105,10 @@ class Collector {
     listener_user_ = user;
   }
 
+  /// Each minor collection looks at the object, or no longer. Nothing in a heap that is not
+  /// generational. Fails with out_of_host_memory.
+  [[nodiscard]] Error set_always_remembered(std::uint32_t index, bool remembered) noexcept;
+
   [[nodiscard]] TypeTable& types() noexcept { return types_; }
   [[nodiscard]] const LogSink& log() const noexcept { return log_; }
   /// Whether the embedder is being asked, inside an allocation, what to do about a full heap.
@@ -156,12 +161,13 @@ class Collector {
     bool is_doubted = false;  ///< recover() was called, and it may have been left.
   };
 
-  Collector(HeapParts& heap, Marker marker, LogSink log) noexcept
+  Collector(HeapParts& heap, Marker marker, LogSink log, const TableMemory& tables) noexcept
       : heap_(heap),
         marker_(std::move(marker)),
         pacer_(heap.options),
         nursery_(heap.options.generational),
         cycle_(heap.options.slice),
+        remembered_(tables),
         log_(log),
         accounts_(heap) {
     attach_thread();
@@ -262,6 +268,7 @@ class Collector {
   Nursery nursery_;
   Cycle cycle_;
   Releaser releaser_;
+  Remembered remembered_;
   TypeTable types_;
   LogSink log_;
   Accounts accounts_;

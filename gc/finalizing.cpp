@@ -32,7 +32,7 @@ __attribute__((noinline)) Result<std::uint64_t> Collector::run_finalizers(
       if (run != 0) return run;
       return Error{.code = Errc::out_of_host_memory, .detail = "agent of a finalizer"};
     }
-    slot->ref = finalizers.take(*guardian);
+    slot->ref = finalizers.take(*guardian).agent;
     char* agent = heap_.space->base() + slot->ref;
     const FinalizerCall call{.place = locals.place_of(slot),
                              .serial = slot->serial,

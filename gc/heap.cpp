@@ -168,7 +168,7 @@ __attribute__((noinline)) void* Heap::allocate_slow(TypeId type, std::uint64_t l
   if (!parts_.collector->may_enter()) return nullptr;
   const detail::TypeTable& types = parts_.collector->types();
   if (!types.contains(type)) {
-    return fail(parts_, {.code = Errc::bad_type, .bytes = type, .detail = "no type of this heap"});
+    return fail(parts_, parts_.collector->types().unknown(type));
   }
   const std::uint64_t bytes = size_bytes(types[type], length);
   // Null's granule is no object's.
@@ -449,6 +449,13 @@ Error RootRegistration::remove() noexcept {
   const Errc refusal = table_->refusal();
   if (refusal != Errc::ok) return {.code = refusal, .detail = "root registration"};
   return table_->remove_source(std::exchange(serial_, 0)) ? Error{} : kStale;
+}
+
+Error Heap::set_always_remembered(const void* object, bool remembered) noexcept {
+  if (!parts_.collector->may_enter()) return parts_.error;
+  if (Error error = detail::root_refusal(*this, object)) return error;
+  if (object == nullptr) return {.code = Errc::bad_ref, .detail = "remembered null"};
+  return parts_.collector->set_always_remembered(detail::index_of(object), remembered);
 }
 
 Error Heap::attach_thread() noexcept {

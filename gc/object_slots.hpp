@@ -13,15 +13,15 @@
 namespace besom::detail {
 
 /// Whether what a slot or root holds should be the index of an object, being neither null nor an
-/// integer. To a pointer the base is no null.
+/// integer. To a pointer or box the base is no null.
 [[nodiscard]] constexpr bool names_object(std::uint32_t bits, SlotKind kind) noexcept {
-  if (bits == 0) return kind == SlotKind::pointer;
+  if (bits == 0) return kind == SlotKind::pointer || kind == SlotKind::box;
   return (kind != SlotKind::value && kind != SlotKind::weak) || (bits & 1) == 0;
 }
 
 /// What one slot of an object holds, and what the place is called.
 struct ObjectSlot {
-  std::uint32_t bits;  ///< Of a pointer: the index of its target.
+  std::uint32_t bits;  ///< Of a pointer or box: the index of its target.
   SlotKind kind;
   std::uint32_t offset;  ///< From the object's start, in bytes; 0 where a callback visited.
   const FieldDescriptor* field = nullptr;  ///< nullptr: an element, or visited by a callback.
@@ -39,9 +39,9 @@ struct ObjectSlot {
 };
 
 /// Calls `visit(const ObjectSlot&)` for every slot of `object`, weak ones included, in the order of
-/// the descriptor; pointers out of the arena are passed over. `type` is what checked_type() gave
-/// for it; the length is read again and may claim the object's extent at most. For everything that
-/// reports; marking, which needs no names, has its own way.
+/// the descriptor; pointers out of the arena and boxes that are no refs are passed over. `type` is
+/// what checked_type() gave for it; the length is read again and may claim the object's extent at
+/// most. For everything that reports; marking, which needs no names, has its own way.
 template <class Visit>
 void each_slot(const Addresses& addresses, Run object, const TypeInfo& type, Visit visit) {
   const char* const address = addresses.base() + object.index;
@@ -49,8 +49,10 @@ void each_slot(const Addresses& addresses, Run object, const TypeInfo& type, Vis
     return load_once<std::uint32_t>(address + offset);
   };
   const auto visit_slot = [&](ObjectSlot slot) {
-    if (slot.kind == SlotKind::pointer) {
-      slot.bits = addresses.index_of_pointer(load_once<std::uint64_t>(address + slot.offset));
+    if (slot.kind == SlotKind::pointer || slot.kind == SlotKind::box) {
+      const auto word = load_once<std::uint64_t>(address + slot.offset);
+      slot.bits = slot.kind == SlotKind::box ? addresses.index_of_box(type.box, word)
+                                             : addresses.index_of_pointer(word);
       if (slot.bits == Addresses::kOutside) return;
     } else {
       slot.bits = read(slot.offset);
@@ -89,6 +91,9 @@ void each_slot(const Addresses& addresses, Run object, const TypeInfo& type, Vis
         break;
       case Trailing::pointers:
         slot.kind = SlotKind::pointer;
+        break;
+      case Trailing::boxes:
+        slot.kind = SlotKind::box;
         break;
       case Trailing::weak:
         slot.kind = SlotKind::weak;

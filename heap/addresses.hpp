@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "heap/boxes.hpp"
 #include "heap/space.hpp"
 
 namespace besom::detail {
@@ -26,6 +27,14 @@ class Addresses {
   [[nodiscard]] std::uint32_t index_of_pointer(std::uint64_t word) const noexcept {
     const std::uint64_t offset = (word & ~kTagBits) - base_;
     return offset < capacity_ ? static_cast<std::uint32_t>(offset) : kOutside;
+  }
+  /// The index that a box names, or kOutside: of what is no ref, of null, and of addresses outside.
+  [[nodiscard]] std::uint32_t index_of_box(const BoxDecoder& box,
+                                           std::uint64_t word) const noexcept {
+    if (!box.is_ref(word)) return kOutside;
+    const std::uint64_t payload = box.payload(word);
+    if (box.is_address) return index_of_pointer(payload);
+    return payload == 0 ? kOutside : static_cast<std::uint32_t>(payload);
   }
   /// The object that the address lies in, or 0.
   [[nodiscard]] std::uint32_t object_around(std::uint64_t word) const noexcept {

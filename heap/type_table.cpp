@@ -1,6 +1,7 @@
 #include "heap/type_table.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 #include <memory>
 #include <new>
 #include <utility>
@@ -20,7 +21,7 @@ Error bad_type(const char* detail, std::uint64_t bytes, std::uint64_t limit = 0)
 }
 
 Error check_field(const FieldDescriptor& field, std::uint64_t size) noexcept {
-  if (field.kind > SlotKind::pointer) {
+  if (field.kind > SlotKind::box) {
     return bad_type("field: no kind of slot", static_cast<std::uint64_t>(field.kind));
   }
   const std::uint32_t bytes = TypeDescriptor::slot_bytes(field.kind);
@@ -34,6 +35,44 @@ Error check_field(const FieldDescriptor& field, std::uint64_t size) noexcept {
     return bad_type("field: lies outside the object", field.offset, size);
   }
   return {};
+}
+
+/// Bits of a payload that no mask may take: without them some object could not be named.
+constexpr std::uint64_t needed_bits(BoxPayload payload) noexcept {
+  return payload == BoxPayload::index ? 0xfffffff0 : 0x7ffffffffff0;
+}
+
+}  // namespace
+
+Error check_box(const BoxFormat& box) noexcept {
+  if (box.payload > BoxPayload::address) {
+    return bad_type("box: no kind of payload", static_cast<std::uint64_t>(box.payload));
+  }
+  if (box.mask == 0) return bad_type("box: with no mask every word would be a ref", box.mask);
+  if ((box.tag & ~box.mask) != 0) {
+    return bad_type("box: the tag has bits outside the mask", box.tag, box.mask);
+  }
+  constexpr std::int32_t kLeast = -4;  // an index divided by what objects are aligned to
+  const std::int32_t most = box.payload == BoxPayload::index ? 32 : 16;
+  if (box.shift < kLeast || box.shift > most) {
+    return bad_type("box: shift out of range", static_cast<std::uint64_t>(std::abs(box.shift)),
+                    static_cast<std::uint64_t>(most));
+  }
+  const std::uint64_t needed = needed_bits(box.payload);
+  if ((box.mask & (box.shift >= 0 ? needed << box.shift : needed >> -box.shift)) != 0) {
+    return bad_type("box: the mask takes bits of the ref", box.mask, needed);
+  }
+  return {};
+}
+
+namespace {
+
+/// Whether the type has boxes, or says how it would have them.
+bool has_boxes(const TypeDescriptor& type) noexcept {
+  return type.trailing == Trailing::boxes || type.box.mask != 0 || type.box.tag != 0 ||
+         type.box.shift != 0 ||
+         std::any_of(type.fields.begin(), type.fields.end(),
+                     [](const FieldDescriptor& field) { return field.kind == SlotKind::box; });
 }
 
 /// The first byte behind the run.
@@ -112,6 +151,9 @@ Error TypeTable::check(const TypeDescriptor& type) noexcept {
   for (const FieldDescriptor& field : type.fields) {
     if (Error error = check_field(field, type.size)) return error;
   }
+  if (has_boxes(type)) {
+    if (Error error = check_box(type.box)) return error;
+  }
   const bool is_table = type.size >= kLeastTableBytes && type.fields.size() == 1 &&
                         type.fields[0].kind == SlotKind::ref &&
                         type.fields[0].offset == sizeof(Header) && type.trailing == Trailing::none;
@@ -121,11 +163,26 @@ Error TypeTable::check(const TypeDescriptor& type) noexcept {
   return {};
 }
 
+/// Room for another type.
+bool TypeTable::reserve() {
+  const std::size_t wanted = count_ == types_.size() ? types_.size() * 2 + 16 : types_.size();
+  return (types_.size() == wanted || types_.grow(wanted)) &&
+         (shifted_.size() == wanted || shifted_.grow(wanted));
+}
+
+void TypeTable::note_box(const BoxDecoder& box) noexcept {
+  if (box.is_half()) return;
+  for (std::uint32_t i = 0; i < shifted_count_; ++i) {
+    if (shifted_[i] == box) return;
+  }
+  shifted_[shifted_count_++] = box;
+}
+
 Result<TypeId> TypeTable::define(TypeDescriptor&& descriptor) {
   if (Error error = check(descriptor)) return error;
   const auto field_count = static_cast<std::uint32_t>(descriptor.fields.size());
   std::unique_ptr<SlotRun[]> runs(new (std::nothrow) SlotRun[field_count + 1]);
-  if (runs == nullptr || (count_ == types_.size() && !types_.grow(types_.size() * 2 + 16))) {
+  if (runs == nullptr || !reserve()) {
     return Error{.code = Errc::out_of_host_memory, .detail = "table of types"};
   }
   if (!sort_fields(descriptor, runs.get())) {
@@ -152,8 +209,8 @@ Result<TypeId> TypeTable::define(TypeDescriptor&& descriptor) {
     return run.kind == SlotKind::pointer;
   });
   const std::uint32_t granules = (type.fixed_bytes + kGranuleBytes - 1) / kGranuleBytes;
-  if (!has_pointers && !type.is_weak && kept->trailing == Trailing::none &&
-      kept->trace == nullptr && granules < kLineGranules) {
+  if (!type.is_weak && kept->trailing == Trailing::none && kept->trace == nullptr &&
+      granules < kLineGranules) {
     type.plain_granules = granules;
     type.plain_mask = bit(granules) - 1;
     type.plain_work = 1 + field_count;
@@ -164,6 +221,11 @@ Result<TypeId> TypeTable::define(TypeDescriptor&& descriptor) {
   } else {
     type.plain_granules = kNoPlainGranules;
   }
+  if (has_boxes(*kept)) {
+    type.box = BoxDecoder::of(kept->box);
+    note_box(type.box);
+  }
+  has_wide_slots_ = has_wide_slots_ || has_pointers || has_boxes(*kept);
   type.runs = runs.release();
   type.trace = kept->trace;
   type.descriptor = kept;

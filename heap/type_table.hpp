@@ -5,8 +5,12 @@
 #include "besom/detail/check.hpp"
 #include "besom/detail/zeroed_array.hpp"
 #include "besom/type.hpp"
+#include "heap/boxes.hpp"
 
 namespace besom::detail {
+
+/// Why a format contradicts itself, or ok.
+[[nodiscard]] Error check_box(const BoxFormat& box) noexcept;
 
 /// Neighbouring slots of one kind.
 struct SlotRun {
@@ -28,8 +32,9 @@ struct TypeInfo {
   std::uint32_t run_count;
   std::uint32_t weak_run_count;
   std::uint32_t fixed_slots;  ///< In all runs.
-  /// Of a *plain* type, whose slots are fixed refs and values, a bit for each granule of an object,
-  /// which has `plain_granules`, at most 63. All others have no bits and more granules than a heap.
+  /// Of a *plain* type, whose slots are fixed and not weak, a bit for each granule of an
+  /// object, which has `plain_granules`, at most 63. All others have no bits and more granules than
+  /// a heap.
   std::uint64_t plain_mask;
   std::uint32_t plain_granules;
   std::uint32_t plain_work;  ///< What visiting one counts for.
@@ -38,6 +43,7 @@ struct TypeInfo {
   std::uint32_t refs_offset;
   const SlotRun* runs;  ///< Those that keep their targets, then the weak ones. Of the table.
   TraceCallback trace;
+  BoxDecoder box;                    ///< Of the slots that are boxes.
   const TypeDescriptor* descriptor;  ///< Owned by the table.
 
   /// In 64 bits, where no length can wrap.
@@ -61,6 +67,10 @@ class TypeTable {
   [[nodiscard]] Result<TypeId> define(TypeDescriptor&& descriptor);
 
   [[nodiscard]] bool contains(TypeId id) const noexcept { return id - 1 < count_; }
+  /// That `id`, which the caller gave, is no type.
+  [[nodiscard]] Error unknown(TypeId id) const noexcept {
+    return {.code = Errc::bad_type, .bytes = id, .limit = count_, .detail = "no type of this heap"};
+  }
   /// Precondition: contains(id).
   [[nodiscard]] const TypeInfo& operator[](TypeId id) const noexcept {
     BESOM_ASSERT(contains(id));
@@ -69,9 +79,23 @@ class TypeTable {
   [[nodiscard]] std::uint32_t count() const noexcept { return count_; }
   /// The infos by id - 1. Valid until the next definition.
   [[nodiscard]] const TypeInfo* data() const noexcept { return types_.data(); }
+  /// Whether any type has slots of eight bytes.
+  [[nodiscard]] bool has_wide_slots() const noexcept { return has_wide_slots_; }
+  /// Calls `visit(const BoxDecoder&)` once for each way to box a ref so that neither half of the
+  /// word has its index.
+  template <class Visit>
+  void each_shifted_box(Visit visit) const {
+    for (std::uint32_t i = 0; i < shifted_count_; ++i) visit(shifted_[i]);
+  }
 
  private:
+  [[nodiscard]] bool reserve();
+  void note_box(const BoxDecoder& box) noexcept;
+
   ZeroedArray<TypeInfo> types_;
+  ZeroedArray<BoxDecoder> shifted_;  ///< Room for as many as `types_`.
+  std::uint32_t shifted_count_ = 0;
+  bool has_wide_slots_ = false;
   std::uint32_t count_ = 0;
 };
 

@@ -127,13 +127,19 @@ inline void Marker::visit_slots(const char* first, std::uint32_t count) noexcept
   }
 }
 
-inline void Marker::visit_slots(SlotKind kind, const char* first, std::uint32_t count) noexcept {
-  if (kind == SlotKind::ref) {
-    visit_slots<SlotKind::ref>(first, count);
-  } else if (kind == SlotKind::value) {
-    visit_slots<SlotKind::value>(first, count);
+/// Of the fixed slots of an object; visit_run_hot() and visit_boxes_hot() are the same for plain
+/// types.
+inline void Marker::visit_run(const TypeInfo& type, const char* object,
+                              const SlotRun& run) noexcept {
+  const char* const first = object + run.offset;
+  if (run.kind == SlotKind::ref) {
+    visit_slots<SlotKind::ref>(first, run.count);
+  } else if (run.kind == SlotKind::value) {
+    visit_slots<SlotKind::value>(first, run.count);
+  } else if (run.kind == SlotKind::box) {
+    visit_boxes(type.box, first, run.count);
   } else {
-    visit_pointers(first, count);
+    visit_pointers(first, run.count);
   }
 }
 
@@ -142,6 +148,16 @@ __attribute__((noinline)) void Marker::visit_pointers(const char* first,
                                                       std::uint32_t count) noexcept {
   for (std::uint32_t i = 0; i < count; ++i) {
     visit_pointer(load_once<std::uint64_t>(first + std::size_t{i} * sizeof(std::uint64_t)));
+  }
+}
+
+/// Apart for the same reason.
+__attribute__((noinline)) void Marker::visit_boxes(const BoxDecoder& box, const char* first,
+                                                   std::uint32_t count) noexcept {
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const std::uint32_t index = addresses_.index_of_box(
+        box, load_once<std::uint64_t>(first + std::size_t{i} * sizeof(std::uint64_t)));
+    if (index != Addresses::kOutside) mark_index(index);
   }
 }
 
@@ -154,6 +170,8 @@ inline void Marker::visit_elements(const TypeInfo& type, char* first,
     visit_slots<SlotKind::value>(first, count);
   } else if (type.trailing == Trailing::pointers) {
     visit_pointers(first, count);
+  } else if (type.trailing == Trailing::boxes) {
+    visit_boxes(type.box, first, count);
   } else if (type.trailing != Trailing::weak) {
     visit_entries(type.trailing, first, count);
   }
@@ -182,8 +200,7 @@ void Marker::trace(std::uint32_t index) noexcept {
     type = found.type;
   }
   for (std::uint32_t i = 0; i < type->run_count; ++i) {
-    const SlotRun& run = type->runs[i];
-    visit_slots(run.kind, object + run.offset, run.count);
+    visit_run(*type, object, type->runs[i]);
   }
   if (type->trace != nullptr) {
     trace_by_callback(*type, object, extent);
@@ -327,7 +344,7 @@ bool Marker::visit_part(std::uint32_t granule, std::uint32_t end, Run part, cons
   }
   work_ += 1 + type.fixed_slots;
   for (std::uint32_t i = 0; i < type.run_count; ++i) {
-    visit_slots(type.runs[i].kind, object + type.runs[i].offset, type.runs[i].count);
+    visit_run(type, object, type.runs[i]);
   }
   const std::uint64_t element = type.element_bytes;
   if (element < sizeof(std::uint32_t)) return true;
@@ -352,7 +369,7 @@ void Marker::take(std::uint32_t bits) noexcept {
 /// midst of the program's stores.
 void Marker::take_slots(const char* first, std::size_t bytes) noexcept {
   resume();
-  const std::uint32_t place = to_granules(index_of(first));
+  const std::uint32_t place = index_of(first) >> kGranuleShift;
   if (place >= end_) return;
   const std::uint32_t granule = map_->is_start(place) ? place : map_->prev_start(place);
   if (granule == BoundaryMap::kNone || !map_->is_block(granule)) return;
@@ -369,7 +386,8 @@ void Marker::take_slots(const char* first, std::size_t bytes) noexcept {
 }
 
 /// What a callback would visit is not known, so each word that names an object is taken for a ref,
-/// and each of eight bytes for a pointer, with whatever tags.
+/// and each of eight bytes for a pointer, with whatever tags. Boxes that have the ref elsewhere are
+/// decoded; words of which a part alone is overwritten among them.
 void Marker::take_words(const char* first, std::size_t bytes) noexcept {
   for (std::size_t at = 0; at + sizeof(std::uint32_t) <= bytes; at += sizeof(std::uint32_t)) {
     const auto word = load_once<std::uint32_t>(first + at);
@@ -378,6 +396,15 @@ void Marker::take_words(const char* first, std::size_t bytes) noexcept {
     const std::uint32_t index = word / kGranuleBytes * kGranuleBytes;
     if (index != 0 && is_object(index)) mark_index(index);
   }
+  types_->each_shifted_box([&](const BoxDecoder& box) {
+    constexpr std::uintptr_t kWord = sizeof(std::uint64_t);
+    const char* const end = first + bytes;
+    for (const char* at = first - reinterpret_cast<std::uintptr_t>(first) % kWord; at < end;
+         at += kWord) {
+      const std::uint32_t index = addresses_.index_of_box(box, load_once<std::uint64_t>(at));
+      if (index != Addresses::kOutside && is_object(index)) mark_index(index);
+    }
+  });
 }
 
 void Marker::take_object(std::uint32_t index) noexcept {

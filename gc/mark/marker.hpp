@@ -174,9 +174,10 @@ class Marker final : public OldValues {
   void visit(std::uint32_t bits) noexcept;
   template <SlotKind kind>
   void visit_slots(const char* first, std::uint32_t count) noexcept;
-  void visit_slots(SlotKind kind, const char* first, std::uint32_t count) noexcept;
+  void visit_run(const TypeInfo& type, const char* object, const SlotRun& run) noexcept;
   void visit_pointer(std::uint64_t word) noexcept;
   void visit_pointers(const char* first, std::uint32_t count) noexcept;
+  void visit_boxes(const BoxDecoder& box, const char* first, std::uint32_t count) noexcept;
   void mark_index(std::uint32_t index) noexcept;
   void visit_elements(const TypeInfo& type, char* first, std::uint32_t count) noexcept;
   void push(std::uint32_t index) noexcept;
@@ -189,7 +190,10 @@ class Marker final : public OldValues {
   template <SlotKind kind>
   void visit_hot(Hot& hot, std::uint32_t bits) noexcept;
   template <SlotKind kind>
-  void visit_run(Hot& hot, const char* slot, std::uint32_t count) noexcept;
+  void visit_run_hot(Hot& hot, const char* slot, std::uint32_t count) noexcept;
+  void visit_boxes_hot(Hot& hot, const BoxDecoder& box, const char* slot,
+                       std::uint32_t count) noexcept;
+  template <bool has_wide_slots>
   void visit_plain(Hot& hot, const char* object, const TypeInfo& type) noexcept;
   void trace(std::uint32_t index) noexcept;
   void trace_by_callback(const TypeInfo& type, const char* object, std::uint64_t extent) noexcept;
@@ -199,7 +203,10 @@ class Marker final : public OldValues {
   [[nodiscard]] bool visit_part(std::uint32_t granule, std::uint32_t end, Run part,
                                 const TypeInfo& type, std::uint32_t length) noexcept;
   void take_words(const char* first, std::size_t bytes) noexcept;
+  template <bool has_wide_slots>
   void prefetch(std::uint32_t index) const noexcept;
+  template <bool has_wide_slots>
+  void drain_stack(std::uint64_t limit) noexcept;
   void drain_stack(std::uint64_t limit) noexcept;
   void rescan(std::uint64_t limit) noexcept;
 

@@ -7,12 +7,18 @@
 
 namespace besom::detail {
 
-/// Also the line behind: an object that begins at a line's end has its slots there.
+/// Also the line behind: an object that begins at a line's end has its slots there. Those of eight
+/// bytes reach further.
+template <bool has_wide_slots>
 inline void Marker::prefetch(std::uint32_t index) const noexcept {
   __builtin_prefetch(base_ + index);
-  __builtin_prefetch(base_ + index + 16);
+  __builtin_prefetch(base_ + index + (has_wide_slots ? 32 : 16));
   __builtin_prefetch(&lines_[index >> (kGranuleShift + kLineShift)]);
 }
+
+/// A pointer slot as a box: every word is a ref, whose low four bits are anything.
+const BoxDecoder kPointerSlot{
+    .mask = 0, .tag = 0, .bits = ~std::uint64_t{kGranuleBytes - 1}, .turn = 0, .is_address = true};
 
 /// What the loop over plain objects works with, in registers: as members all of it would be read
 /// again after each store.
@@ -25,6 +31,7 @@ struct Marker::Hot {
         types(marker.types_->data()),
         type_count(marker.types_->count()),
         end(marker.end_),
+        capacity(marker.space_->capacity()),
         top(marker.stack_ + marker.stack_size_),
         roomy(marker.stack_ + std::max(marker.stack_capacity_, kMostPlainSlots) - kMostPlainSlots) {
   }
@@ -36,6 +43,7 @@ struct Marker::Hot {
   const TypeInfo* types;
   std::uint32_t type_count;
   std::uint32_t end;
+  std::uint64_t capacity;  ///< In bytes: addresses from there on are not the arena's.
   std::uint32_t* top;
   /// Below it the stack takes whatever one plain object refers to.
   const std::uint32_t* roomy;
@@ -90,7 +98,7 @@ inline void Marker::visit_hot(Hot& hot, std::uint32_t bits) noexcept {
 
 /// As visit_slots(), for the slots of a plain object, two at a time: in a tree most are null.
 template <SlotKind kind>
-inline void Marker::visit_run(Hot& hot, const char* slot, std::uint32_t count) noexcept {
+inline void Marker::visit_run_hot(Hot& hot, const char* slot, std::uint32_t count) noexcept {
   for (const char* end = slot + (count / 2) * 8; slot != end; slot += 8) {
     const auto two = load_once<std::uint64_t>(slot);
     if (two == 0) continue;
@@ -102,21 +110,53 @@ inline void Marker::visit_run(Hot& hot, const char* slot, std::uint32_t count) n
   }
 }
 
+/// As visit_boxes(), for the slots of a plain object. Of addresses the base is what they are
+/// counted from, and no null.
+inline void Marker::visit_boxes_hot(Hot& hot, const BoxDecoder& box, const char* slot,
+                                    std::uint32_t count) noexcept {
+  for (const char* end = slot + std::size_t{count} * 8; slot != end; slot += 8) {
+    const auto word = load_once<std::uint64_t>(slot);
+    if (!box.is_ref(word)) continue;
+    std::uint64_t offset = box.payload(word);
+    if (box.is_address) {
+      offset -= reinterpret_cast<std::uintptr_t>(hot.base);
+      if (offset >= hot.capacity) continue;
+      if (offset == 0) [[unlikely]]
+        ++findings_.bad_refs;
+    }
+    visit_hot<SlotKind::ref>(hot, static_cast<std::uint32_t>(offset));
+  }
+}
+
+template <bool has_wide_slots>
 inline void Marker::visit_plain(Hot& hot, const char* object, const TypeInfo& type) noexcept {
   if (type.ref_pairs != 0) [[likely]] {
-    visit_run<SlotKind::ref>(hot, object + type.refs_offset, 2 * type.ref_pairs);
+    visit_run_hot<SlotKind::ref>(hot, object + type.refs_offset, 2 * type.ref_pairs);
     return;
   }
   for (const SlotRun *run = type.runs, *end = run + type.run_count; run != end; ++run) {
     if (run->kind == SlotKind::ref) {
-      visit_run<SlotKind::ref>(hot, object + run->offset, run->count);
+      visit_run_hot<SlotKind::ref>(hot, object + run->offset, run->count);
+    } else if (!has_wide_slots || run->kind == SlotKind::value) {
+      visit_run_hot<SlotKind::value>(hot, object + run->offset, run->count);
     } else {
-      visit_run<SlotKind::value>(hot, object + run->offset, run->count);
+      const BoxDecoder& box = run->kind == SlotKind::box ? type.box : kPointerSlot;
+      visit_boxes_hot(hot, box, object + run->offset, run->count);
     }
   }
 }
 
-/// Until work() comes to `limit`; then what is in flight goes back.
+/// Until work() comes to `limit`; then what is in flight goes back. There are two such loops: with
+/// boxes in it the compiler has no registers left for the refs of heaps that have nothing else.
+void Marker::drain_stack(std::uint64_t limit) noexcept {
+  if (types_->has_wide_slots()) {
+    drain_stack<true>(limit);
+  } else {
+    drain_stack<false>(limit);
+  }
+}
+
+template <bool has_wide_slots>
 void Marker::drain_stack(std::uint64_t limit) noexcept {
   Hot hot(*this);
   // The rest of the marker knows the stack and its end by the members.
@@ -137,7 +177,7 @@ void Marker::drain_stack(std::uint64_t limit) noexcept {
       const std::uint32_t index = batch->objects[i];
       const TypeInfo* type = plain_type(hot, index);
       if (type != nullptr && hot.top < hot.roomy) [[likely]] {
-        visit_plain(hot, hot.base + index, *type);
+        visit_plain<has_wide_slots>(hot, hot.base + index, *type);
         work_ += type->plain_work;
         marked_granules_ += type->plain_granules;
       } else {
@@ -158,7 +198,7 @@ void Marker::drain_stack(std::uint64_t limit) noexcept {
     batch->size = taken;
     for (std::uint32_t i = 0; i < taken; ++i) {
       const std::uint32_t index = *--hot.top;
-      prefetch(index);
+      prefetch<has_wide_slots>(index);
       batch->objects[i] = index;
     }
     marked_ += taken;

@@ -172,7 +172,7 @@ void FinalizerTable::close(GuardianQueue* guardian) noexcept {
 }
 
 bool FinalizerTable::add(GuardianQueue& guardian, std::uint32_t object, std::uint32_t agent,
-                         std::int32_t priority) noexcept {
+                         std::int32_t priority, bool keeps_object) noexcept {
   auto& rows = registrations_.rows();
   registrations_.give_back(rows.size() + 1);
   guardian.agents.give_back(guardian.pending + guardian.ready() + 1);
@@ -186,7 +186,8 @@ bool FinalizerTable::add(GuardianQueue& guardian, std::uint32_t object, std::uin
                   .agent = agent,
                   .priority = priority,
                   .next = 0,
-                  .previous = guardian.newest});
+                  .previous = guardian.newest,
+                  .keeps_object = keeps_object});
   guardian.newest = static_cast<std::uint32_t>(rows.size());
   ++guardian.pending;
   return true;
@@ -195,7 +196,10 @@ bool FinalizerTable::add(GuardianQueue& guardian, std::uint32_t object, std::uin
 /// There is room: add() and open() saw to it.
 void FinalizerTable::make_ready(const Registration& registration) noexcept {
   GuardianQueue& guardian = *registration.guardian;
-  guardian.agents.push({registration.serial, registration.priority, registration.agent});
+  guardian.agents.push({.serial = registration.serial,
+                        .priority = registration.priority,
+                        .agent = registration.agent,
+                        .object = registration.keeps_object ? registration.object : 0});
   if (guardian.callback != nullptr) ++callable_;
   order_.update(guardian);
 }
@@ -258,13 +262,13 @@ void FinalizerTable::expire(GuardianQueue& guardian) noexcept {
   drop_pending(guardian, [&](const Registration& registration) { make_ready(registration); });
 }
 
-std::uint32_t FinalizerTable::take(GuardianQueue& guardian) noexcept {
-  if (guardian.ready() == 0) return 0;
-  const std::uint32_t agent = guardian.agents.pop().agent;
+ReadyAgent FinalizerTable::take(GuardianQueue& guardian) noexcept {
+  if (guardian.ready() == 0) return {};
+  const ReadyAgent next = guardian.agents.pop();
   if (guardian.callback != nullptr) --callable_;
   order_.update(guardian);
   if (guardian.pending == 0 && guardian.ready() == 0) guardian.agents.clear();
-  return agent;
+  return next;
 }
 
 GuardianQueue* FinalizerTable::first_callable() const noexcept {
@@ -274,7 +278,10 @@ GuardianQueue* FinalizerTable::first_callable() const noexcept {
 
 void FinalizerTable::mark_ready(Marker& marker) const noexcept {
   for (const ReadyOrder::Row& row : order_.rows()) {
-    for (const ReadyAgent& ready : row.guardian->agents.all()) marker.mark_root(ready.agent);
+    for (const ReadyAgent& ready : row.guardian->agents.all()) {
+      marker.mark_root(ready.agent);
+      marker.mark_root(ready.object);
+    }
   }
 }
 

@@ -23,12 +23,14 @@ struct Registration {
   std::int32_t priority;
   std::uint32_t next;      ///< During marking: the rest of the chain that it waits in.
   std::uint32_t previous;  ///< The guardian's one before: its number + 1, or 0.
+  bool keeps_object;       ///< It is handed out, too.
 };
 
 struct ReadyAgent {
   std::uint64_t serial;
   std::int32_t priority;
   std::uint32_t agent;
+  std::uint32_t object;  ///< 0 where it is not handed out.
 };
 
 /// What one guardian has to hand out: a heap, the next agent first.
@@ -143,11 +145,11 @@ class FinalizerTable {
   void close(GuardianQueue* guardian) noexcept;
   /// False when the host has no memory; then nothing has changed.
   [[nodiscard]] bool add(GuardianQueue& guardian, std::uint32_t object, std::uint32_t agent,
-                         std::int32_t priority) noexcept;
+                         std::int32_t priority, bool keeps_object) noexcept;
   /// All that `guardian` has pending becomes ready. O(n log n) in its registrations, amortised.
   void expire(GuardianQueue& guardian) noexcept;
-  /// Takes the next ready agent out; 0 when there is none. O(log n).
-  [[nodiscard]] std::uint32_t take(GuardianQueue& guardian) noexcept;
+  /// Takes the next ready agent out; all 0 when there is none. O(log n).
+  [[nodiscard]] ReadyAgent take(GuardianQueue& guardian) noexcept;
 
   // What Heap::run_finalizers() does.
 
@@ -181,6 +183,7 @@ class FinalizerTable {
     for (const ReadyOrder::Row& row : order_.rows()) {
       for (const ReadyAgent& ready : row.guardian->agents.all()) {
         visit(ready.agent, "ready agent", true);
+        if (ready.object != ready.agent) visit(ready.object, "ready object", true);
       }
     }
   }

@@ -42,6 +42,16 @@ Error Guardian::refusal() const noexcept {
 }
 
 Error Guardian::guard(const void* object, const void* agent, std::int32_t priority) noexcept {
+  return add(object, agent, priority, agent == nullptr || agent == object);
+}
+
+Error Guardian::guard_both(const void* object, const void* agent, std::int32_t priority) noexcept {
+  return add(object, agent, priority, true);
+}
+
+/// `keeps`: the object is handed out as well.
+Error Guardian::add(const void* object, const void* agent, std::int32_t priority,
+                    bool keeps) noexcept {
   if (Error error = refusal()) return error;
   Heap& heap = *table_->heap();
   if (agent == nullptr) agent = object;
@@ -56,27 +66,38 @@ Error Guardian::guard(const void* object, const void* agent, std::int32_t priori
   if (agent != object) {
     if (Error error = detail::prepare_agents(detail::parts_of(heap))) return error;
   }
-  if (!table_->add(*queue_, detail::index_of(object), detail::index_of(agent), priority)) {
+  if (!table_->add(*queue_, detail::index_of(object), detail::index_of(agent), priority, keeps)) {
     return {.code = Errc::out_of_host_memory, .detail = "guardian"};
   }
   return {};
 }
 
 Result<void*> Guardian::next() noexcept {
-  if (Error error = refusal()) return error;
-  const std::uint32_t agent = table_->take(*queue_);
-  if (agent == 0) return static_cast<void*>(nullptr);
-  detail::HeapParts& heap = detail::parts_of(*table_->heap());
-  heap.newest = agent;  // kept as a new object is
-  return heap.front.base + agent;
+  const Result<Guarded> next = next_both();
+  if (!next) return next.error();
+  return next->agent;
 }
 
-/// What is ready is a root. A cycle that is under way has read those.
+Result<Guarded> Guardian::next_both() noexcept {
+  if (Error error = refusal()) return error;
+  const detail::ReadyAgent ready = table_->take(*queue_);
+  if (ready.agent == 0) return Guarded{};
+  detail::HeapParts& heap = detail::parts_of(*table_->heap());
+  heap.newest = ready.agent;  // kept as a new object is
+  char* const base = heap.front.base;
+  return Guarded{.object = ready.object != 0 ? base + ready.object : nullptr,
+                 .agent = base + ready.agent};
+}
+
 Error Guardian::make_all_ready() noexcept {
   if (Error error = refusal()) return error;
   table_->expire(*queue_);
-  const char* base = detail::parts_of(*table_->heap()).front.base;
-  for (const detail::ReadyAgent& ready : queue_->agents.all()) note_kept(base + ready.agent);
+  // Of a cycle that is under way, what is ready was no root when it began.
+  const char* const base = detail::base_of(*table_->heap());
+  for (const detail::ReadyAgent& ready : queue_->agents.all()) {
+    note_kept(base + ready.agent);
+    note_kept(base + ready.object);
+  }
   return {};
 }
 

@@ -49,7 +49,9 @@ typedef struct besom_mark_view besom_mark_view;  ///< Likewise.
 typedef uint32_t besom_ref;
 /// A ref, or a 31-bit integer, which is odd.
 typedef uint32_t besom_value;
-/// Names a type within one heap; 0 is no type.
+/// Names a type within one heap: the first that is defined there is 1, the next 2, and so on, so
+/// that a table by type is an array. A definition that fails takes no number, and types stay as
+/// long as the heap. 0 is no type.
 typedef uint32_t besom_type;
 
 // ---- errors ------------------------------------------------------------------------------------
@@ -212,19 +214,39 @@ BESOM_API void besom_heap_options(const besom_heap* heap, besom_options* options
 
 // ---- objects and types -------------------------------------------------------------------------
 
-/// What every object begins with. Both words are the heap's to set.
+/// What every object begins with.
 typedef struct besom_header {
-  besom_type type;  ///< As it was allocated.
-  uint32_t length;  ///< Elements of a trailing array.
+  besom_type type;  ///< As it was allocated. The heap's to set.
+  /// Elements of a trailing array, as they were allocated. A program may lower it, and raise it
+  /// again up to that. In a type without such an array it is the program's own: nobody reads it,
+  /// and it begins as what allocation was given.
+  uint32_t length;
 } besom_header;
 
 /// What a slot of an object holds.
 typedef enum besom_slot_kind {
-  BESOM_SLOT_REF,     ///< Four bytes: a besom_ref.
-  BESOM_SLOT_VALUE,   ///< Four bytes: a besom_value.
-  BESOM_SLOT_WEAK,    ///< A value that keeps nothing alive: null once its target was found dead.
-  BESOM_SLOT_POINTER  ///< Eight bytes, 8-aligned: as besom_visit_pointer().
+  BESOM_SLOT_REF,      ///< Four bytes: a besom_ref.
+  BESOM_SLOT_VALUE,    ///< Four bytes: a besom_value.
+  BESOM_SLOT_WEAK,     ///< A value that keeps nothing alive: null once its target was found dead.
+  BESOM_SLOT_POINTER,  ///< Eight bytes, 8-aligned: as besom_visit_pointer().
+  BESOM_SLOT_BOX       ///< Eight bytes, 8-aligned: a ref where besom_descriptor::box says so.
 } besom_slot_kind;
+
+/// What a box has where it is a ref.
+typedef enum besom_box_payload {
+  BESOM_BOX_INDEX,   ///< The index of an object, as a besom_ref has it; 0 is null.
+  BESOM_BOX_ADDRESS  ///< The address of an object; what lies outside of the arena is the host's.
+} besom_box_payload;
+/// How a language's 64-bit words tell refs from numbers and everything else: NaN boxes, or tags in
+/// the high bits. A word is a ref if its bits in `mask` are `tag`. Of such a word, shifted right by
+/// `shift`, bits 4 to 31 are the index, or 4 to 47 the address; all others may be anything.
+typedef struct besom_box_format {
+  uint64_t mask;  ///< Not 0, and none of the bits of the index, or 4 to 46 of the address.
+  uint64_t tag;   ///< Only bits that are in `mask`.
+  /// -4, where the word has the index divided by 16, to 32; for an address to 16.
+  int32_t shift;
+  besom_box_payload payload;  ///< What a ref's payload is.
+} besom_box_format;
 
 /// What follows the fixed part of an object, besom_header::length times.
 typedef enum besom_trailing {
@@ -233,6 +255,7 @@ typedef enum besom_trailing {
   BESOM_TRAILING_VALUES,
   BESOM_TRAILING_BYTES,
   BESOM_TRAILING_POINTERS,
+  BESOM_TRAILING_BOXES,       ///< Slots of eight bytes as besom_descriptor::box has them.
   BESOM_TRAILING_WEAK,        ///< Weak slots.
   BESOM_TRAILING_EPHEMERONS,  ///< besom_entry: the value is kept while the key is, by others.
   BESOM_TRAILING_WEAK_VALUES  ///< besom_entry: a kept key and a weak value.
@@ -246,8 +269,9 @@ typedef struct besom_field {
 } besom_field;
 
 /// Visits what an object refers to; `size_bytes` is its extent from the heap's own tables. Trusted
-/// code: it stays inside the extent, and reads no other object's header and no ephemeron's key,
-/// which may hold something of the collector's meanwhile.
+/// code. It may read its object, header included, up to `size_bytes`; memory of the host; and the
+/// fields of objects that it visits. It must not read another object's header or an ephemeron's
+/// key, which may hold something of the collector's meanwhile.
 typedef void (*besom_trace)(void* user, const void* object, uint32_t size_bytes,
                             besom_tracer* tracer);
 /// Called when an object of the type is about to be swept, once, and for those left at reset or
@@ -266,6 +290,7 @@ typedef struct besom_descriptor {
   void* trace_user;           ///< Passed to `trace`.
   besom_release release;      ///< May be NULL.
   void* release_user;         ///< Passed to `release`.
+  besom_box_format box;       ///< Of all slots of the object that are boxes.
 } besom_descriptor;
 
 /// Copies the descriptor. Fails with bad_type, out_of_host_memory, reentrant and wrong_thread.
@@ -280,13 +305,14 @@ BESOM_API besom_status besom_describe(besom_heap* heap, besom_type type,
 
 /// A new object, all zero but for its header; NULL when that fails, with bad_type,
 /// object_too_large, heap_limit, commit_failed, out_of_host_memory, reentrant or wrong_thread.
-/// `length`: elements of the trailing array; where heap_max or a header's 32 bits do not hold as
-/// many, object_too_large, before anything is collected. Until the next allocation, or until a
-/// handle or local has it, the new object is safe without a root. May collect. Before heap_limit
-/// and commit_failed there is always a full collection that found no room, where one is allowed. As
-/// long as nothing was allocated and nothing dropped since, what does not fit is refused without
-/// another. A store that besom_note_store() is not told of may have dropped something unseen: call
-/// besom_collect() then; in any case every 32nd refusal collects, later every 64th, and so on.
+/// `length`: elements of the trailing array, or what the header is to have; where heap_max or a
+/// header's 32 bits do not hold as many, object_too_large, before anything is collected. Until the
+/// next allocation, or until a handle or local has it, the new object is safe without a root. May
+/// collect. Before heap_limit and commit_failed there is always a full collection that found no
+/// room, where one is allowed. As long as nothing was allocated and nothing dropped since, what
+/// does not fit is refused without another. A store that besom_note_store() is not told of may have
+/// dropped something unseen: call besom_collect() then; in any case every 32nd refusal collects,
+/// later every 64th, and so on.
 BESOM_API void* besom_allocate(besom_heap* heap, besom_type type, uint64_t length);
 
 /// The object of a ref that is known to be good, or NULL. Unchecked.
@@ -335,6 +361,10 @@ extern BESOM_API uint32_t besom_recorded_cards[1 << 16];
 /// What overwriting these slots takes away is kept until the cycle that marks now has ended. For
 /// the functions below alone.
 BESOM_API void besom_note_old_slots(const void* first, size_t bytes);
+/// Likewise what the object refers to.
+BESOM_API void besom_note_old_object(const void* object);
+/// Likewise the object itself.
+BESOM_API void besom_note_kept_object(const void* object);
 
 /// To be called before each store of refs or pointers into an object that is not the newest, with
 /// the place and its `bytes`, in a heap that is `generational` or `incremental`; for more than 512
@@ -357,6 +387,27 @@ static inline void besom_note_read(const void* slot) {
   const uint32_t card = (uint32_t)(uintptr_t)slot >> BESOM_CARD_SHIFT;
   if (card < besom_recorded_cards[(uint16_t)((uintptr_t)slot >> 32)]) {
     if ((BESOM_BARRIER_AT(slot) & 2) != 0) besom_note_old_slots(slot, sizeof(besom_ref));
+  }
+}
+/// The same for an object of which the program knows by a weak structure of its own, such as a
+/// cache that a mark hook clears: when the object is taken out of it, before it is stored or
+/// rooted.
+static inline void besom_note_kept(const void* object) {
+  const uint32_t card = (uint32_t)(uintptr_t)object >> BESOM_CARD_SHIFT;
+  if (card < besom_recorded_cards[(uint16_t)((uintptr_t)object >> 32)]) {
+    if ((BESOM_BARRIER_AT(object) & 2) != 0) besom_note_kept_object(object);
+  }
+}
+/// As besom_note_overwrite() for all that `object` refers to: before its header changes, and before
+/// something changes outside of the heap to which its trace callback leads. O(what it refers to)
+/// while a cycle marks.
+static inline void besom_note_overwrite_object(const void* object) {
+  const uint32_t card = (uint32_t)(uintptr_t)object >> BESOM_CARD_SHIFT;
+  if (card < besom_recorded_cards[(uint16_t)((uintptr_t)object >> 32)]) {
+    char* const arena = (char*)((uintptr_t)object & ~(uintptr_t)0xffffffff);
+    const unsigned barrier = BESOM_BARRIER_AT(object);
+    if ((barrier & 1) != 0) arena[-1 - BESOM_CARD_PAGE - (ptrdiff_t)card] = 1;
+    if ((barrier & 2) != 0) besom_note_old_object(object);
   }
 }
 /// As besom_note_overwrite() for a generational heap, but after the store. It does nothing for an
@@ -385,6 +436,13 @@ static inline void besom_store_pointer(void** slot, void* pointer) {
   if (slot == NULL) return;
   besom_note_overwrite(slot, sizeof *slot);
   *slot = pointer;
+}
+
+/// Stores a box, whatever it holds, into a slot of 8 bytes.
+static inline void besom_store_box(uint64_t* slot, uint64_t word) {
+  if (slot == NULL) return;
+  besom_note_overwrite(slot, sizeof *slot);
+  *slot = word;
 }
 
 // ---- inline allocation -------------------------------------------------------------------------
@@ -433,6 +491,16 @@ static inline void* besom_allocate_inline(const besom_contract* contract, besom_
 /// Collects now, all of the heap; inside a finalizer, when that has returned. Fails with reentrant,
 /// wrong_thread, no_collect and abandoned.
 BESOM_API besom_status besom_collect(besom_heap* heap);
+/// Each minor collection looks at all that `object` refers to, as if besom_note_store() had been
+/// called for it; with false, no longer. For objects whose trace callback leads to memory of the
+/// host, such as a fiber's stack, in which references are stored without a word to the heap. The
+/// object is not kept by that, and when it dies it is forgotten. Costs each collection of a
+/// generational heap O(number of such objects), and each minor one what it takes to visit them all;
+/// each call O(their number). Nothing in a heap that is not generational: an incremental one has to
+/// be told before that memory changes, by besom_note_overwrite_object(). Fails with bad_ref,
+/// wrong_heap, reentrant, wrong_thread and out_of_host_memory.
+BESOM_API besom_status besom_set_always_remembered(besom_heap* heap, const void* object,
+                                                   bool remembered);
 /// Collects if that is due: with besom_options::safepoints, nothing else does but besom_collect().
 /// After a refused allocation a full collection is due. Fails with reentrant, wrong_thread and
 /// abandoned.
@@ -588,6 +656,9 @@ BESOM_API void besom_visit_pointer(besom_tracer* tracer, const void* pointer);
 BESOM_API void besom_visit_interior(besom_tracer* tracer, const void* address);
 /// Eight bytes that may be anything.
 BESOM_API void besom_visit_word(besom_tracer* tracer, uint64_t word);
+/// A word that is a ref where `format` says so, as a slot of that format. Nothing where the format
+/// is one that besom_define() refuses.
+BESOM_API void besom_visit_box(besom_tracer* tracer, uint64_t word, const besom_box_format* format);
 /// Gives the collection up: nothing is freed, and besom_collect() returns `abandoned`.
 BESOM_API void besom_abandon(besom_tracer* tracer);
 /// Whether besom_abandon() was called.
@@ -703,9 +774,17 @@ BESOM_API void besom_guardian_free(besom_guardian* guardian);
 /// out_of_host_memory.
 BESOM_API besom_status besom_guard(besom_guardian* guardian, const void* object, const void* agent,
                                    int32_t priority);
+/// The same, and hands out both, the object and its agent: once the object was found dead, both are
+/// kept until then. For besom_guardian_next_both(); a callback gets the agent alone.
+BESOM_API besom_status besom_guard_both(besom_guardian* guardian, const void* object,
+                                        const void* agent, int32_t priority);
 /// The next agent that is ready, or NULL in `*agent`. Safe like a new object. Fails with
 /// stale_handle, reentrant and wrong_thread.
 BESOM_API besom_status besom_guardian_next(besom_guardian* guardian, void** agent);
+/// The same with its object in `*object`; NULL there for an agent that besom_guard() was given,
+/// whose object is gone, or both NULL when none is ready. Both are safe until the next allocation.
+BESOM_API besom_status besom_guardian_next_both(besom_guardian* guardian, void** object,
+                                                void** agent);
 /// Makes everything registered ready, dead or not. Fails likewise.
 BESOM_API besom_status besom_guardian_make_all_ready(besom_guardian* guardian);
 /// Registrations whose objects were not found dead.

@@ -15,6 +15,12 @@ class FinalizerTable;
 struct GuardianQueue;
 }  // namespace detail
 
+/// What a guardian hands out at a time.
+struct Guarded {
+  void* object;  ///< nullptr where the agent stands in for it, and the object is gone.
+  void* agent;   ///< The object itself where no other was given. nullptr: none was ready.
+};
+
 /// Watches objects of one heap, and hands each out once it is found dead: finalizers as a queue
 /// that the program empties when it suits it. Nothing of the program's runs inside a collection.
 ///
@@ -69,10 +75,18 @@ class BESOM_API Guardian {
   /// guardian), reentrant, wrong_thread and out_of_host_memory. Amortised O(1).
   Error guard(const void* object, const void* agent = nullptr, std::int32_t priority = 0) noexcept;
 
+  /// The same, and hands out both: `object` is kept, too, until next_both() has given it. For
+  /// objects that an agent cannot lead to, such as one that frees what others have. A callback gets
+  /// the agent alone.
+  Error guard_both(const void* object, const void* agent, std::int32_t priority = 0) noexcept;
+
   /// The next agent, or nullptr when none is ready. Like a new object it is safe until the next
   /// allocation, or until a handle, local or set() has it. Fails with stale_handle, reentrant and
   /// wrong_thread; then nothing is lost. O(log ready).
   [[nodiscard]] Result<void*> next() noexcept;
+  /// The same with its object. Both are safe until the next allocation, or until a handle, local or
+  /// set() has them.
+  [[nodiscard]] Result<Guarded> next_both() noexcept;
 
   /// Makes everything that is registered ready, dead or not: for a program that ends. Fails with
   /// stale_handle, reentrant and wrong_thread. O(n log n) in what is registered.
@@ -85,6 +99,7 @@ class BESOM_API Guardian {
 
  private:
   [[nodiscard]] Error refusal() const noexcept;
+  Error add(const void* object, const void* agent, std::int32_t priority, bool keeps) noexcept;
 
   detail::FinalizerTable* table_ = nullptr;
   detail::GuardianQueue* queue_ = nullptr;

@@ -241,6 +241,16 @@ class BESOM_API Heap {
   /// forbidden, with abandoned when a callback called Tracer::abandon(), and with nothing else: a
   /// collection cannot run out of anything.
   Error collect() noexcept;
+  /// Each minor collection looks at all that `object` refers to, as if note_store() had been called
+  /// for it; with false, no longer. For objects whose trace callback leads to memory of the host,
+  /// such as a fiber's stack, in which refs are stored without a word to the heap. The object is
+  /// not kept by that, and when it dies it is forgotten. Costs each collection of a generational
+  /// heap O(number of such objects), and each minor one what it takes to visit them all, those too
+  /// that are old and dead until a full collection finds out; each call O(their number); 4 bytes of
+  /// host memory. Nothing in a heap that is not generational: an incremental one has to be told
+  /// before that memory changes, by note_overwrite_object(). Fails with bad_ref, wrong_heap,
+  /// reentrant, wrong_thread and out_of_host_memory.
+  Error set_always_remembered(const void* object, bool remembered = true) noexcept;
   /// Calls the callbacks of guardians that have one for their ready agents, by priority and age
   /// over all of them: at most `limit`, and not for those that become ready meanwhile. Returns how
   /// many it called. What they throw is counted in HeapStats. Fails with reentrant from inside a

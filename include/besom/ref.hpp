@@ -17,8 +17,11 @@ namespace besom {
 ///
 /// Both words lie in the arena and so are never trusted.
 struct Header {
-  std::uint32_t type;    ///< A TypeId.
-  std::uint32_t length;  ///< Elements of a trailing array; without one, the embedder's.
+  std::uint32_t type;  ///< A TypeId. The heap's to set.
+  /// Elements of a trailing array, as they were allocated. A program may lower it, and raise it
+  /// again up to that. In a type without such an array it is the program's own: nobody reads it,
+  /// and it begins as what allocation was given.
+  std::uint32_t length;
 };
 static_assert(sizeof(Header) == 8, "a pair of refs and its header fill one granule");
 
@@ -190,6 +193,28 @@ class ValueMember {
   std::uint32_t bits_;
 };
 static_assert(sizeof(ValueMember) == 4);
+
+/// A box as a field of an object: eight bytes that are a ref where the type's BoxFormat says so.
+class BoxMember {
+ public:
+  BoxMember() = default;
+  BoxMember(const BoxMember&) = delete;
+  /// @{
+  /// Stores after note_overwrite(). A ref leads to the same heap.
+  BoxMember& operator=(const BoxMember& other) noexcept { return *this = other.get(); }
+  BoxMember& operator=(std::uint64_t word) noexcept {
+    note_overwrite(&word_, sizeof word_);
+    word_ = word;
+    return *this;
+  }
+  /// @}
+  /// What was stored last; at first 0.
+  [[nodiscard]] std::uint64_t get() const noexcept { return word_; }
+
+ private:
+  std::uint64_t word_;
+};
+static_assert(sizeof(BoxMember) == 8);
 
 /// A ValueMember that the type's descriptor calls weak. Null once its target is dead.
 class WeakValueMember : public ValueMember {

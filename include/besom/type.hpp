@@ -14,7 +14,9 @@
 
 namespace besom {
 
-/// Names a type within one heap; 0 is no type, so that zeroed memory is no object.
+/// Names a type within one heap: the first that is defined there is 1, the next 2, and so on, so
+/// that a table by type is an array. A definition that fails takes no number, and types stay as
+/// long as the heap. 0 is no type, so that zeroed memory is no object.
 using TypeId = std::uint32_t;
 
 /// What a slot of an object holds.
@@ -23,6 +25,7 @@ enum class SlotKind : std::uint8_t {
   value,    ///< Four bytes: a Value.
   weak,     ///< A value that keeps nothing alive: null once its target was found dead.
   pointer,  ///< Eight bytes, 8-aligned: a raw pointer as for Tracer::visit_pointer().
+  box,      ///< Eight bytes, 8-aligned: a ref where TypeDescriptor::box says so, else anything.
 };
 
 /// What follows the fixed part of an object, Header::length times.
@@ -32,9 +35,50 @@ enum class Trailing : std::uint8_t {
   values,
   bytes,
   pointers,
+  boxes,        ///< Slots of eight bytes as TypeDescriptor::box has them.
   weak,         ///< Weak slots.
   ephemerons,   ///< Entries of which the value is kept only while the key is, by something else.
   weak_values,  ///< Entries of a kept key and a weak value.
+};
+
+/// What a box has where it is a ref.
+enum class BoxPayload : std::uint8_t {
+  index,    ///< The index of an object, as a Ref has it; 0 is null.
+  address,  ///< The address of an object; what lies outside of the arena is the host's own.
+};
+
+/// How a language's 64-bit words tell refs from numbers and from everything else: NaN boxes, or
+/// tags in the high bits. A word is a ref if its bits in `mask` are `tag`. Of such a word the bits
+/// of index or address are read, `shift` apart: the index in bits 4 to 31, the address in bits 4 to
+/// 47. All other bits may be anything. The low four of index and address are read as zeros, so that
+/// they are free for tags.
+///
+///     63 ........ 48 47 ........ 32 31 .............. 0
+///       |0xfff9     |what you like | index            |   mask 0xffff << 48, tag 0xfff9 << 48
+///       |0x0007     | address                         |   and payload address
+struct BoxFormat {
+  std::uint64_t mask = 0;  ///< Not 0, and none of the bits of the index, or 4 to 46 of the address.
+  std::uint64_t tag = 0;   ///< Only bits that are in `mask`.
+  /// How far above its place the payload lies, in bits: -4, where the word has the index divided by
+  /// 16, to 32; for an address to 16.
+  std::int32_t shift = 0;
+  BoxPayload payload = BoxPayload::index;  ///< What a ref's payload is.
+
+  /// Whether the word is a ref or null.
+  [[nodiscard]] constexpr bool is_ref(std::uint64_t word) const noexcept {
+    return (word & mask) == tag;
+  }
+  /// The index or address in a word that is a ref. Precondition: the format is sound.
+  [[nodiscard]] constexpr std::uint64_t payload_of(std::uint64_t word) const noexcept {
+    word &= payload_bits();
+    return shift >= 0 ? word >> shift : word << -shift;
+  }
+  /// The bits of a word that payload_of() looks at. Precondition: the format is sound.
+  [[nodiscard]] constexpr std::uint64_t payload_bits() const noexcept {
+    constexpr std::uint64_t kIndex = 0xfffffff0, kAddress = 0xfffffffffff0;
+    const std::uint64_t bits = payload == BoxPayload::index ? kIndex : kAddress;
+    return (shift >= 0 ? bits << shift : bits >> -shift) & ~mask;
+  }
 };
 
 /// What an eight-byte word that a callback visits is.
@@ -72,6 +116,16 @@ class Tracer {
   /// Visits eight bytes that may be anything. If they are an address in an object, or if either
   /// half is the index of one, the object lives on; nothing else is said about it.
   void visit_word(std::uint64_t word) { visit_word_(*this, WordKind::ambiguous, word); }
+  /// Visits a word that is a ref where `format`, which is sound, says so. As a slot of that format.
+  void visit_box(std::uint64_t word, const BoxFormat& format) {
+    if (!format.is_ref(word)) return;
+    const std::uint64_t payload = format.payload_of(word);
+    if (format.payload == BoxPayload::address) {
+      visit_word_(*this, WordKind::pointer, payload);
+    } else {
+      visit(static_cast<std::uint32_t>(payload));
+    }
+  }
   /// Gives the collection up, where the callback cannot tell what it should visit: nothing is
   /// freed, Heap::collect() returns `abandoned`, and the next collection is a full one. Return soon
   /// after; other callbacks of the same collection may still be called. Outside a collection, as in
@@ -100,10 +154,11 @@ class Tracer {
 };
 
 /// Visits the refs of an object whose layout the embedder owns. `object` is the object's address,
-/// its header included, `size_bytes` its extent from the heap's own tables. Trusted code: it has to
-/// stay inside the extent. It must not read other objects' headers, nor the keys of ephemerons:
-/// while marking, what waits for a key is linked there. Mark hooks and all others that the
-/// collector calls find both as the program left them.
+/// its header included, `size_bytes` its extent from the heap's own tables. Trusted code. It may
+/// read its object, header included, up to `size_bytes`; memory of the host; and the fields of
+/// objects that it visits. It must not read another object's header or an ephemeron's key, which
+/// may hold something of the collector's meanwhile. Mark hooks and all others that the collector
+/// calls find both as the program left them.
 using TraceCallback = void (*)(const void* object, std::uint32_t size_bytes, Tracer& tracer);
 
 /// Called when an object of its type is about to be swept, for what the object holds in the host: a
@@ -206,6 +261,7 @@ struct TypeDescriptor {
   /// `static constexpr bool kReleased = true`.
   ReleaseHook release = nullptr;
   void* release_user = nullptr;  ///< Passed to `release`.
+  BoxFormat box{};               ///< Of all slots of the object that are boxes.
   /// Of the library's own tables (include/besom/weak_tables.hpp): a full collection gives back what
   /// they have no use for any more. No other type may say so.
   bool is_table = false;
@@ -236,6 +292,7 @@ struct TypeDescriptor {
       case Trailing::weak:
         return 4;
       case Trailing::pointers:
+      case Trailing::boxes:
       case Trailing::ephemerons:
       case Trailing::weak_values:
         return 8;
@@ -244,7 +301,7 @@ struct TypeDescriptor {
   }
   /// What a slot takes, and is aligned to.
   [[nodiscard]] static constexpr std::uint32_t slot_bytes(SlotKind kind) noexcept {
-    return kind == SlotKind::pointer ? 8 : 4;
+    return kind == SlotKind::pointer || kind == SlotKind::box ? 8 : 4;
   }
 };
 

@@ -197,7 +197,7 @@ case $kind in
       BESOM_OPTIONS=zeal=alloc:1 ./program
       programs=$((programs + 1))
     done
-    [ "$programs" -eq 7 ]
+    [ "$programs" -eq 10 ]
     ;;
   *)
     echo "no such consumer: $kind" >&2

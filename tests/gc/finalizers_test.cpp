@@ -62,6 +62,122 @@ TEST_CASE("Guardian: hands out what has died, once", "[gc][finalizers]") {
   CHECK(guardian.ready() == 0);
 }
 
+TEST_CASE("Guardian: hands out the object with its agent where both were asked for",
+          "[gc][finalizers]") {
+  Kit kit;
+  Guardian guardian(kit.heap);
+  {
+    const Handle<Node> node = numbered(kit, 7);
+    const Handle<Node> agent = numbered(kit, 8);
+    node->left = kit.heap.allocate(kit.node);
+    REQUIRE_FALSE(guardian.guard_both(node.get(), agent.get()));
+  }
+  CHECK(kit.survivors() == 3);
+  CHECK(guardian.ready() == 1);
+  CHECK(kit.survivors() == 3);  // both are roots
+  const Result<Guarded> both = guardian.next_both();
+  REQUIRE(both);
+  REQUIRE(both->object != nullptr);
+  CHECK(number_of(both->object) == 7);
+  CHECK(number_of(both->agent) == 8);
+  CHECK(static_cast<Node*>(both->object)->left);
+  const Result<Guarded> none = guardian.next_both();
+  REQUIRE(none);
+  CHECK(none->agent == nullptr);
+  CHECK(none->object == nullptr);
+  CHECK(kit.survivors() == 0);
+}
+
+TEST_CASE("Guardian: an agent that stands in for its object comes without it", "[gc][finalizers]") {
+  Kit kit;
+  Guardian guardian(kit.heap);
+  for (const bool is_agent_the_object : {false, true}) {
+    {
+      const Handle<Node> node = numbered(kit, 7);
+      const Handle<Node> agent = numbered(kit, 8);
+      REQUIRE_FALSE(guardian.guard(node.get(), is_agent_the_object ? node.get() : agent.get()));
+      REQUIRE_FALSE(guardian.guard_both(node.get(), nullptr, -1));
+      REQUIRE_FALSE(guardian.guard(node.get(), nullptr, -2));
+    }
+    REQUIRE_FALSE(kit.heap.collect());
+    const Result<Guarded> first = guardian.next_both();
+    REQUIRE(first);
+    CHECK(number_of(first->agent) == (is_agent_the_object ? 7 : 8));
+    CHECK(first->object == (is_agent_the_object ? first->agent : nullptr));
+    for (int i = 0; i < 2; ++i) {
+      const Result<Guarded> second = guardian.next_both();
+      REQUIRE(second);
+      CHECK(second->agent != nullptr);
+      CHECK(second->object == second->agent);
+    }
+  }
+}
+
+TEST_CASE("Guardian: a callback gets the agent of both, and next() too", "[gc][finalizers]") {
+  Kit kit;
+  Log log;
+  Guardian called(kit.heap, Log::write, &log);
+  Guardian asked(kit.heap);
+  for (Guardian* guardian : {&called, &asked}) {
+    const Handle<Node> node = numbered(kit, 7);
+    const Handle<Node> agent = numbered(kit, 8);
+    REQUIRE_FALSE(guardian->guard_both(node.get(), agent.get()));
+  }
+  CHECK(kit.survivors() == 4);
+  REQUIRE(kit.heap.run_finalizers());
+  CHECK(log.numbers == std::vector<std::uint32_t>{8});
+  CHECK(take(asked)->header.length == 8);
+  CHECK(kit.survivors() == 0);
+}
+
+TEST_CASE("Guardian: what make_all_ready() takes from the dead in a cycle lives to its end",
+          "[gc][finalizers][incremental]") {
+  HeapOptions options = exact_options();
+  options.incremental = true;
+  options.slice = 1;
+  enum class Way { next, callback, after };
+  for (const Way way : {Way::next, Way::callback, Way::after}) {
+    INFO(static_cast<int>(way));
+    Kit kit(options);
+    struct Kept {
+      Node* agent;
+      static void keep(void* user, Heap&, void* agent) {
+        static_cast<Kept*>(user)->agent = static_cast<Node*>(agent);
+      }
+    } kept{};
+    Guardian guardian(kit.heap, way == Way::callback ? Kept::keep : nullptr, &kept);
+    const Handle<Node> holder = kit.make_node();
+    const Handle<Node> list = kit.make_node();
+    Node* last = list.get();
+    for (int i = 0; i < 100; ++i) last = (last->left = kit.heap.allocate(kit.node)).get();
+    {
+      const Handle<Node> node = numbered(kit, 7);
+      const Handle<Node> agent = numbered(kit, 8);
+      REQUIRE_FALSE(guardian.guard_both(node.get(), agent.get()));
+    }
+    REQUIRE(kit.heap.allocate(kit.node));  // the newest is a root
+    REQUIRE(kit.heap.step(1));
+    REQUIRE(kit.heap.step(2));  // the holder has been visited
+    REQUIRE_FALSE(guardian.make_all_ready());
+    const auto take_both = [&] {
+      const Result<Guarded> both = guardian.next_both();
+      REQUIRE(both);
+      holder->left = static_cast<Node*>(both->agent);
+      holder->right = static_cast<Node*>(both->object);
+    };
+    if (way == Way::next) take_both();
+    if (way == Way::callback) {
+      REQUIRE(kit.heap.run_finalizers());
+      holder->left = kept.agent;
+    }
+    const std::uint64_t number = kit.heap.last_collection().number;
+    while (kit.heap.last_collection().number == number) REQUIRE(kit.heap.step(10));
+    if (way == Way::after) take_both();
+    CHECK(kit.lives(holder->left.ref()));
+    if (way != Way::callback) CHECK(kit.lives(holder->right.ref()));
+  }
+}
+
 TEST_CASE("Guardian: brings the whole subgraph back", "[gc][finalizers]") {
   Kit kit;
   Guardian guardian(kit.heap);

@@ -129,7 +129,7 @@ std::uint64_t HeapModel::Impl::mark_shadows(bool with_old) {
   const std::uint64_t died =
       move_ready([&](const ShadowGuard& guard) { return guard.object->mark != mark_; });
   counts_.finalizers_ready += died;
-  for (const ShadowGuard& guard : ready_) push(guard.agent);
+  push_ready();
   drain_worklist();
   settle();
   return died;
@@ -145,7 +145,14 @@ void HeapModel::Impl::push_roots() {
   }
   for (const ShadowSlot& slot : range_shadows_) push(slot.target);
   for (Shadow* shadow : called_) push(shadow);
-  for (const ShadowGuard& guard : ready_) push(guard.agent);
+  push_ready();
+}
+
+void HeapModel::Impl::push_ready() {
+  for (const ShadowGuard& guard : ready_) {
+    push(guard.agent);
+    if (guard.gives_object) push(guard.object);
+  }
 }
 
 void HeapModel::Impl::drain_worklist() {

@@ -64,7 +64,9 @@ class HeapModel::Impl {
   void link(Shadow& shadow);
   /// What a slot of kPointed holds: the object's number is the tag, an integer leads to the host.
   [[nodiscard]] std::uint64_t pointed_word(const Shadow& holder, const ShadowSlot& slot) const;
-  void write_slot(Shadow& holder, Shadow* target);
+  void write_some_slot(Shadow& holder, Shadow* target);
+  void write_slot(Shadow& holder, std::uint32_t slot, Shadow* target);
+  void move_target(Shadow& from);
   void write();
   [[nodiscard]] std::uint32_t number_of(const Shadow& shadow) const;
   void check_object(const Shadow& shadow) const;
@@ -132,6 +134,7 @@ class HeapModel::Impl {
   std::uint64_t collect_shadows(bool minor);
   std::uint64_t mark_shadows(bool with_old);
   void push_roots();
+  void push_ready();
   void compare_live(const CollectionStats& last);
   void note_cycles(std::uint64_t ended);
   void keep_what_lives();

@@ -47,6 +47,10 @@ void HeapModel::Impl::allocate() {
   newest_ = &shadow;
   check_zero(shadow, header);
   fill(shadow, address_of(shadow));
+  if (kind == kForeign && plan_.options.generational && choices_.chance(50)) {
+    expect(!heap_->set_always_remembered(header), "always remembered", shadow.index);
+    shadow.is_remembered = true;
+  }
   shadows_.push_back(std::move(owned));
   link(shadow);
 }
@@ -65,10 +69,10 @@ void HeapModel::Impl::link(Shadow& shadow) {
   if (roll < 25) {
     root_in_handle(shadow);
   } else if (roll < 85) {
-    if (Shadow* holder = any_shadow()) write_slot(*holder, &shadow);
+    if (Shadow* holder = any_shadow()) write_some_slot(*holder, &shadow);
   }
   const std::uint32_t slots = static_cast<std::uint32_t>(shadow.slots.size());
-  if (slots != 0 && choices_.chance(50)) write_slot(shadow, any_shadow());
+  if (slots != 0 && choices_.chance(50)) write_some_slot(shadow, any_shadow());
 }
 
 std::uint64_t HeapModel::Impl::pointed_word(const Shadow& holder, const ShadowSlot& slot) const {
@@ -79,14 +83,19 @@ std::uint64_t HeapModel::Impl::pointed_word(const Shadow& holder, const ShadowSl
   return slot.is_integer ? reinterpret_cast<std::uintptr_t>(&holder) : tag;
 }
 
-void HeapModel::Impl::write_slot(Shadow& holder, Shadow* target) {
+void HeapModel::Impl::write_some_slot(Shadow& holder, Shadow* target) {
   if (holder.slots.empty()) return;
-  const auto slot = choices_.below(static_cast<std::uint32_t>(holder.slots.size()));
+  write_slot(holder, choices_.below(static_cast<std::uint32_t>(holder.slots.size())), target);
+}
+
+void HeapModel::Impl::write_slot(Shadow& holder, std::uint32_t slot, Shadow* target) {
   ShadowSlot& shadow_slot = holder.slots[slot];
   shadow_slot = {};
   shadow_slot.target = target;
   if (holder.kind == kForeign) {
-    note_overwrite_object(object<Foreign>(holder));
+    if (!holder.is_remembered || plan_.options.incremental) {
+      note_overwrite_object(object<Foreign>(holder));
+    }
     object<Foreign>(holder)->target[slot] = target != nullptr ? object<Header>(*target) : nullptr;
     return;
   }
@@ -94,6 +103,14 @@ void HeapModel::Impl::write_slot(Shadow& holder, Shadow* target) {
     shadow_slot.is_integer = target == nullptr && choices_.chance(50);
     note_overwrite(pointed_slot(address_of(holder), slot), sizeof(std::uint64_t));
     *pointed_slot(address_of(holder), slot) = pointed_word(holder, shadow_slot);
+    return;
+  }
+  if (holder.kind == kBoxed) {
+    shadow_slot.is_integer = target == nullptr && choices_.chance(50);
+    if (shadow_slot.is_integer)
+      shadow_slot.integer = static_cast<std::int32_t>(choices_.below(~0u));
+    note_overwrite(pointed_slot(address_of(holder), slot), sizeof(std::uint64_t));
+    *pointed_slot(address_of(holder), slot) = box_of(shadow_slot);
     return;
   }
   Value value = Ref<Header>(target != nullptr ? target->index : 0);
@@ -109,7 +126,23 @@ void HeapModel::Impl::write_slot(Shadow& holder, Shadow* target) {
 void HeapModel::Impl::write() {
   Shadow* holder = any_shadow();
   if (holder == nullptr) return;
-  write_slot(*holder, choices_.chance(30) ? nullptr : any_shadow());
+  if (choices_.chance(20)) {
+    move_target(*holder);
+  } else {
+    write_some_slot(*holder, choices_.chance(30) ? nullptr : any_shadow());
+  }
+}
+
+/// What one slot had, another gets, perhaps of an object that a cycle has already visited. Nothing
+/// but the barrier tells the heap.
+void HeapModel::Impl::move_target(Shadow& from) {
+  if (from.slots.empty() || from.kind >= kWeak) return;
+  const auto slot = choices_.below(static_cast<std::uint32_t>(from.slots.size()));
+  Shadow* const target = from.slots[slot].target;
+  Shadow* const to = any_shadow();
+  if (target == nullptr || to == nullptr) return;
+  write_some_slot(*to, target);
+  write_slot(from, slot, nullptr);
 }
 
 /// As the object has it.
@@ -143,6 +176,12 @@ void HeapModel::Impl::check_slot(const Shadow& shadow, std::uint32_t i) const {
     // A slot that was never written is without its tag.
     expect(word == pointed_word(shadow, slot) || (word == 0 && slot.target == nullptr),
            "a tagged pointer", shadow.index);
+    return;
+  }
+  if (shadow.kind == kBoxed) {
+    const std::uint64_t word = *pointed_slot(address_of(shadow), i);
+    // A slot that was never written is without its tag.
+    expect(word == box_of(slot) || (word == 0 && slot.target == nullptr), "a box", shadow.index);
     return;
   }
   const std::uint32_t wanted = slot.is_integer          ? Value::integer(slot.integer).bits()

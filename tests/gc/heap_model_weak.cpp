@@ -27,10 +27,14 @@ void HeapModel::Impl::change_weak() {
     Shadow* agent = choices_.chance(60) ? object : any_shadow();
     const auto priority = static_cast<std::int32_t>(choices_.below(3)) - 1;
     const std::uint32_t guardian = choices_.below(2);
+    const bool gives_both = choices_.chance(30);
     const Error error =
-        guardians_[guardian].guard(address_of(*object), address_of(*agent), priority);
+        gives_both
+            ? guardians_[guardian].guard_both(address_of(*object), address_of(*agent), priority)
+            : guardians_[guardian].guard(address_of(*object), address_of(*agent), priority);
     expect(!error, "guard", static_cast<std::uint64_t>(error.code));
-    guards_.push_back({object, agent, priority, guardian, ++last_serial_});
+    guards_.push_back(
+        {object, agent, priority, guardian, ++last_serial_, gives_both || object == agent});
   } else if (roll < 90) {
     hand_out();
   } else if (roll < 98) {
@@ -73,11 +77,14 @@ std::size_t HeapModel::Impl::next_ready(std::uint32_t guardian) const {
 void HeapModel::Impl::hand_out() {
   const std::uint32_t guardian = choices_.below(2);
   const std::size_t at = next_ready(guardian);
-  const Result<void*> agent = guardians_[guardian].next();
-  expect(static_cast<bool>(agent), "next", static_cast<std::uint64_t>(agent.error().code));
-  const std::uint32_t index = Ref<Header>(static_cast<Header*>(*agent)).index();
+  const Result<Guarded> next = guardians_[guardian].next_both();
+  expect(static_cast<bool>(next), "next", static_cast<std::uint64_t>(next.error().code));
+  const std::uint32_t index = Ref<Header>(static_cast<Header*>(next->agent)).index();
   expect(index == (at == ready_.size() ? 0 : ready_[at].agent->index), "the next agent", index);
   if (at == ready_.size()) return;
+  const Shadow* object = ready_[at].gives_object ? ready_[at].object : nullptr;
+  expect(next->object == (object != nullptr ? address_of(*object) : nullptr), "its object", index);
+  if (object != nullptr) check_object(*object);
   newest_ = ready_[at].agent;
   check_object(*newest_);
   ready_.erase(ready_.begin() + static_cast<std::ptrdiff_t>(at));

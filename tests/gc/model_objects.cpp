@@ -17,6 +17,9 @@ std::uint32_t pattern(std::uint32_t number, std::uint32_t i) {
   return (number * 2654435761u) ^ (i * 40503u);
 }
 
+/// Neither half of a box has the index, so that every place that reads one has to know how.
+constexpr BoxFormat kBoxFormat{.mask = 0xfff00, .tag = 0x12300, .shift = 20};
+
 bool has_entries(Kind kind) { return kind == kEphemerons || kind == kWeakValues; }
 
 }  // namespace
@@ -39,6 +42,12 @@ TypeDescriptor descriptor_of(Kind kind) {
       {.name = "Values", .size = sizeof(Trailer), .trailing = Trailing::values},
       {.name = "Bytes", .size = sizeof(Trailer), .trailing = Trailing::bytes},
       {.name = "Foreign", .size = sizeof(Foreign), .trace = trace_foreign},
+      {.name = "Boxed",
+       .size = sizeof(Pointed),
+       .fields = {{"a", offsetof(Pointed, fixed), SlotKind::box},
+                  {"b", offsetof(Pointed, fixed) + 8, SlotKind::box}},
+       .trailing = Trailing::boxes,
+       .box = kBoxFormat},
       {.name = "Pointed",
        .size = sizeof(Pointed),
        .fields = {{"a", offsetof(Pointed, fixed), SlotKind::pointer},
@@ -54,15 +63,16 @@ TypeDescriptor descriptor_of(Kind kind) {
 std::uint32_t bytes_of(Kind kind, std::uint32_t length) {
   constexpr std::uint32_t kFixed[kKinds] = {sizeof(Plain),   sizeof(Mixed),   sizeof(Big),
                                             sizeof(Trailer), sizeof(Trailer), sizeof(Trailer),
-                                            sizeof(Foreign), sizeof(Pointed), sizeof(Trailer),
-                                            sizeof(Trailer), sizeof(Trailer)};
-  const std::uint32_t element = kind == kBytes ? 1 : kind == kPointed || has_entries(kind) ? 8 : 4;
+                                            sizeof(Foreign), sizeof(Pointed), sizeof(Pointed),
+                                            sizeof(Trailer), sizeof(Trailer), sizeof(Trailer)};
+  const bool is_wide = kind == kPointed || kind == kBoxed || has_entries(kind);
+  const std::uint32_t element = kind == kBytes ? 1 : is_wide ? 8 : 4;
   return (kFixed[kind] + length * element + 15) / 16 * 16;
 }
 
 std::uint32_t slots_of(Kind kind, std::uint32_t length) {
-  constexpr std::uint32_t kSlots[kKinds] = {2, 3, 2, 0, 0, 0, 2, 2};
-  if (kind == kPointed) return 2 + length;
+  constexpr std::uint32_t kSlots[kKinds] = {2, 3, 2, 0, 0, 0, 2, 2, 2};
+  if (kind == kPointed || kind == kBoxed) return 2 + length;
   if (has_entries(kind)) return 2 * length;
   return kind == kRefs || kind == kValues || kind == kWeak ? length : kSlots[kind];
 }
@@ -148,6 +158,12 @@ std::uint32_t* slot_address(const Shadow& shadow, char* at, std::uint32_t slot) 
 std::uint64_t* pointed_slot(char* at, std::uint32_t slot) {
   // The trailing ones follow the fixed ones, beyond the end of their array.
   return reinterpret_cast<std::uint64_t*>(at + offsetof(Pointed, fixed)) + slot;
+}
+
+std::uint64_t box_of(const ShadowSlot& slot) {
+  if (slot.is_integer) return std::uint64_t{static_cast<std::uint32_t>(slot.integer)} << 20;
+  const std::uint64_t index = slot.target != nullptr ? slot.target->index : 0;
+  return index << kBoxFormat.shift | kBoxFormat.tag;
 }
 
 }  // namespace besom::test::model

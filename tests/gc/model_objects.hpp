@@ -16,6 +16,7 @@ enum Kind : std::uint32_t {
   kValues,      ///< Trailing values.
   kBytes,       ///< Trailing bytes with a pattern.
   kForeign,     ///< 64-bit addresses that a callback visits.
+  kBoxed,       ///< NaN boxes, fixed and trailing: refs, their indices shifted, or numbers.
   kPointed,     ///< Tagged 64-bit pointers, fixed and trailing, some of them to host memory.
   kWeak,        ///< Trailing weak slots.
   kEphemerons,  ///< Trailing ephemerons: two slots each.
@@ -54,7 +55,7 @@ struct Foreign {
   Header* target[2];
 };
 
-/// Fixed pointers, and more behind them.
+/// Fixed pointers or boxes, and more behind them.
 struct Pointed {
   Header header;
   std::uint32_t number;
@@ -73,11 +74,12 @@ struct ShadowSlot {
 
 /// A registration of a shadow at a guardian, pending or ready.
 struct ShadowGuard {
-  Shadow* object;  ///< Not to be looked at once it is ready.
+  Shadow* object;  ///< Not to be looked at once it is ready, unless it is handed out.
   Shadow* agent;
   std::int32_t priority;
   std::uint32_t guardian;
   std::uint64_t serial;
+  bool gives_object;
 };
 
 struct Shadow {
@@ -87,7 +89,8 @@ struct Shadow {
   std::uint32_t length = 0;
   std::uint32_t bytes = 0;
   std::uint32_t mark = 0;
-  bool is_old = false;  ///< A collection found it alive: minor ones keep it, dead or not.
+  bool is_remembered = false;  ///< In a heap that is generational, always.
+  bool is_old = false;         ///< A collection found it alive: minor ones keep it, dead or not.
   std::vector<ShadowSlot> slots;
 };
 
@@ -105,9 +108,11 @@ struct Shadow {
 void fill(const Shadow& shadow, char* at);
 /// Whether the payload is as fill() left it.
 [[nodiscard]] bool has_payload(const Shadow& shadow, const char* at);
-/// The slot's address; not for kForeign and kPointed.
+/// The slot's address; not for kForeign, kPointed and kBoxed.
 [[nodiscard]] std::uint32_t* slot_address(const Shadow& shadow, char* at, std::uint32_t slot);
-/// Of an object of kPointed.
+/// Of an object of kPointed or kBoxed.
 [[nodiscard]] std::uint64_t* pointed_slot(char* at, std::uint32_t slot);
+/// What a slot of kBoxed holds: the index of its target, 20 bits up, a number, or null.
+[[nodiscard]] std::uint64_t box_of(const ShadowSlot& slot);
 
 }  // namespace besom::test::model

@@ -124,7 +124,7 @@ TEST_CASE("Object types: what has a destructor is built in place and released", 
 TEST_CASE("Object types: kinds of slots and elements that there are not are refused",
           "[gc][types][misuse]") {
   Kit kit;
-  for (const int number : {8, 99, 255}) {
+  for (const int number : {9, 99, 255}) {
     INFO(number);
     const Result<TypeId> type =
         kit.heap.define({.name = "T", .size = 16, .trailing = static_cast<Trailing>(number)});

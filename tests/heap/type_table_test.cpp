@@ -121,6 +121,83 @@ TEST_CASE("TypeTable: pointers are eight bytes wide, aligned, and overlap nothin
   CHECK(array.size_bytes(~0u) == 24 + std::uint64_t{8} * ~0u);
 }
 
+TEST_CASE("TypeTable: a format of boxes that contradicts itself is bad_type",
+          "[heap][types][misuse]") {
+  constexpr std::uint64_t kTop = std::uint64_t{0xffff} << 48;
+  struct Row {
+    const char* why;
+    BoxFormat box;
+    const char* detail;  ///< A part of it; nullptr: the format is good.
+  };
+  constexpr BoxPayload kAddress = BoxPayload::address;
+  const Row rows[] = {
+      {"none", {}, "no mask"},
+      {"tag alone", {.tag = 1}, "no mask"},
+      {"tag outside", {.mask = kTop, .tag = kTop | 1}, "outside the mask"},
+      {"tag outside", {.mask = kTop, .tag = std::uint64_t{1} << 47}, "outside the mask"},
+      {"shift", {.mask = kTop, .tag = kTop, .shift = -5}, "shift"},
+      {"shift", {.mask = 1, .tag = 1, .shift = 33}, "shift"},
+      {"shift", {.mask = 1, .tag = 1, .shift = 64}, "shift"},
+      {"shift", {.mask = 1, .tag = 1, .shift = -2147483647 - 1}, "shift"},
+      {"shift of an address", {.mask = 1, .tag = 1, .shift = 17, .payload = kAddress}, "shift"},
+      {"mask on an index", {.mask = std::uint64_t{1} << 31}, "takes bits"},
+      {"mask on an index", {.mask = 16}, "takes bits"},
+      {"mask on a shifted index", {.mask = std::uint64_t{1} << 43, .shift = 12}, "takes bits"},
+      {"mask on a granule", {.mask = std::uint64_t{1} << 27, .shift = -4}, "takes bits"},
+      {"mask on an address", {.mask = std::uint64_t{1} << 46, .payload = kAddress}, "takes bits"},
+      {"no payload", {.mask = 1, .payload = static_cast<BoxPayload>(2)}, "payload"},
+      {"no payload", {.mask = 1, .payload = static_cast<BoxPayload>(255)}, "payload"},
+      {"index", {.mask = kTop, .tag = kTop}, nullptr},
+      {"index, one bit", {.mask = std::uint64_t{1} << 32}, nullptr},
+      {"index, tag below", {.mask = 15, .tag = 15}, nullptr},
+      {"granule", {.mask = std::uint64_t{1} << 28, .shift = -4}, nullptr},
+      {"upper half", {.mask = ~std::uint64_t{0} >> 28, .tag = 0, .shift = 32}, nullptr},
+      {"address", {.mask = std::uint64_t{1} << 47, .payload = kAddress}, nullptr},
+      {"address above", {.mask = 0xffff, .tag = 7, .shift = 16, .payload = kAddress}, nullptr},
+  };
+  for (const Row& row : rows) {
+    INFO(row.why);
+    for (const bool is_array : {false, true}) {
+      TypeTable types;
+      TypeDescriptor type =
+          with_fields(16, is_array ? FieldList() : FieldList{{"a", 8, SlotKind::box}});
+      if (is_array) type.trailing = Trailing::boxes;
+      type.box = row.box;
+      const Result<TypeId> id = types.define(TypeDescriptor(type));
+      CHECK(static_cast<bool>(id) == (row.detail == nullptr));
+      if (row.detail == nullptr) continue;
+      CHECK(id.error().code == Errc::bad_type);
+      CHECK(std::string(id.error().detail).find(row.detail) != std::string::npos);
+      CHECK(types.count() == 0);
+    }
+  }
+  // Also where no slot is a box yet.
+  TypeTable types;
+  TypeDescriptor unused = with_fields(16, {{"a", 8}});
+  unused.box = {.mask = 1, .tag = 2};
+  CHECK_FALSE(types.define(std::move(unused)));
+}
+
+TEST_CASE("TypeTable: boxes are eight bytes wide, aligned, in the object and overlap nothing",
+          "[heap][types][misuse]") {
+  TypeTable types;
+  const auto defined = [&](std::uint32_t size, FieldList fields) {
+    TypeDescriptor type = with_fields(size, std::move(fields));
+    type.box = {.mask = 1, .tag = 1};
+    return static_cast<bool>(types.define(std::move(type)));
+  };
+  CHECK_FALSE(defined(24, {{"misaligned", 12, SlotKind::box}}));
+  CHECK_FALSE(defined(24, {{"in the header", 0, SlotKind::box}}));
+  CHECK_FALSE(defined(20, {{"sticks out", 16, SlotKind::box}}));
+  CHECK_FALSE(defined(24, {{"outside", 24, SlotKind::box}}));
+  CHECK_FALSE(defined(24, {{"box", 8, SlotKind::box}, {"in its second half", 12}}));
+  CHECK(defined(24, {{"box", 8, SlotKind::box}, {"behind it", 16}}));
+  CHECK(types[types.count()].plain_granules == 2);
+  TypeDescriptor array{.name = "T", .size = 12, .trailing = Trailing::boxes};
+  array.box = {.mask = 1, .tag = 1};
+  CHECK_FALSE(types.define(std::move(array)));
+}
+
 TEST_CASE("TypeTable: sizes are computed where no length wraps", "[heap][types]") {
   TypeTable types;
   REQUIRE(types.define({.name = "refs", .size = 8, .trailing = Trailing::refs}));
@@ -186,10 +263,10 @@ TEST_CASE("TypeTable: a descriptor that contradicts itself is bad_type, and defi
       {"misaligned trailing values", trailing(11, Trailing::values)},
       {"misaligned trailing values", trailing(13, Trailing::values)},
       {"callback and fields", traced_fields},
-      {"no kind of elements", trailing(16, static_cast<Trailing>(8))},
+      {"no kind of elements", trailing(16, static_cast<Trailing>(9))},
       {"no kind of elements", trailing(16, static_cast<Trailing>(99))},
       {"no kind of elements", trailing(16, static_cast<Trailing>(255))},
-      {"no kind of slot", with_fields(16, {{"a", 8, static_cast<SlotKind>(4)}})},
+      {"no kind of slot", with_fields(16, {{"a", 8, static_cast<SlotKind>(5)}})},
       {"no kind of slot", with_fields(16, {{"a", 8, static_cast<SlotKind>(99)}})},
       {"64 bits of size", trailing((std::uint64_t{1} << 32) + 16, Trailing::none)},
       {"64 bits of offset", with_fields(16, {{"a", (std::uint64_t{1} << 32) + 8}})},

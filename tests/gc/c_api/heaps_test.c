@@ -330,6 +330,10 @@ static void cycles_go_in_slices(void) {
   besom_note_read(&node->left);
   besom_note_overwrite(node, sizeof *node);
   besom_note_old_slots(&node->left, sizeof node->left);
+  besom_note_overwrite_object(node);
+  besom_note_old_object(node);
+  besom_note_kept(node);
+  besom_note_kept_object(node);
   for (i = 0; left != 0 && i < 10000; ++i) {
     CHECK(besom_step_cycle(kit.heap, 3, &left) == BESOM_OK);
   }

@@ -25,6 +25,7 @@ typedef struct Fixture {
   besom_error error;
   besom_descriptor descriptor;
   besom_field fields[2];
+  besom_box_format format;
   besom_contract contract;
   besom_local local;
   besom_mark mark;

@@ -20,6 +20,67 @@ static void descriptors_are_read_back(void) {
   drop_kit(&kit);
 }
 
+static void types_are_numbered_from_1(void) {
+  besom_options options;
+  besom_heap* heap;
+  besom_descriptor descriptor = {0};
+  besom_type type, i;
+  char message[100];
+  besom_options_init(&options);
+  options.heap_max = 1 << 20;
+  options.log = BESOM_LOG_OFF;
+  CHECK(besom_heap_create(&options, &heap, NULL) == BESOM_OK);
+  descriptor.name = "T";
+  for (i = 1; i <= 60; i += 3) {
+    descriptor.size = 4; /* less than a header */
+    CHECK(besom_define(heap, &descriptor, &type) == BESOM_BAD_TYPE);
+    descriptor.size = 16;
+    CHECK(besom_define(heap, &descriptor, &type) == BESOM_OK && type == i);
+    CHECK(besom_define_standard(heap, BESOM_WEAK_BOX, &type) == BESOM_OK && type == i + 1);
+    CHECK(besom_reset(heap) == BESOM_OK);
+    CHECK(besom_define(heap, &descriptor, &type) == BESOM_OK && type == i + 2);
+  }
+  CHECK(besom_allocate(heap, 61, 0) == NULL);
+  besom_error_message(besom_last_error(heap), message, sizeof message);
+  CHECK(strcmp(message, "bad_type: 61, against 60 (no type of this heap)") == 0);
+  CHECK(besom_describe(heap, 62, &descriptor, NULL, 0) == BESOM_BAD_TYPE);
+  CHECK(besom_last_error(heap)->bytes == 62 && besom_last_error(heap)->limit == 60);
+  besom_heap_destroy(heap);
+}
+
+static void a_length_without_array_is_the_programs_own(void) {
+  Kit kit = make_kit();
+  Pair* pair = besom_allocate(kit.heap, kit.pair, 1234);
+  besom_handle* handle = besom_handle_new(kit.heap, pair, "pair");
+  uint64_t defects = 1;
+  CHECK(pair->header.length == 1234);
+  pair->header.length = UINT32_MAX;
+  besom_store_pointer((void**)&pair->first, new_pair(&kit));
+  CHECK(survivors(&kit) == 2);
+  CHECK(besom_verify(kit.heap, NULL, NULL, &defects) == BESOM_OK && defects == 0);
+  besom_handle_free(handle);
+  drop_kit(&kit);
+}
+
+static void a_lowered_length_hides_elements(void) {
+  Kit kit = make_kit();
+  besom_type type = 0;
+  besom_header* array;
+  besom_handle* handle;
+  CHECK(besom_define_standard(kit.heap, BESOM_REF_ARRAY, &type) == BESOM_OK);
+  handle = besom_handle_new(kit.heap, besom_allocate(kit.heap, type, 10), "array");
+  array = besom_handle_get(handle);
+  besom_store_ref((besom_ref*)(array + 1) + 9, new_pair(&kit));
+  array->length = 9;
+  CHECK(survivors(&kit) == 1);
+  besom_store_ref((besom_ref*)(array + 1) + 9, NULL);
+  array->length = 10;
+  besom_store_ref((besom_ref*)(array + 1) + 9, new_pair(&kit));
+  CHECK(survivors(&kit) == 2);
+  besom_handle_free(handle);
+  drop_kit(&kit);
+}
+
 static void senseless_descriptors_are_refused(void) {
   Kit kit = make_kit();
   besom_field field = {"far", 64, BESOM_SLOT_REF};
@@ -330,9 +391,119 @@ static void trace_callbacks_visit_what_they_decode(void) {
   drop_kit(&kit);
 }
 
+/// A language's words: doubles, and refs in NaNs.
+typedef struct Boxed {
+  besom_header header;
+  uint64_t first, second;
+} Boxed;
+static const besom_box_format nan_box = {(uint64_t)0xffff << 48, (uint64_t)0xfff9 << 48, 0,
+                                         BESOM_BOX_INDEX};
+static uint64_t boxed(const void* object) { return nan_box.tag | besom_ref_of(object); }
+
+static void visit_words(void* user, besom_tracer* tracer) {
+  const besom_box_format senseless = {nan_box.mask, nan_box.tag, 99, BESOM_BOX_INDEX};
+  const uint64_t* words = user;
+  besom_visit_box(tracer, words[0], &nan_box);
+  besom_visit_box(tracer, words[1], &senseless);
+}
+
+static void boxes_are_refs_where_their_format_says_so(void) {
+  Kit kit = make_kit();
+  besom_field fields[] = {{"first", offsetof(Boxed, first), BESOM_SLOT_BOX},
+                          {"second", offsetof(Boxed, second), BESOM_SLOT_BOX}};
+  besom_descriptor descriptor = {0}, described;
+  besom_registration* roots;
+  besom_handle *fixed, *array;
+  besom_type type, array_type;
+  uint64_t words[2] = {0, 0};
+  Boxed* object;
+  descriptor.name = "Boxed";
+  descriptor.size = sizeof(Boxed);
+  descriptor.fields = fields;
+  descriptor.field_count = 2;
+  CHECK(besom_define(kit.heap, &descriptor, &type) == BESOM_BAD_TYPE);
+  CHECK(strstr(besom_last_error(kit.heap)->detail, "box") != NULL);
+  descriptor.box = nan_box;
+  descriptor.box.payload = (besom_box_payload)7;
+  CHECK(besom_define(kit.heap, &descriptor, &type) == BESOM_BAD_TYPE);
+  descriptor.box = nan_box;
+  CHECK(besom_define(kit.heap, &descriptor, &type) == BESOM_OK);
+  CHECK(besom_describe(kit.heap, type, &described, NULL, 0) == BESOM_OK);
+  CHECK(described.box.mask == nan_box.mask && described.box.tag == nan_box.tag);
+  CHECK(described.box.shift == 0 && described.box.payload == BESOM_BOX_INDEX);
+  descriptor.size = sizeof(besom_header);
+  descriptor.field_count = 0;
+  descriptor.trailing = BESOM_TRAILING_BOXES;
+  CHECK(besom_define(kit.heap, &descriptor, &array_type) == BESOM_OK);
+  fixed = besom_handle_new(kit.heap, besom_allocate(kit.heap, type, 0), "fixed");
+  array = besom_handle_new(kit.heap, besom_allocate(kit.heap, array_type, 3), "array");
+  roots = besom_add_roots(kit.heap, visit_words, words, "words");
+  CHECK(besom_forbid_collections(kit.heap) == BESOM_OK);
+  object = besom_handle_get(fixed);
+  besom_store_box(&object->first, boxed(new_pair(&kit)));
+  object->second = 0x3ff0000000000000u | besom_ref_of(new_pair(&kit)); /* a double */
+  besom_store_box((uint64_t*)besom_handle_get(array) + 3, boxed(new_pair(&kit)));
+  words[0] = boxed(new_pair(&kit));
+  words[1] = boxed(new_pair(&kit)); /* by a format that is none */
+  CHECK(besom_allow_collections(kit.heap) == BESOM_OK);
+  CHECK(survivors(&kit) == 5);
+  besom_registration_free(roots);
+  besom_handle_free(fixed);
+  besom_handle_free(array);
+  drop_kit(&kit);
+}
+
+/// What a fiber's stack holds, outside of the heap.
+static void* outside;
+static void trace_outside(void* user, const void* object, uint32_t size_bytes,
+                          besom_tracer* tracer) {
+  (void)user;
+  (void)object;
+  (void)size_bytes;
+  besom_visit_pointer(tracer, outside);
+}
+
+static void an_object_can_be_remembered_always(void) {
+  besom_options options;
+  besom_descriptor descriptor = {0};
+  Kit kit;
+  besom_type type;
+  besom_handle* fiber;
+  int i;
+  besom_options_init(&options);
+  options.heap_max = 16 << 20;
+  options.generational = true;
+  options.zeal_every = 2;
+  options.zeal_verify = true;
+  options.log = BESOM_LOG_OFF;
+  kit = make_kit_with(&options);
+  descriptor.name = "Fiber";
+  descriptor.size = 16;
+  descriptor.trace = trace_outside;
+  outside = NULL;
+  CHECK(besom_define(kit.heap, &descriptor, &type) == BESOM_OK);
+  fiber = besom_handle_new(kit.heap, besom_allocate(kit.heap, type, 0), "fiber");
+  CHECK(besom_set_always_remembered(kit.heap, besom_handle_get(fiber), true) == BESOM_OK);
+  CHECK(besom_set_always_remembered(kit.heap, NULL, true) == BESOM_BAD_REF);
+  CHECK(besom_set_always_remembered(kit.heap, &kit, true) == BESOM_WRONG_HEAP);
+  for (i = 0; i < 100; ++i) {
+    outside = new_pair(&kit);
+    new_pair(&kit);
+    new_pair(&kit);
+  }
+  CHECK(survivors(&kit) == 2);
+  CHECK(besom_set_always_remembered(kit.heap, besom_handle_get(fiber), false) == BESOM_OK);
+  outside = NULL;
+  besom_handle_free(fiber);
+  drop_kit(&kit);
+}
+
 void test_objects(void) {
   Kit kit;
   descriptors_are_read_back();
+  types_are_numbered_from_1();
+  a_length_without_array_is_the_programs_own();
+  a_lowered_length_hides_elements();
   senseless_descriptors_are_refused();
   allocation_zeroes_and_refuses();
   numbers_of_64_bits_are_not_cut();
@@ -347,4 +518,6 @@ void test_objects(void) {
   inline_allocation_equals_the_call();
   release_hooks_run_once();
   trace_callbacks_visit_what_they_decode();
+  boxes_are_refs_where_their_format_says_so();
+  an_object_can_be_remembered_always();
 }

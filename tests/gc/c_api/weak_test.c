@@ -233,6 +233,31 @@ typedef struct Finalized {
   int count;
   besom_heap* heap;
 } Finalized;
+static void guardians_hand_out_both(void) {
+  Kit kit = make_kit();
+  besom_guardian* guardian = besom_guardian_new(kit.heap, NULL, NULL);
+  besom_handle* node = besom_handle_new(kit.heap, new_pair(&kit), "node");
+  besom_handle* stand_in = besom_handle_new(kit.heap, new_node(&kit), "agent");
+  void* object = &kit;
+  void* agent = &kit;
+  CHECK(besom_guard_both(guardian, besom_handle_get(node), besom_handle_get(stand_in), 1) ==
+        BESOM_OK);
+  CHECK(besom_guard(guardian, besom_handle_get(node), besom_handle_get(stand_in), 0) == BESOM_OK);
+  CHECK(besom_guardian_next_both(guardian, &object, &agent) == BESOM_OK);
+  CHECK(object == NULL && agent == NULL);
+  besom_handle_free(node);
+  besom_handle_free(stand_in);
+  CHECK(survivors(&kit) == 2);
+  CHECK(besom_guardian_next_both(guardian, &object, &agent) == BESOM_OK);
+  CHECK(object != NULL && ((besom_header*)object)->type == kit.pair);
+  CHECK(agent != NULL && ((besom_header*)agent)->type == kit.node);
+  CHECK(besom_guardian_next_both(guardian, &object, &agent) == BESOM_OK);
+  CHECK(object == NULL && agent != NULL);
+  CHECK(survivors(&kit) == 0);
+  besom_guardian_free(guardian);
+  drop_kit(&kit);
+}
+
 static void finalize(void* user, besom_heap* heap, void* agent) {
   Finalized* finalized = user;
   const Node* node = agent;
@@ -307,5 +332,6 @@ void test_weak_things(void) {
   weak_value_tables_lose_dead_values();
   all_standard_types_can_be_allocated();
   guardians_hand_out_the_dead();
+  guardians_hand_out_both();
   finalizers_run_when_the_program_says();
 }
