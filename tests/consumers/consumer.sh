@@ -39,7 +39,7 @@ use_pkg_config() {
   PKG_CONFIG_PATH=$(find "$work/root" -name besom.pc -printf '%h\n' -quit)
   PKG_CONFIG_SYSROOT_DIR=$work/root LD_LIBRARY_PATH=$PKG_CONFIG_PATH/..
   export PKG_CONFIG_PATH PKG_CONFIG_SYSROOT_DIR LD_LIBRARY_PATH
-  pkg-config --print-errors --exists 'besom >= 0.1'
+  pkg-config --print-errors --exists 'besom >= 0.2'
 }
 
 # build SOURCE PROGRAM OPTION...: as a Makefile would. --static, as the library is static by default.
