@@ -100,7 +100,7 @@ BESOM_API size_t besom_error_message(const besom_error* error, char* buffer, siz
 /// What failed last in this heap; code BESOM_OK before anything did. Changes with the next failure.
 /// Of NULL, an error that says so.
 BESOM_API const besom_error* besom_last_error(const besom_heap* heap);
-/// Version of the library in use: "0.1.0".
+/// Version of the library in use: "0.2.0".
 BESOM_API const char* besom_version(void);
 
 // ---- options -----------------------------------------------------------------------------------

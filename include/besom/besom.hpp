@@ -1,12 +1,10 @@
 #pragma once
 
-/// @mainpage Besom
-/// A garbage-collected heap for language runtimes. In C++ besom/besom.hpp is the one header to
-/// include, and besom::Heap::create() the first call; in C besom/besom.h and besom_heap_create().
-/// docs/embedding.md leads from nothing to a collected interpreter.
-
 /// @namespace besom
-/// All of Besom for programs in C++.
+/// All of Besom, a garbage-collected heap for language runtimes, for programs in C++:
+/// besom/besom.hpp is the one header to include, and Heap::create() the first call. For programs in
+/// C it is besom/besom.h and besom_heap_create(). docs/embedding.md leads from nothing to a
+/// collected interpreter.
 
 // Nothing else is read then: one line says more than a page of what follows from it.
 #if __cplusplus < 202002L

@@ -1,7 +1,7 @@
 #pragma once
 
 // clang-format off
-#define BESOM_VERSION "0.1.0"
+#define BESOM_VERSION "0.2.0"
 #define BESOM_VERSION_MAJOR 0
-#define BESOM_VERSION_MINOR 1
+#define BESOM_VERSION_MINOR 2
 #define BESOM_VERSION_PATCH 0

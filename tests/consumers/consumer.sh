@@ -9,6 +9,7 @@
 #   clash                a program whose own headers are called as ours are inside
 #   spdlog, zeal         programs with another spdlog, and with zeal or without where we are not
 #   docs                 the programs in docs/embedding.md
+#   learn                those in the chapters of docs/learn, and what they print
 set -euo pipefail
 kind=$1 source_root=$2 build_root=$3 prefix=$4
 shift 4
@@ -39,7 +40,7 @@ use_pkg_config() {
   PKG_CONFIG_PATH=$(find "$work/root" -name besom.pc -printf '%h\n' -quit)
   PKG_CONFIG_SYSROOT_DIR=$work/root LD_LIBRARY_PATH=$PKG_CONFIG_PATH/..
   export PKG_CONFIG_PATH PKG_CONFIG_SYSROOT_DIR LD_LIBRARY_PATH
-  pkg-config --print-errors --exists 'besom >= 0.1'
+  pkg-config --print-errors --exists 'besom >= 0.2'
 }
 
 # build SOURCE PROGRAM OPTION...: as a Makefile would. --static, as the library is static by default.
@@ -48,6 +49,15 @@ build() {
   case $1 in *.c) compiler="$CC -std=c99 -Wpedantic -Werror" ;; esac
   # shellcheck disable=SC2046,SC2086 # words are meant to be split
   $compiler "$1" -o "$2" $(pkg-config --static --cflags --libs besom) "${@:3}"
+}
+
+# programs_of PAGE...: a line `<!-- program: NAME -->` stands before each block that is a whole program,
+# `<!-- output: NAME -->` before what it prints, which goes into NAME.expected.
+programs_of() {
+  awk '/^<!-- program: / { file = $3; next }
+       /^<!-- output: / { file = $3 ".expected"; next }
+       /^```/ { inside = !inside && file != ""; if (!inside) file = ""; next }
+       inside { print > file }' "$@"
 }
 
 cd "$work"
@@ -185,10 +195,7 @@ case $kind in
     ;;
   docs)
     use_pkg_config
-    # A line `<!-- program: NAME -->` stands before each block that is a whole program.
-    awk '/^<!-- program: / { file = $3; next }
-         /^```/ { inside = !inside && file != ""; if (!inside) file = ""; next }
-         inside { print > file }' "$source_root/docs/embedding.md"
+    programs_of "$source_root/docs/embedding.md"
     programs=0
     for source in *.c *.cpp; do
       echo "$source"
@@ -198,6 +205,21 @@ case $kind in
       programs=$((programs + 1))
     done
     [ "$programs" -eq 10 ]
+    ;;
+  learn)
+    use_pkg_config
+    # Each chapter has one program.
+    for page in "$source_root"/docs/learn/[0-9]*.md; do
+      programs_of "$page"
+      source=$(echo *.cpp)
+      echo "$page: $source"
+      build "$source" program
+      for options in '' zeal=alloc:1; do
+        BESOM_OPTIONS=$options ./program >printed
+        diff "$source.expected" printed
+      done
+      rm ./*.cpp ./*.expected
+    done
     ;;
   *)
     echo "no such consumer: $kind" >&2
