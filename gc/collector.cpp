@@ -304,8 +304,9 @@ void Collector::finish(CollectionStats& stats) noexcept {
     nursery_.note_minor(stats.freed_bytes, marker_.work());
     pacer_.note_minor(stats.live_bytes, used_before);
   } else {
-    // Of what was born during a cycle, half is taken to be dead by its end.
-    pacer_.note_collection(stats.live_bytes - accounts_.born_bytes() / 2, used_before);
+    // What was born during a cycle stays for it, or what died meanwhile does: once is enough.
+    pacer_.note_collection(stats.live_bytes - std::min(stats.live_bytes, accounts_.born_bytes()),
+                           used_before);
     cycle_.note_work(marker_.work());
     nursery_.note_full(pacer_.room(), marker_.work());
   }

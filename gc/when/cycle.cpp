@@ -23,8 +23,10 @@ std::uint64_t Cycle::due(std::uint64_t allocated, std::uint64_t done) noexcept {
   const std::uint64_t bytes = allocated - std::min(seen_, allocated);
   seen_ = allocated;
   const std::uint64_t room = std::max(aim_ - std::min(aim_, allocated), step_);
+  // A share of what is left alone would never come to the end of it.
+  const std::uint64_t due = room == step_ ? std::max(left(done), estimate_ / 4) : left(done);
   // Both are below 2^40: bytes of an arena, and its slots.
-  owed_ += left(done) * std::min(bytes, room) / room;
+  owed_ += due * std::min(bytes, room) / room;
   if (owed_ < slice_) return 0;
   const std::uint64_t units = std::min(owed_, slice_ * (kMostSlices + bytes / kBytesPerSlice));
   owed_ -= units;

@@ -21,9 +21,9 @@ namespace besom::detail {
 ///     `slice` units, and never does more than kMostSlices of them, and one for each kBytesPerSlice
 ///     that were allocated at once: what is left is due with the next. Once the estimate is used
 ///     up, a quarter of what is done is taken to be left.
-///   - Behind 15/16 what is left is due within another sixteenth, again and again: marking ends
-///     soon, but in no one stop. Only where there is no room at all does allocation finish the
-///     cycle.
+///   - Behind 15/16 what is left, and a quarter of the estimate at least, is due within another
+///     sixteenth, again and again: marking ends soon, but in no one stop. Only where there is no
+///     room at all does allocation finish the cycle.
 class Cycle {
  public:
   static constexpr std::uint64_t kBytesPerUnit = 8;

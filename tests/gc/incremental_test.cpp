@@ -367,4 +367,91 @@ TEST_CASE("Incremental: allocation alone begins and ends cycles, of the same wor
   CHECK(live[0] == live[1]);
 }
 
+TEST_CASE("Incremental: what a weak array's slot gives in a cycle lives to its end",
+          "[gc][incremental][weak]") {
+  Kit kit(incremental_options());
+  const Type<WeakArray> type = kit.defined<WeakArray>();
+  const Handle<WeakArray> array = kit.heap.make(type, 4);
+  for (std::uint32_t i = 0; i < 4; ++i) {
+    (*array)[i] = Ref<Header>(&kit.heap.allocate(kit.node)->header);
+  }
+  REQUIRE(kit.heap.allocate(kit.node));
+  begin(kit);
+  const auto taken = (*array)[2].get().as_ref<Header>();
+  const Handle<Header> kept(kit.heap, kit.heap.get(taken));
+  finish(kit);
+  CHECK(kit.lives(taken));
+  CHECK((*array)[2].get().bits() == taken.index());
+  CHECK((*array)[1].get().is_null());
+}
+
+TEST_CASE("Incremental: under zeal a number on the stack that looks like a ref is no lost object",
+          "[gc][incremental][zeal][ambiguous]") {
+  HeapOptions options = incremental_options();
+  options.zeal.verify = true;
+  Kit kit(options);
+  Node* garbage = kit.heap.allocate(kit.node);
+  const std::uint32_t index = Ref<Node>(garbage).index();
+  REQUIRE(kit.heap.allocate(kit.node));
+  std::uint64_t words[2] = {};
+  const RootRegistration range = kit.heap.add_ambiguous_range(words, words + 2, "words");
+  begin(kit);
+  words[1] = index;
+  finish(kit);
+  CHECK_FALSE(kit.heap.check(Ref<Node>(index)));
+}
+
+TEST_CASE("Incremental: a root that came to what the cycle did not is named by zeal",
+          "[gc][incremental][zeal]") {
+  HeapOptions options = incremental_options();
+  options.zeal.verify = true;
+  CHECK_ABORTS(([&] {
+                 Kit kit(options);
+                 const Ref<Node> garbage(kit.heap.allocate(kit.node));
+                 REQUIRE(kit.heap.allocate(kit.node));
+                 begin(kit);
+                 const Handle<Node> kept(kit.heap, kit.heap.get(garbage), "kept");
+                 finish(kit);
+               }()),
+               "lost: root 'kept' holds Node 0x");
+}
+
+TEST_CASE("Incremental: a pointer that is overwritten keeps what it led to, and no number near it",
+          "[gc][incremental][pointers]") {
+  Kit kit(incremental_options());
+  const Result<TypeId> defined =
+      kit.heap.define({.name = "Cell", .size = 24, .fields = {{"to", 8, SlotKind::pointer}}});
+  REQUIRE(defined);
+  struct Cell {
+    Header header;
+    std::uint64_t to;
+    std::uint64_t number;
+  };
+  Type<Cell> type;
+  type.id = *defined;
+  const Handle<Node> root = kit.make_node();
+  const Handle<Cell> taker = kit.heap.make(type);
+  Node* garbage = kit.heap.allocate(kit.node);
+  const Ref<Node> dead(garbage);
+  const Handle<Node> list(kit.heap, make_list(kit, 100));
+  Node* last = list.get();
+  while (last->left) last = last->left.get();
+  Cell* holder = kit.heap.allocate(type);
+  last->right = reinterpret_cast<Node*>(holder);
+  Node* moved = kit.heap.allocate(kit.node);
+  holder->to = reinterpret_cast<std::uintptr_t>(moved);
+  holder->number = dead.index();
+  REQUIRE(kit.heap.allocate(kit.node));
+  begin(kit);
+  REQUIRE(kit.heap.step(3));
+  note_overwrite(&taker->to, sizeof taker->to);
+  taker->to = holder->to;
+  note_overwrite(&holder->to, 2 * sizeof holder->to);
+  holder->to = holder->number = 0;
+  finish(kit);
+  CHECK(kit.lives(Ref<Node>(moved)));
+  CHECK_FALSE(kit.lives(dead));
+  CHECK(kit.heap.last_collection().bad_refs == 0);
+}
+
 }  // namespace besom::test

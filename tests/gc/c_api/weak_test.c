@@ -60,6 +60,46 @@ static void boxes_and_ephemerons_break(void) {
   drop_kit(&kit);
 }
 
+static void what_is_read_from_boxes_and_ephemerons_lives_on(void) {
+  besom_options options;
+  Kit kit;
+  besom_handle *key, *box, *ephemeron, *taken, *valued;
+  besom_value target, value;
+  uint64_t left = 1;
+  besom_options_init(&options);
+  options.heap_max = 16 << 20;
+  options.read_environment = false;
+  options.incremental = true;
+  options.slice = 1;
+  kit = make_kit_with(&options);
+  key = besom_handle_new(kit.heap, new_pair(&kit), "key");
+  box = besom_handle_new(kit.heap,
+                         besom_weak_box_new(kit.heap, standard(&kit, BESOM_WEAK_BOX),
+                                            besom_ref_of(besom_handle_get(key))),
+                         "box");
+  ephemeron = besom_handle_new(
+      kit.heap,
+      besom_ephemeron_new(kit.heap, standard(&kit, BESOM_EPHEMERON),
+                          besom_ref_of(besom_handle_get(key)), besom_ref_of(new_pair(&kit))),
+      "ephemeron");
+  besom_handle_free(key);
+  new_pair(&kit);
+  CHECK(besom_step_cycle(kit.heap, 1, &left) == BESOM_OK && left != 0);
+  target = besom_weak_box_target(besom_handle_get(box));
+  value = besom_ephemeron_entry(besom_handle_get(ephemeron))->value;
+  taken = besom_handle_new(kit.heap, besom_get(kit.heap, target), "taken");
+  valued = besom_handle_new(kit.heap, besom_get(kit.heap, value), "valued");
+  while (left != 0) CHECK(besom_step_cycle(kit.heap, 10, &left) == BESOM_OK);
+  CHECK(besom_check(kit.heap, target, kit.pair, NULL) == BESOM_OK);
+  CHECK(besom_check(kit.heap, value, kit.pair, NULL) == BESOM_OK);
+  CHECK(besom_weak_box_target(besom_handle_get(box)) == target);
+  besom_handle_free(taken);
+  besom_handle_free(valued);
+  besom_handle_free(box);
+  besom_handle_free(ephemeron);
+  drop_kit(&kit);
+}
+
 static void add_up(void* user, besom_value key, besom_value value) {
   CHECK(key != 0);
   *(int*)user += besom_as_integer(value);
@@ -326,6 +366,7 @@ void test_weak_things(void) {
   a_finalizer_that_is_left_counts_as_run();
   weak_handles_forget_the_dead();
   boxes_and_ephemerons_break();
+  what_is_read_from_boxes_and_ephemerons_lives_on();
   weak_key_tables_lose_dead_keys();
   tables_that_were_overwritten_have_no_entries();
   tables_get_small_again();
