@@ -91,7 +91,8 @@ struct HeapOptions {
   /// through write_ref(), a member type or note_store().
   bool generational = false;
   /// Marks in slices, between which the program runs, instead of in one stop: see docs/design.md.
-  /// Not together with `generational`. The heap gets no huge pages. Only for programs in
+  /// With `generational` the full collections do; minor ones come between two cycles. The heap gets
+  /// no huge pages, and grows by up to a quarter more. Only for programs in
   /// which every store of a ref into an object goes through write_ref() or a member type, or comes
   /// after note_overwrite(), and in which weak slots are read by WeakMember, WeakValueMember or
   /// note_read().
