@@ -301,8 +301,7 @@ struct Program::State {
     add_setting("--growth", "growth",
                 "`fixed`, or how far beyond what is live it may grow, e.g. 2");
     add_switch("--generational", "generational", "Collect the young alone most of the time");
-    add_switch("--incremental", "incremental",
-               "Mark in slices, between which the program runs");
+    add_switch("--incremental", "incremental", "Mark in slices, between which the program runs");
     add_setting(
         "--zeal", "zeal",
         "Slow checks: `off`, or a sum of alloc:N (collect at every Nth allocation), verify, "

@@ -71,7 +71,12 @@ static Cell* read(void) {
     ++at;
     return list;
   }
-  if (isdigit((unsigned char)*at)) return new_number(strtol(at, (char**)&at, 10));
+  if (isdigit((unsigned char)*at)) {
+    char* end;
+    const long value = strtol(at, &end, 10);
+    at = end;
+    return new_number(value);
+  }
   while (*at != '\0' && strchr("() \n", *at) == NULL) ++at;
   if (at == first) exit(65);
   return symbol(first, (size_t)(at - first));
