@@ -1038,11 +1038,14 @@ typedef enum besom_stop {
   BESOM_STOP_SLICE,  ///< Some marking of a cycle.
   BESOM_STOP_END     ///< The end of a cycle: the last marking, and what comes after marking.
 } besom_stop;
+/// Entries of the histogram in besom_stop_stats.
 #define BESOM_STOP_LENGTHS 24
 /// The stops of one kind, in wall clock, verification under zeal excepted. What allocation does by
 /// the way, sweeping and new pages, is not a stop.
 typedef struct besom_stop_stats {
-  uint64_t count, total_ns, longest_ns;
+  uint64_t count,  ///< How many there were.
+      total_ns,    ///< Together.
+      longest_ns;  ///< Of these.
   /// A histogram: how many took less than 2^i microseconds and are in no entry before. All that
   /// took 4 s and more are in the last.
   uint64_t lengths[BESOM_STOP_LENGTHS];
@@ -1050,7 +1053,10 @@ typedef struct besom_stop_stats {
 /// Minimum mutator utilisation: of any span of so many milliseconds, the least share that was left
 /// to the program by the stops. 1 where there was none.
 typedef struct besom_utilisation {
-  double in_1_ms, in_5_ms, in_10_ms, in_50_ms;
+  double in_1_ms,  ///< From 0 to 1, as the others.
+      in_5_ms,     ///< Of five milliseconds.
+      in_10_ms,    ///< Of ten.
+      in_50_ms;    ///< Of fifty.
 } besom_utilisation;
 /// Since creation; all zero for what is no besom_stop. May be called in callbacks.
 BESOM_API void besom_get_stops(const besom_heap* heap, besom_stop kind, besom_stop_stats* stops);

@@ -96,11 +96,12 @@ enum class StopKind : std::uint8_t {
 /// The stops of one kind, in wall clock, verification under zeal excepted. What allocation does by
 /// the way, sweeping and new pages, is not a stop.
 struct StopStats {
+  /// Entries of the histogram.
   static constexpr std::uint32_t kLengths = 24;
 
-  std::uint64_t count = 0;
-  std::uint64_t total_ns = 0;
-  std::uint64_t longest_ns = 0;
+  std::uint64_t count = 0;       ///< How many there were.
+  std::uint64_t total_ns = 0;    ///< Together.
+  std::uint64_t longest_ns = 0;  ///< Of these.
   /// A histogram: how many took less than 2^i microseconds and are in no entry before. All that
   /// took 4 s and more are in the last.
   std::uint64_t lengths[kLengths] = {};
@@ -110,10 +111,10 @@ struct StopStats {
 /// to the program by the stops. 1 where there was none. After Cheng and Blelloch, "A parallel,
 /// real-time garbage collector", 2001.
 struct Utilisation {
-  double in_1_ms = 1;
-  double in_5_ms = 1;
-  double in_10_ms = 1;
-  double in_50_ms = 1;
+  double in_1_ms = 1;   ///< From 0 to 1, as the others.
+  double in_5_ms = 1;   ///< Of five milliseconds.
+  double in_10_ms = 1;  ///< Of ten.
+  double in_50_ms = 1;  ///< Of fifty.
 };
 
 /// Called after each collection, but for one that a callback jumped out of. May not allocate,

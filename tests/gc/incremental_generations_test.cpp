@@ -37,20 +37,20 @@ void store_first(Member<Node>& slot, const Node* target) {
 
 TEST_CASE("Incremental generations: minor collections come between cycles, and no whole one",
           "[gc][incremental][generational]") {
-  Kit kit(both_options());
+  Kit kit(both_options(16 * kMiB));
   const Handle<Node> ballast = make_ballast(kit);
   const std::uint64_t whole = kit.heap.stops(StopKind::full).count;
   Handle<Node> kept = kit.make_node();
-  for (int i = 0; i < 20'000'000 && kit.heap.stops(StopKind::end).count < 3; ++i) {
+  for (int i = 0; i < 20'000'000 && kit.heap.stops(StopKind::end).count < 2; ++i) {
     Node* node = kit.heap.allocate(kit.node);
-    REQUIRE(node != nullptr);
+    if (node == nullptr) FAIL(kit.heap.error().message());
     if (i % 4 != 0) continue;
     // What lives long enough to get old, and dies then.
-    node->left = i % 4'000'000 == 0 ? nullptr : kept.get();
+    node->left = i % 800'000 == 0 ? nullptr : kept.get();
     kept.set(node);
   }
-  CHECK(kit.heap.stops(StopKind::end).count >= 3);
-  CHECK(kit.heap.stops(StopKind::minor).count >= 6);
+  CHECK(kit.heap.stops(StopKind::end).count >= 2);
+  CHECK(kit.heap.stops(StopKind::minor).count >= 2);
   CHECK(kit.heap.stops(StopKind::full).count == whole);
   CHECK(verify(kit.heap).ok());
 }

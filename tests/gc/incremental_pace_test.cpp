@@ -45,15 +45,16 @@ TEST_CASE(
     "[gc][incremental][pace]") {
   Kit kit(paced_options());
   Handle<Node> list = kit.make_node();
-  for (int i = 0; i < 1'000'000; ++i) {
+  constexpr int kNodes = Zeal::kBuiltIn ? 300'000 : 1'000'000;
+  for (int i = 0; i < kNodes; ++i) {
     Node* node = kit.heap.allocate(kit.node);
-    REQUIRE(node != nullptr);
+    if (node == nullptr) FAIL(kit.heap.error().message());
     node->left = list.get();
     list.set(node);
   }
   const Seen seen = seen_by(kit.heap);
   CHECK(seen.whole == 0);
-  CHECK(seen.cycles >= 3);
+  CHECK(seen.cycles >= (Zeal::kBuiltIn ? 1 : 3));
   // A cycle that one stop ended would have a handful.
   CHECK(kit.heap.stops(StopKind::slice).count >= 100 * seen.cycles);
 }
