@@ -78,8 +78,8 @@ void Space::claim(Run run) noexcept {
   handed_out_ += run.size_bytes;
 }
 
-/// While the sweep keeps what is new by a mark, that passes for old in the next minor collection. So
-/// what was stored into it, without a barrier perhaps as it was new, is looked for there.
+/// While the sweep keeps what is new by a mark, that passes for old in the next minor collection.
+/// So what was stored into it, without a barrier perhaps as it was new, is looked for there.
 void Space::note_unvisited(Run run) noexcept {
   if (sweep_.done() || !cards().recording()) return;
   const std::uint64_t end = std::uint64_t{run.index} + run.size_bytes;
