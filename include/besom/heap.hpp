@@ -75,8 +75,8 @@ class HeapPtr {
 /// Objects never move: a raw pointer is good while its object is reachable from a root. A
 /// collection happens inside allocate() and what allocates, collect() and safepoint() only, and in
 /// run_finalizers() where a finalizer called collect(). The object that allocate()
-/// returned last is safe without a root until the next allocation or collect(), or until it is given
-/// to a handle, local or set().
+/// returned last is safe without a root until the next allocation or collect(), or until it is
+/// given to a handle, local or set().
 ///
 /// Nothing here throws. What can run out returns nullptr or an Error and leaves the heap as it was.
 /// Memory is refused, with heap_limit or commit_failed, only after a full collection that found no
