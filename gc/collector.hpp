@@ -226,6 +226,7 @@ class Collector {
   // incremental.cpp
   void pace_cycle(bool may_begin) noexcept;
   [[nodiscard]] bool is_cycle_due() const noexcept;
+  [[nodiscard]] Cause cause_of_cycle() const noexcept;
   struct Progress {
     std::uint64_t allocated;
     std::uint64_t pace;

@@ -70,7 +70,12 @@ void Collector::pace_cycle(bool may_begin) noexcept {
   }
   if (is_zealous) heap_.space->sweep_some(~std::uint32_t{0});
   if (!sweep_in_steps() || !clear_marks_some() || !may_begin) return;
-  begin_cycle(is_zealous ? Cause::zeal : pacer_.external_is_due() ? Cause::external : Cause::pace);
+  begin_cycle(is_zealous ? Cause::zeal : cause_of_cycle());
+}
+
+/// What took more of its room.
+Cause Collector::cause_of_cycle() const noexcept {
+  return progress().allocated / 2 > progress_inside().allocated ? Cause::external : Cause::pace;
 }
 
 void Collector::prepare_cycle() noexcept {
@@ -221,7 +226,7 @@ std::optional<std::uint64_t> Collector::step(std::uint64_t units) noexcept {
     if (!is_swept || !clear_marks_some()) {
       return space.stretches_left() * kUnitsPerStretch + cycle_.left(0);
     }
-    begin_cycle(Cause::pace);
+    begin_cycle(cause_of_cycle());
   } else {
     run_slice(units);
   }

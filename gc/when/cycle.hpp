@@ -9,11 +9,12 @@ namespace besom::detail {
 /// Counts bytes and visits, never time, so that the same program does the same each run.
 ///
 ///   allocated since the last collection, in parts of Pacer::pace()
-///   0             3/4              15/16
-///   |  nothing     | sweep | mark     |  mark, the rest in 1/16    ...  no room: end at once
+///   0        1/4 to 3/4            15/16
+///   |  nothing   | sweep | mark       |  mark, the rest in 1/16    ...  no room: end at once
 ///
-///   - After three quarters what the last sweep left is swept, in steps; then marking begins. So it
-///     has a fifth of the pace, or less where much is left to sweep.
+///   - A cycle begins when kBytesOfRoom are left for each unit that the last marking took, so that
+///     a heap whose marking is much work has longer for it, and keeps more that died meanwhile.
+///     First what the last sweep left is swept, in steps; then marking begins.
 ///   - How much work there is, nobody knows. It is taken for what the last one did and, as the heap
 ///     may have grown, a unit for each kBytesPerUnit allocated since.
 ///   - A slice does what is due: the work that is left for each byte that may still be allocated up

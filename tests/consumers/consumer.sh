@@ -5,6 +5,7 @@
 #   cmake, pkgconfig     with what `meson install` lays down; with _c behind it, the program is in C99
 #   meson                a subproject, in C++ and C
 #   cmake_subdirectory   likewise: configured, and its flags held against Meson's
+#   cmake_fetch          likewise, fetched as an archive: configured, and a part of it compiled
 #   both                 the packages of -Ddefault_library=both
 #   clash                a program whose own headers are called as ours are inside
 #   spdlog, zeal         programs with another spdlog, and with zeal or without where we are not
@@ -119,6 +120,15 @@ case $kind in
     diff -r "$work/by_cmake/include" "$work/root$prefix/include"
     files_in() { find "$1" -type f ! -path '*/include/*' -printf '%f\n' | sort; }
     diff <(files_in "$work/by_cmake") <(files_in "$work/root$prefix")
+    ;;
+  cmake_fetch)
+    need cmake
+    need ninja
+    cp "$here"/main.cpp "$here/$kind/CMakeLists.txt" .
+    tar --create --gzip --file=besom.tar.gz --directory="$source_root" --exclude=./build --exclude=./.git .
+    cmake -S . -B build -G Ninja -DBESOM_ARCHIVE="$work/besom.tar.gz" -DCMAKE_BUILD_TYPE=Release
+    # The library's sources are compiled elsewhere: here, one of them.
+    ninja -C build CMakeFiles/consumer.dir/main.cpp.o _deps/besom-build/CMakeFiles/besom.dir/heap/error.cpp.o
     ;;
   both)
     need cmake

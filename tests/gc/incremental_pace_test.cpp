@@ -102,6 +102,7 @@ TEST_CASE("Incremental pace: bytes outside bring a cycle to its end as if they w
     // 20'000 of them have 1.2 GiB.
     CHECK(most <= 4 * kMiB + live * 100);
     CHECK(seen_by(kit.heap).cycles >= 10);
+    CHECK(kit.heap.last_collection().cause == Cause::external);
   }
 }
 
