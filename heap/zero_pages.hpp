@@ -57,7 +57,7 @@ class ZeroPages {
     return found;
   }
 
-  /// Calls `visit(first, last)` for each stretch [first, last) of [begin, end) that may hold
+  /// Calls `visit(first, last)` for each range [first, last) of [begin, end) that may hold
   /// something else than zeros.
   template <class Visit>
   void for_each_dirty(std::uint64_t begin, std::uint64_t end, Visit visit) const {

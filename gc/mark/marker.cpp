@@ -46,7 +46,7 @@ void Marker::begin(Space& space, const TypeTable& types, bool keep_marks) noexce
   stack_ = stack_table_.data() != nullptr ? stack_table_.data() : small_stack_;
   end_ = to_granules(space.free_list().used_end());
   findings_ = {};
-  stack_size_ = stack_peak_ = slice_count_ = 0;
+  stack_size_ = stack_peak_ = segment_count_ = 0;
   overflow_begin_ = ~std::uint32_t{0};
   overflow_end_ = rescan_next_ = rescan_end_ = 0;
   is_incremental_ = defers_ephemerons_ = false;
@@ -221,7 +221,7 @@ __attribute__((noinline)) void Marker::trace_by_callback(const TypeInfo& type, c
 /// Without anything below `end_`, what is still queued marks nothing more.
 void Marker::abandon() noexcept {
   abandoned_ = true;
-  end_ = stack_size_ = slice_count_ = overflow_end_ = rescan_end_ = 0;
+  end_ = stack_size_ = segment_count_ = overflow_end_ = rescan_end_ = 0;
 }
 
 void Marker::trace_trailing(std::uint32_t index, const TypeInfo& type,
@@ -230,11 +230,12 @@ void Marker::trace_trailing(std::uint32_t index, const TypeInfo& type,
     noted_.insert(to_granules(index));
     if (type.element_bytes < sizeof(std::uint32_t) || type.trailing == Trailing::weak) return;
   }
-  // Also where the stack could not take all refs: slices wait until it is empty.
+  // Also where the stack could not take all refs: segments wait until it is empty.
   const std::uint32_t room = stack_capacity_ - stack_size_;
-  if (length > std::min(kSliceSlots, room)) {
-    if (slice_count_ < kMaxSlices) {
-      slices_[slice_count_++] = {static_cast<TypeId>(&type - types_->data()) + 1, index, length, 0};
+  if (length > std::min(kSegmentSlots, room)) {
+    if (segment_count_ < kMaxSegments) {
+      segments_[segment_count_++] = {static_cast<TypeId>(&type - types_->data()) + 1, index, length,
+                                     0};
       return;
     }
     // No stop is to be as long as an array.
@@ -247,17 +248,17 @@ void Marker::trace_trailing(std::uint32_t index, const TypeInfo& type,
   work_ += length;
 }
 
-void Marker::trace_next_slice() noexcept {
-  BESOM_ASSERT(slice_count_ != 0);
-  BESOM_ASSERT(slices_[slice_count_ - 1].next < slices_[slice_count_ - 1].length);
-  Slice& slice = slices_[slice_count_ - 1];
-  const TypeInfo& type = (*types_)[slice.type];
-  char* array = base_ + slice.object + type.fixed_bytes;
-  const std::uint32_t first = slice.next;
-  const std::uint32_t count = std::min({slice.length - first, kSliceSlots, stack_capacity_});
-  slice.next += count;
+void Marker::trace_next_segment() noexcept {
+  BESOM_ASSERT(segment_count_ != 0);
+  BESOM_ASSERT(segments_[segment_count_ - 1].next < segments_[segment_count_ - 1].length);
+  Segment& segment = segments_[segment_count_ - 1];
+  const TypeInfo& type = (*types_)[segment.type];
+  char* array = base_ + segment.object + type.fixed_bytes;
+  const std::uint32_t first = segment.next;
+  const std::uint32_t count = std::min({segment.length - first, kSegmentSlots, stack_capacity_});
+  segment.next += count;
   work_ += count;
-  if (slice.next == slice.length) --slice_count_;
+  if (segment.next == segment.length) --segment_count_;
   visit_elements(type, array + std::size_t{first} * type.element_bytes, count);
 }
 

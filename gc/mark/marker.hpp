@@ -75,7 +75,7 @@ class Marker final : public OldValues {
   }
   /// Whether something waits to be visited.
   [[nodiscard]] bool has_more() const noexcept {
-    return stack_size_ != 0 || slice_count_ != 0 || has_unvisited();
+    return stack_size_ != 0 || segment_count_ != 0 || has_unvisited();
   }
   /// Takes note of what the heap gained since the last slice. An incremental cycle calls it first.
   void resume() noexcept {
@@ -149,15 +149,15 @@ class Marker final : public OldValues {
   }
 
  private:
-  /// A large array is visited in slices, so that its refs do not flood the stack at once.
-  struct Slice {
+  /// A large array is visited in segments, so that its refs do not flood the stack at once.
+  struct Segment {
     TypeId type;
     std::uint32_t object;
     std::uint32_t length;  ///< As it was when the object was visited.
     std::uint32_t next;    ///< Slots visited so far.
   };
-  static constexpr std::uint32_t kSliceSlots = 256;
-  static constexpr std::uint32_t kMaxSlices = 64;
+  static constexpr std::uint32_t kSegmentSlots = 256;
+  static constexpr std::uint32_t kMaxSegments = 64;
   static constexpr std::uint32_t kMinStack = 64;
   /// Eight, whose prefetches a processor's miss buffers take without waiting; four times, so that
   /// they have come by the time they are needed.
@@ -198,7 +198,7 @@ class Marker final : public OldValues {
   void trace(std::uint32_t index) noexcept;
   void trace_by_callback(const TypeInfo& type, const char* object, std::uint64_t extent) noexcept;
   void trace_trailing(std::uint32_t index, const TypeInfo& type, std::uint32_t length) noexcept;
-  void trace_next_slice() noexcept;
+  void trace_next_segment() noexcept;
   [[nodiscard]] bool trace_within(std::uint32_t granule, std::uint32_t end, Run part) noexcept;
   [[nodiscard]] bool visit_part(std::uint32_t granule, std::uint32_t end, Run part,
                                 const TypeInfo& type, std::uint32_t length) noexcept;
@@ -249,7 +249,7 @@ class Marker final : public OldValues {
   std::uint32_t end_ = 0;
   std::uint32_t stack_size_ = 0;
   std::uint32_t stack_peak_ = 0;
-  std::uint32_t slice_count_ = 0;
+  std::uint32_t segment_count_ = 0;
   std::uint64_t marked_ = 0;
   std::uint64_t marked_granules_ = 0;
   std::uint64_t work_ = 0;
@@ -264,7 +264,7 @@ class Marker final : public OldValues {
   std::uint64_t links_ = 0;         ///< Made and not yet taken.
   const Registration* registrations_ = nullptr;
   std::uint32_t registrations_end_ = 0;
-  Slice slices_[kMaxSlices];
+  Segment segments_[kMaxSegments];
   MarkFindings findings_;
 
   friend class TraceVisitor;

@@ -189,8 +189,8 @@ void Marker::drain_stack(std::uint64_t limit) noexcept {
     if (work_ >= limit) [[unlikely]]
       break;
     if (hot.top == stack_ && in_flight == 0) {
-      if (slice_count_ == 0) break;
-      apart([this] { trace_next_slice(); });
+      if (segment_count_ == 0) break;
+      apart([this] { trace_next_segment(); });
     }
     const auto size = static_cast<std::uint32_t>(hot.top - stack_);
     stack_peak_ = std::max(stack_peak_, size);

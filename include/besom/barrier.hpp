@@ -69,7 +69,7 @@ class Cards {
   void set_barrier(int bits, std::uint64_t heap_max) noexcept {
     if (bits == 0 && recorded_at(base_) == 0) return;
     base_[-1] = static_cast<char>(bits);
-    besom_recorded_cards[stretch_of(base_)] =
+    besom_recorded_cards[region_of(base_)] =
         bits == 0 ? 0 : static_cast<std::uint32_t>((heap_max + kBytes - 1) >> kShift);
   }
   void start_recording(std::uint64_t heap_max) noexcept {
@@ -82,7 +82,7 @@ class Cards {
   void stop_marking(std::uint64_t heap_max) noexcept { set_barrier(bits() & ~kMarking, heap_max); }
   /// How many cards at `address` there are for stores to note, of all that lie in the same 4 GiB.
   [[nodiscard]] static std::uint32_t recorded_at(const void* address) noexcept {
-    return besom_recorded_cards[stretch_of(address)];
+    return besom_recorded_cards[region_of(address)];
   }
 
   void mark(std::uint32_t index) noexcept { *card(index >> kShift) = 1; }
@@ -118,7 +118,7 @@ class Cards {
  private:
   [[nodiscard]] int bits() const noexcept { return base_[-1]; }
   /// Processes have addresses of up to 48 bits, unless they ask for more.
-  [[nodiscard]] static std::uint16_t stretch_of(const void* address) noexcept {
+  [[nodiscard]] static std::uint16_t region_of(const void* address) noexcept {
     return static_cast<std::uint16_t>(reinterpret_cast<std::uintptr_t>(address) >> 32);
   }
   [[nodiscard]] char* card(std::uint32_t number) const noexcept {
