@@ -154,6 +154,8 @@ void Collector::shrink_table(EntryTable& table) noexcept {
       static_cast<std::uint32_t>((type->size_bytes(kept) + kGranuleBytes - 1) >> kGranuleShift);
   if (kept == header.length || to_bytes(granules) >= run.size_bytes) return;
   space.cut_object(index, to_bytes(granules));
+  // Of an array that was allocated while a cycle marks, each granule is marked.
+  marker_.marks().clear(to_granules(index) + granules);
   accounts_.note_cut(run.size_bytes - to_bytes(granules));
 }
 

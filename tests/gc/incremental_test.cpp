@@ -454,4 +454,27 @@ TEST_CASE("Incremental: a pointer that is overwritten keeps what it led to, and 
   CHECK(kit.heap.last_collection().bad_refs == 0);
 }
 
+TEST_CASE("Incremental: the end that a table's new array loses in the cycle of its birth is free",
+          "[gc][incremental][tables]") {
+  Kit kit(incremental_options());
+  const Type<WeakKeyTable> table_type = kit.defined<WeakKeyTable>();
+  const Type<EphemeronArray> entries_type = kit.defined<EphemeronArray>();
+  const Handle<WeakKeyTable> table(kit.heap, make_table(kit.heap, table_type, entries_type));
+  REQUIRE(kit.heap.allocate(kit.node));
+  begin(kit);
+  for (std::int32_t i = 0; i < 40; ++i) {
+    REQUIRE_FALSE(table->put(kit.heap, Value::integer(i), Value::integer(i)));
+  }
+  REQUIRE(kit.heap.last_collection().number == 0);
+  const std::uint32_t before = table->capacity(kit.heap);
+  for (std::int32_t i = 1; i < 40; ++i) REQUIRE(table->remove(kit.heap, Value::integer(i)));
+  finish(kit);
+  CHECK(table->capacity(kit.heap) < before);
+  CHECK(verify(kit.heap).ok());
+  std::uint64_t objects = 0;
+  const auto count = [](void* sum, const ObjectView&) { ++*static_cast<std::uint64_t*>(sum); };
+  REQUIRE_FALSE(each_object(kit.heap, count, &objects));
+  CHECK(kit.heap.last_collection().live_objects == objects);
+}
+
 }  // namespace besom::test
