@@ -31,7 +31,7 @@ ModelPlan plan_of(Choices& choices) {
   if (choices.chance(30)) plan.options.reserve = plan.options.heap_max;
   if (choices.chance(30)) plan.options.mark_stack = 1 + choices.below(100);
   plan.options.generational = choices.chance(30);
-  plan.options.incremental = !plan.options.generational && choices.chance(40);
+  plan.options.incremental = choices.chance(40);
   plan.options.slice = 1 + choices.below(100);
   plan.options.zeal = {0, false, false};
   if (choices.chance(20)) plan.options.zeal.collect_every = 1 + choices.below(100);

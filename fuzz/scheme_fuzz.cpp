@@ -181,6 +181,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   options.log = besom::LogLevel::off;
   options.heap_max = 2 << 20;
   options.generational = size % 2 == 1;
+  options.incremental = size % 3 == 1;
+  options.slice = 50;
   auto heap = besom::Heap::create(options);
   if (!heap) throw std::runtime_error(heap.error().message());
   {

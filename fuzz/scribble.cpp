@@ -578,6 +578,9 @@ HeapOptions options_of(std::uint32_t variant) {
     options.heap_max = options.heap_initial = 4096 * kKiB;
     options.growth = Growth::fixed();
   }
+  options.incremental = variant >= 4;
+  options.slice = 20;
+  if (variant == 5) options.generational = true;
   return options;
 }
 
@@ -592,7 +595,7 @@ std::uint64_t hash_of(Victim& victim) {
 
 void run(std::uint64_t rounds, std::uint64_t seed) {
   Counts counts;
-  for (std::uint32_t variant = 0; variant < 4; ++variant) {
+  for (std::uint32_t variant = 0; variant < 6; ++variant) {
     Random random(seed + variant);
     Victim sibling(options_of(0), random, counts);
     Victim victim(options_of(variant), random, counts);
