@@ -722,8 +722,9 @@ BESOM_API void* besom_ephemeron_new(besom_heap* heap, besom_type type, besom_val
                                     besom_value value);
 /// The entry in it, which counts as read: see besom_note_read(). NULL for NULL.
 static inline const besom_entry* besom_ephemeron_entry(const void* ephemeron) {
-  const besom_entry* const entry = (const besom_entry*)ephemeron + 1;
+  const besom_entry* entry;
   if (ephemeron == NULL) return NULL;
+  entry = (const besom_entry*)ephemeron + 1;
   besom_note_read(&entry->key);
   besom_note_read(&entry->value);
   return entry;
