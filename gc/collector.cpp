@@ -114,15 +114,19 @@ void Collector::conclude(Busy& busy, StopKind kind) noexcept {
 void Collector::free_unmarked(CollectionStats& stats) noexcept {
   const std::uint64_t swept_from = now_ns();
   Space& space = *heap_.space;
+  std::uint64_t marked =
+      (stats.minor ? accounts_.live_objects() : accounts_.born()) + marker_.marked();
+  if (stats.mark_rescans != 0) {
+    marked = keep_marks_of_objects(space, marker_.marks(), marker_.end());
+  }
+  stats.live_objects = marked;
   space.reveal_unused();
   const std::uint64_t used = space.used_bytes();
   if (stats.minor) {
     stats.freed_objects = sweep_young(space, marker_.marks(), marker_.end());
     marks_ = Marks::old;
-    stats.live_objects = accounts_.live_objects() + marker_.marked();
     stats.live_bytes = space.used_bytes();
   } else {
-    stats.live_objects = marker_.marked() + accounts_.born();
     stats.live_bytes = std::min(used, bytes_of_live(stats));
     sweep_old(stats);
     if (space.is_swept()) stats.live_bytes = space.used_bytes();

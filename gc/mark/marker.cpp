@@ -178,15 +178,16 @@ inline void Marker::visit_elements(const TypeInfo& type, char* first,
 }
 
 /// Visits the slots of a marked object. Only here is the index held against the tables, when their
-/// words have arrived: what turns out to be no object's start loses its mark again.
+/// words have arrived: what turns out to be no object's start loses its mark again. Not so in
+/// slices, in which an object may come to start there, nor when objects are visited again: who sets
+/// such a mark each time would find no room for it each time.
 void Marker::trace(std::uint32_t index) noexcept {
   const std::uint32_t granule = index >> kGranuleShift;
   const Line& line = lines_[granule >> kLineShift];
   if ((line.starts & ~line.holes & bit(granule)) == 0) [[unlikely]] {
     ++findings_.bad_refs;
     --marked_;
-    // In slices an object may come to start there.
-    if (!is_incremental_) marks_.clear(granule);
+    if (!is_incremental_ && findings_.rescans == 0) marks_.clear(granule);
     return;
   }
   const char* object = base_ + index;
@@ -271,8 +272,8 @@ bool Marker::drain_some(std::uint64_t units, bool may_rescan) noexcept {
 }
 
 /// Visits again all marked objects in the lines where some could not be pushed. Each walk visits
-/// at least those, so that the marked ones become more until none is left out. What was allocated
-/// meanwhile has marks in its midst.
+/// at least those, so that the marks become more until none is left out. Not all are at objects:
+/// those of bad refs, and in the midst of what was allocated meanwhile.
 void Marker::rescan(std::uint64_t limit) noexcept {
   if (rescan_next_ >= rescan_end_) {
     ++findings_.rescans;
@@ -281,8 +282,7 @@ void Marker::rescan(std::uint64_t limit) noexcept {
   }
   while (rescan_next_ < rescan_end_ && !abandoned_ && work_ < limit) {
     const std::uint32_t number = rescan_next_++;
-    std::uint64_t marked = mark_words_[number];
-    if (is_incremental_) marked &= lines_[number].starts & ~lines_[number].holes;
+    std::uint64_t marked = mark_words_[number] & lines_[number].starts & ~lines_[number].holes;
     for (; marked != 0; marked &= marked - 1) {
       trace(((number << kLineShift) | static_cast<std::uint32_t>(std::countr_zero(marked)))
             << kGranuleShift);

@@ -93,7 +93,7 @@ void sweep_all(Space& space, GranuleBits& marks, std::uint32_t end, bool keep_ma
 
 std::uint64_t keep_marks_of_objects(const Space& space, GranuleBits& marks,
                                     std::uint32_t end) noexcept {
-  BESOM_ASSERT(space.is_swept() && !space.is_concealed());
+  BESOM_ASSERT(space.is_swept());
   const BoundaryMap& map = space.free_list().map();
   std::uint64_t count = 0;
   for (std::uint32_t number = 0; number <= end >> kLineShift; ++number) {

@@ -20,9 +20,9 @@ std::uint64_t sweep_young(Space& space, GranuleBits& marks, std::uint32_t end) n
 /// Marks of objects stay with `keep_marks`, else they are cleared. O(end / 1 KiB).
 void sweep_all(Space& space, GranuleBits& marks, std::uint32_t end, bool keep_marks) noexcept;
 
-/// Clears all marks below granule `end` that are no object's, as a sweep which was left to
-/// allocation leaves some. Call Space::retire() before. Returns how many objects are marked.
-/// O(end / 1 KiB).
+/// Clears all marks below granule `end` that are no object's: a sweep which was left to
+/// allocation leaves some, and bad refs do where objects were visited again. Call Space::retire()
+/// before. Returns how many objects are marked. O(end / 1 KiB).
 std::uint64_t keep_marks_of_objects(const Space& space, GranuleBits& marks,
                                     std::uint32_t end) noexcept;
 

@@ -998,7 +998,8 @@ typedef struct besom_collection {
   /// Allocated between the beginning and the end of a cycle: live for this collection, whatever
   /// became of it. 0 where the program stood still.
   uint64_t born_bytes;
-  uint64_t bad_refs;  ///< Slots that held no object's index; not followed.
+  /// Slots that held no object's index; not followed. Where the mark stack was full, not all count.
+  uint64_t bad_refs;
   /// Objects whose header contradicts the tables; not traced. Those without refs are not looked at.
   uint64_t bad_headers;
   uint64_t mark_rescans;  ///< Walks of the mark bitmap because the mark stack was full.

@@ -1,12 +1,14 @@
 /// Marking with a stack too small for the graph: the same survivors, in bounded time.
 
 #include <algorithm>
+#include <cstring>
 #include <ctime>
 #include <functional>
 #include <limits>
 #include <vector>
 
 #include "tests/gc/kit.hpp"
+#include "tests/support/random.hpp"
 
 namespace besom::test {
 namespace {
@@ -19,6 +21,11 @@ struct Outcome {
   std::uint64_t rescans = 0;
   std::clock_t collecting = std::numeric_limits<std::clock_t>::max();  ///< Of the processor.
 };
+
+std::uint64_t live_after_collection(Kit& kit) {
+  REQUIRE_FALSE(kit.heap.collect());
+  return kit.heap.last_collection().live_objects;
+}
 
 using Build = std::function<Handle<Header>(Kit&)>;
 
@@ -205,6 +212,47 @@ TEST_CASE("Mark stack of 64: many large arrays, more than the marker's slices",
         return Handle<Header>(kit.heap, &top->header);
       },
       Overflow::always);
+}
+
+TEST_CASE("Mark stack of 64: marking ends where callbacks visit more bad refs than it has room for",
+          "[gc][mark_stack][trust]") {
+  for (const bool generational : {false, true}) {
+    HeapOptions options = exact_options(2 * kMiB);
+    options.mark_stack = 64;
+    options.generational = generational;
+    Kit kit(options);
+    const Result<TypeId> traced =
+        kit.heap.define({.name = "traced",
+                         .size = 8,
+                         .trailing = Trailing::bytes,
+                         .trace = [](const void* object, std::uint32_t size, Tracer& tracer) {
+                           for (std::uint32_t at = 8; at + 4 <= size; at += 4) {
+                             std::uint32_t bits = 0;
+                             std::memcpy(&bits, static_cast<const char*>(object) + at, sizeof bits);
+                             tracer.visit(bits);
+                           }
+                         }});
+    REQUIRE(traced);
+    constexpr std::uint32_t kBytes = 16'000;
+    std::vector<Handle<Header>> made;
+    for (int i = 0; i < 40; ++i) {
+      void* object = kit.heap.allocate(*traced, kBytes);
+      REQUIRE(object != nullptr);
+      made.emplace_back(kit.heap, static_cast<Header*>(object));
+    }
+    // Into the midst of each other.
+    Random random = random_for("Mark stack");
+    for (const Handle<Header>& object : made) {
+      auto* words = reinterpret_cast<std::uint32_t*>(object.get() + 1);
+      for (std::uint32_t i = 0; i < kBytes / 4; ++i) words[i] = random.below(40 * kBytes) & ~15u;
+    }
+    CHECK(live_after_collection(kit) == 40);
+    CHECK(kit.heap.last_collection().mark_rescans > 0);
+    CHECK(kit.heap.last_collection().bad_refs > 0);
+    CHECK(kit.heap.last_collection().live_bytes == 40 * (kBytes + 16));
+    for (Handle<Header>& object : made) object = {};
+    CHECK(live_after_collection(kit) == 0);
+  }
 }
 
 }  // namespace besom::test
