@@ -51,7 +51,8 @@ struct CollectionStats {
   /// Allocated between the beginning and the end of a cycle: live for this collection, whatever
   /// became of it. 0 where the program stood still.
   std::uint64_t born_bytes = 0;
-  std::uint64_t bad_refs = 0;  ///< Slots that held no object's index; not followed.
+  /// Slots that held no object's index; not followed. Where the mark stack was full, not all count.
+  std::uint64_t bad_refs = 0;
   /// Objects whose header contradicts the tables; not traced. Those without refs are not looked at.
   std::uint64_t bad_headers = 0;
   std::uint64_t mark_rescans = 0;    ///< Walks of the mark bitmap because the mark stack was full.
