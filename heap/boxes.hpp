@@ -24,9 +24,6 @@ struct BoxDecoder {
   [[nodiscard]] std::uint64_t payload(std::uint64_t word) const noexcept {
     return std::rotr(word & bits, turn);
   }
-  /// Whether a half of the word, less its low four bits, is the index of the object.
-  [[nodiscard]] bool is_half() const noexcept { return turn == 0 || turn == 32; }
-  friend bool operator==(const BoxDecoder&, const BoxDecoder&) = default;
 
   std::uint64_t mask;
   std::uint64_t tag;

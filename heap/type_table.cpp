@@ -163,26 +163,11 @@ Error TypeTable::check(const TypeDescriptor& type) noexcept {
   return {};
 }
 
-/// Room for another type.
-bool TypeTable::reserve() {
-  const std::size_t wanted = count_ == types_.size() ? types_.size() * 2 + 16 : types_.size();
-  return (types_.size() == wanted || types_.grow(wanted)) &&
-         (shifted_.size() == wanted || shifted_.grow(wanted));
-}
-
-void TypeTable::note_box(const BoxDecoder& box) noexcept {
-  if (box.is_half()) return;
-  for (std::uint32_t i = 0; i < shifted_count_; ++i) {
-    if (shifted_[i] == box) return;
-  }
-  shifted_[shifted_count_++] = box;
-}
-
 Result<TypeId> TypeTable::define(TypeDescriptor&& descriptor) {
   if (Error error = check(descriptor)) return error;
   const auto field_count = static_cast<std::uint32_t>(descriptor.fields.size());
   std::unique_ptr<SlotRun[]> runs(new (std::nothrow) SlotRun[field_count + 1]);
-  if (runs == nullptr || !reserve()) {
+  if (runs == nullptr || (count_ == types_.size() && !types_.grow(types_.size() * 2 + 16))) {
     return Error{.code = Errc::out_of_host_memory, .detail = "table of types"};
   }
   if (!sort_fields(descriptor, runs.get())) {
@@ -221,10 +206,7 @@ Result<TypeId> TypeTable::define(TypeDescriptor&& descriptor) {
   } else {
     type.plain_granules = kNoPlainGranules;
   }
-  if (has_boxes(*kept)) {
-    type.box = BoxDecoder::of(kept->box);
-    note_box(type.box);
-  }
+  if (has_boxes(*kept)) type.box = BoxDecoder::of(kept->box);
   has_wide_slots_ = has_wide_slots_ || has_pointers || has_boxes(*kept);
   type.runs = runs.release();
   type.trace = kept->trace;

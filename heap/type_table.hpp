@@ -81,20 +81,9 @@ class TypeTable {
   [[nodiscard]] const TypeInfo* data() const noexcept { return types_.data(); }
   /// Whether any type has slots of eight bytes.
   [[nodiscard]] bool has_wide_slots() const noexcept { return has_wide_slots_; }
-  /// Calls `visit(const BoxDecoder&)` once for each way to box a ref so that neither half of the
-  /// word has its index.
-  template <class Visit>
-  void each_shifted_box(Visit visit) const {
-    for (std::uint32_t i = 0; i < shifted_count_; ++i) visit(shifted_[i]);
-  }
 
  private:
-  [[nodiscard]] bool reserve();
-  void note_box(const BoxDecoder& box) noexcept;
-
   ZeroedArray<TypeInfo> types_;
-  ZeroedArray<BoxDecoder> shifted_;  ///< Room for as many as `types_`.
-  std::uint32_t shifted_count_ = 0;
   bool has_wide_slots_ = false;
   std::uint32_t count_ = 0;
 };

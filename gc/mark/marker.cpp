@@ -387,8 +387,7 @@ void Marker::take_slots(const char* first, std::size_t bytes) noexcept {
 }
 
 /// What a callback would visit is not known, so each word that names an object is taken for a ref,
-/// and each of eight bytes for a pointer, with whatever tags. Boxes that have the ref elsewhere are
-/// decoded; words of which a part alone is overwritten among them.
+/// and each of eight bytes for a pointer, with whatever tags.
 void Marker::take_words(const char* first, std::size_t bytes) noexcept {
   for (std::size_t at = 0; at + sizeof(std::uint32_t) <= bytes; at += sizeof(std::uint32_t)) {
     const auto word = load_once<std::uint32_t>(first + at);
@@ -397,15 +396,6 @@ void Marker::take_words(const char* first, std::size_t bytes) noexcept {
     const std::uint32_t index = word / kGranuleBytes * kGranuleBytes;
     if (index != 0 && is_object(index)) mark_index(index);
   }
-  types_->each_shifted_box([&](const BoxDecoder& box) {
-    constexpr std::uintptr_t kWord = sizeof(std::uint64_t);
-    const char* const end = first + bytes;
-    for (const char* at = first - reinterpret_cast<std::uintptr_t>(first) % kWord; at < end;
-         at += kWord) {
-      const std::uint32_t index = addresses_.index_of_box(box, load_once<std::uint64_t>(at));
-      if (index != Addresses::kOutside && is_object(index)) mark_index(index);
-    }
-  });
 }
 
 void Marker::take_object(std::uint32_t index) noexcept {
