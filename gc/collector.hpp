@@ -193,6 +193,10 @@ class Collector {
            (heap_.options.generational &&
             accounts_.allocated_since_full() >= pacer_.longest_wait());
   }
+  /// Whether minor collections come before allocation alone would make a full one due.
+  [[nodiscard]] bool is_paced_by_nursery() const noexcept {
+    return nursery_.is_on() && nursery_.bytes() < pacer_.pace();
+  }
   /// Why a collection is due, if it is.
   [[nodiscard]] std::optional<Cause> due() const noexcept;
   void meet_what_is_due() noexcept;

@@ -37,7 +37,7 @@ Collector::Progress Collector::progress_inside() const noexcept {
   const auto left = [](const Progress& on_way) {
     return on_way.pace - std::min(on_way.pace, on_way.allocated);
   };
-  return nursery_.is_on() || left(filled) < left(paced) ? filled : paced;
+  return is_paced_by_nursery() || left(filled) < left(paced) ? filled : paced;
 }
 
 bool Collector::is_cycle_due() const noexcept {
@@ -93,7 +93,8 @@ bool Collector::sweep_in_steps() noexcept {
   return space.sweep_some(cycle_.stretches(space.stretches_left(), now.allocated, bytes));
 }
 
-/// Only where they say what is old. Returns whether all are clear.
+/// In steps, so that the beginning of a cycle need not do it in one stop. Returns whether all are
+/// clear.
 bool Collector::clear_marks_some() noexcept {
   if (marks_ == Marks::clear) return true;
   constexpr std::uint32_t kLines = 4096;  // 32 KiB of marks, for 4 MiB of arena

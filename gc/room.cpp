@@ -23,7 +23,7 @@ std::optional<Cause> Collector::due() const noexcept {
   if (overdue_) return Cause::full;
   if (pacer_.external_is_due()) return Cause::external;
   if (is_full_due()) return Cause::pace;
-  const bool by_nursery = nursery_.is_on() && nursery_.bytes() < pacer_.pace();
+  const bool by_nursery = is_paced_by_nursery();
   if (accounts_.allocated_since_collection() < (by_nursery ? nursery_.bytes() : pacer_.pace()))
     return {};
   return by_nursery ? Cause::nursery : Cause::pace;
@@ -136,8 +136,6 @@ char* Collector::allocate_in_cycle(std::uint32_t granules, bool may_begin, Error
       return nullptr;
     if (cycle_.state() == Cycle::State::off) prepare_cycle();
     space.sweep_some(~std::uint32_t{0});
-    while (!clear_marks_some()) {
-    }
     begin_cycle(Cause::full);
   }
   if (char* object = space.allocate(granules)) return object;
@@ -155,6 +153,7 @@ Error Collector::add_external(std::uint64_t bytes) noexcept {
             .limit = ~pacer_.external(),
             .detail = "external bytes in 64 bits"};
   }
+  // Bytes that were taken away since then leave nothing to compare with.
   const bool is_slice_due =
       heap_.options.incremental &&
       (external_seen_ > pacer_.external() ||
