@@ -92,7 +92,7 @@ struct HeapOptions {
   bool generational = false;
   /// Marks in slices, between which the program runs, instead of in one stop: see docs/design.md.
   /// With `generational` the full collections do; minor ones come between two cycles. The heap gets
-  /// no huge pages, and grows by up to a quarter more. Only for programs in
+  /// no huge pages, and may grow by half beyond `growth` while it marks. Only for programs in
   /// which every store of a ref into an object goes through write_ref() or a member type, or comes
   /// after note_overwrite(), and in which weak slots are read by WeakMember, WeakValueMember or
   /// note_read().
