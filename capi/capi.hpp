@@ -8,11 +8,11 @@
 #include <memory>
 
 #include "besom/besom.h"
-#include "besom/detail/host_pool.hpp"
 #include "besom/fiber.hpp"
 #include "besom/guardian.hpp"
 #include "besom/heap.hpp"
 #include "besom/weak.hpp"
+#include "capi/tokens.hpp"
 
 namespace besom::detail {
 
@@ -23,36 +23,36 @@ struct CTrace {
   std::unique_ptr<CTrace> next;
 };
 
-}  // namespace besom::detail
+// What tokens name. `number` is the token's.
 
-/// `owner` is good while the handle is not stale; so for all of these.
-struct besom_handle {
-  besom::Handle<besom::Header> handle;
-  besom_heap* owner;
+struct CHandle {
+  Handle<Header> handle;
+  std::uint32_t number = 0;
 };
-
-struct besom_weak {
-  besom::Weak<besom::Header> handle;
-  besom_heap* owner;
+struct CWeak {
+  Weak<Header> handle;
+  std::uint32_t number = 0;
 };
-
-struct besom_guardian {
-  besom::Guardian guardian;
+struct CGuardian {
+  Guardian guardian;
   besom_finalizer callback;
   void* user;
   besom_heap* owner;
+  std::uint32_t number = 0;
 };
-
-struct besom_fiber {
-  besom::Fiber fiber;
+struct CFiber {
+  Fiber fiber;
+  std::uint32_t number = 0;
 };
-
-struct besom_registration {
-  besom::RootRegistration registration;
+struct CRegistration {
+  RootRegistration registration;
   besom_roots roots;
   besom_mark_hook hook;
   void* user;
+  std::uint32_t number = 0;
 };
+
+}  // namespace besom::detail
 
 /// A heap, with what its callbacks in C need. All of it is there until the heap has gone.
 struct besom_heap {
@@ -66,12 +66,12 @@ struct besom_heap {
   besom_listener listener = nullptr;
   void* listener_user = nullptr;
   std::unique_ptr<besom::detail::CTrace> traces;
-  /// What the program made of them may outlive the heap.
-  besom::detail::HostPool<besom_handle> handles;
-  besom::detail::HostPool<besom_weak> weak_handles;
-  besom::detail::HostPool<besom_guardian> guardians;
-  besom::detail::HostPool<besom_fiber> fibers;
-  besom::detail::HostPool<besom_registration> registrations;
+  besom::detail::Tokens<besom_handle, besom::detail::CHandle> handles;
+  besom::detail::Tokens<besom_weak, besom::detail::CWeak> weak_handles;
+  besom::detail::Tokens<besom_guardian, besom::detail::CGuardian> guardians;
+  besom::detail::Tokens<besom_fiber, besom::detail::CFiber> fibers;
+  besom::detail::Tokens<besom_registration, besom::detail::CRegistration> registrations;
+  std::uint64_t token_bits = 0;
   besom::Heap* heap = nullptr;
 
   besom_heap() = default;
@@ -79,6 +79,7 @@ struct besom_heap {
   besom_heap& operator=(const besom_heap&) = delete;
   /// Release hooks and the log sink find all of it in place.
   ~besom_heap() {
+    if (heap != nullptr) besom::detail::leave_heap(token_bits);
     delete heap;
     while (traces != nullptr) traces = std::move(traces->next);
   }
@@ -159,6 +160,41 @@ inline void give_heap_error(besom_heap* heap) noexcept { heap->error = to_c(heap
 /// Why no root of the heap can be set to `object` now, or ok.
 [[nodiscard]] inline Error root_refusal(const besom_heap* heap, const void* object) noexcept {
   return root_refusal(*heap->heap, object);
+}
+
+// The tokens of a heap, by the type of a token.
+[[nodiscard]] inline auto& tokens_of(besom_heap& heap, const besom_handle*) noexcept {
+  return heap.handles;
+}
+[[nodiscard]] inline auto& tokens_of(besom_heap& heap, const besom_weak*) noexcept {
+  return heap.weak_handles;
+}
+[[nodiscard]] inline auto& tokens_of(besom_heap& heap, const besom_guardian*) noexcept {
+  return heap.guardians;
+}
+[[nodiscard]] inline auto& tokens_of(besom_heap& heap, const besom_fiber*) noexcept {
+  return heap.fibers;
+}
+[[nodiscard]] inline auto& tokens_of(besom_heap& heap, const besom_registration*) noexcept {
+  return heap.registrations;
+}
+
+/// What the token names, or nullptr: it was freed, or its heap has gone, or it is nullptr.
+template <class Name>
+[[nodiscard]] auto* find(const Name* token) noexcept {
+  besom_heap* const heap = heap_of_token(token);
+  return heap != nullptr ? tokens_of(*heap, token).find(token) : nullptr;
+}
+/// Nothing where the heap has gone. Aborts when that was done.
+template <class Name>
+void free_token(const Name* token) noexcept {
+  besom_heap* const heap = heap_of_token(token);
+  if (heap == nullptr) return;
+  auto* const found = tokens_of(*heap, token).find(token);
+  BESOM_CHECK(found != nullptr, "freed twice: the token, its number",
+              reinterpret_cast<std::uintptr_t>(token),
+              reinterpret_cast<std::uintptr_t>(token) % kMostTokens);
+  tokens_of(*heap, token).drop(found);
 }
 
 [[nodiscard]] inline Tracer& tracer_of(besom_tracer* tracer) noexcept {

@@ -333,6 +333,7 @@ besom_status besom_heap_create(const besom_options* options, besom_heap** heap,
   Result<besom::HeapPtr> created = besom::Heap::create(wanted);
   if (!created) return tell(error, created.error());
   made->heap = created->release();
+  made->token_bits = besom::detail::enter_heap(made.get(), besom::detail::base_of(*made->heap));
   *heap = made.release();
   return tell(error, {});
 }

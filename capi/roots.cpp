@@ -12,10 +12,13 @@ using besom::Error;
 using besom::Header;
 using besom::Local;
 using besom::LocalMark;
+using besom::detail::CRegistration;
+using besom::detail::find;
+using besom::detail::free_token;
 using besom::detail::give;
 using besom::detail::give_heap_error;
 using besom::detail::give_object;
-using besom::detail::HostPool;
+using besom::detail::heap_of_token;
 using besom::detail::null_for_null;
 using besom::detail::refuse_null;
 using besom::detail::root_refusal;
@@ -46,12 +49,12 @@ Error local_refusal(const besom_heap* heap, const besom_local& local) noexcept {
 }
 
 void visit_roots(void* user, besom::Tracer& tracer) {
-  const auto* registration = static_cast<const besom_registration*>(user);
+  const auto* registration = static_cast<const CRegistration*>(user);
   registration->roots(registration->user, besom::detail::to_c(tracer));
 }
 
 void run_hook(void* user, const besom::MarkView& marks) {
-  const auto* registration = static_cast<const besom_registration*>(user);
+  const auto* registration = static_cast<const CRegistration*>(user);
   registration->hook(registration->user, reinterpret_cast<const besom_mark_view*>(&marks));
 }
 
@@ -59,10 +62,10 @@ const besom::MarkView& view_of(const besom_mark_view* marks) noexcept {
   return *reinterpret_cast<const besom::MarkView*>(marks);
 }
 
-/// A registration with what `add(registration)` registers, or nullptr.
+/// The token of a registration with what `add(registration)` registers, or nullptr.
 template <class Add>
-besom_registration* add(besom_heap* heap, const besom_registration& parts, Add add) noexcept {
-  besom_registration* const made = heap->registrations.make();
+besom_registration* add(besom_heap* heap, const CRegistration& parts, Add add) noexcept {
+  CRegistration* const made = heap->registrations.make();
   if (made == nullptr) {
     give(heap, kNoMemory);
     return nullptr;
@@ -71,7 +74,7 @@ besom_registration* add(besom_heap* heap, const besom_registration& parts, Add a
   made->hook = parts.hook;
   made->user = parts.user;
   made->registration = add(made);
-  if (made->registration) return made;
+  if (made->registration) return heap->registrations.token_of(heap->token_bits, made);
   give_heap_error(heap);
   heap->registrations.drop(made);
   return nullptr;
@@ -89,27 +92,35 @@ besom_handle* besom_handle_new(besom_heap* heap, void* object, const char* label
   besom::Handle<Header> handle(*heap->heap, header, label);
   // An empty one is no sign of failure where the object is null.
   const bool has_root = object == nullptr || handle;
-  besom_handle* const made = has_root ? heap->handles.make(std::move(handle), heap) : nullptr;
-  if (made == nullptr) give(heap, kNoMemory);
-  return made;
+  auto* const made = has_root ? heap->handles.make(std::move(handle)) : nullptr;
+  if (made != nullptr) return heap->handles.token_of(heap->token_bits, made);
+  give(heap, kNoMemory);
+  return nullptr;
 }
 
-void besom_handle_free(besom_handle* handle) { HostPool<besom_handle>::drop(handle); }
+void besom_handle_free(besom_handle* handle) { free_token(handle); }
 
 void* besom_handle_get(const besom_handle* handle) {
-  return handle != nullptr ? handle->handle.get() : nullptr;
+  if (handle == nullptr) return nullptr;
+  const auto* const found = find(handle);
+  BESOM_CHECK(found != nullptr, "stale handle: it, 0", reinterpret_cast<std::uintptr_t>(handle), 0);
+  return found->handle.get();
 }
 
 besom_status besom_handle_check(const besom_handle* handle, besom_heap* heap, void** object) {
   if (heap == nullptr || handle == nullptr) return refuse_null(heap, "handle");
-  return give_object(heap, handle->handle.check(*heap->heap), object);
+  const auto* const found = find(handle);
+  if (found == nullptr) return give(heap, {.code = Errc::stale_handle});
+  return give_object(heap, found->handle.check(*heap->heap), object);
 }
 
 besom_status besom_handle_set(besom_handle* handle, void* object) {
   if (handle == nullptr) return BESOM_BAD_ARGUMENT;
-  if (handle->handle.is_stale()) return BESOM_STALE_HANDLE;
-  if (const Error error = root_refusal(handle->owner, object)) return give(handle->owner, error);
-  handle->handle.set(static_cast<Header*>(object));
+  auto* const found = find(handle);
+  if (found == nullptr || found->handle.is_stale()) return BESOM_STALE_HANDLE;
+  besom_heap* const heap = heap_of_token(handle);
+  if (const Error error = root_refusal(heap, object)) return give(heap, error);
+  found->handle.set(static_cast<Header*>(object));
   return BESOM_OK;
 }
 
@@ -162,16 +173,15 @@ besom_status besom_locals_restore(besom_heap* heap, const besom_mark* mark) {
 besom_registration* besom_add_roots(besom_heap* heap, besom_roots callback, void* user,
                                     const char* label) {
   if (heap == nullptr || callback == nullptr) return null_for_null(heap, "callback");
-  return add(
-      heap, {.registration = {}, .roots = callback, .hook = nullptr, .user = user},
-      [&](besom_registration* made) { return heap->heap->add_roots(visit_roots, made, label); });
+  return add(heap, {.registration = {}, .roots = callback, .hook = nullptr, .user = user},
+             [&](CRegistration* made) { return heap->heap->add_roots(visit_roots, made, label); });
 }
 
 besom_registration* besom_add_root_range(besom_heap* heap, uint32_t* slots, uint64_t count,
                                          const char* label) {
   if (heap == nullptr || (slots == nullptr && count != 0)) return null_for_null(heap, "slots");
   return add(heap, {},
-             [&](besom_registration*) { return heap->heap->add_root_range(slots, count, label); });
+             [&](CRegistration*) { return heap->heap->add_root_range(slots, count, label); });
 }
 
 besom_registration* besom_add_ambiguous_range(besom_heap* heap, const void* begin, const void* end,
@@ -179,22 +189,20 @@ besom_registration* besom_add_ambiguous_range(besom_heap* heap, const void* begi
   if (heap == nullptr || (begin == nullptr) != (end == nullptr)) {
     return null_for_null(heap, begin == nullptr ? "begin" : "end");
   }
-  return add(heap, {}, [&](besom_registration*) {
-    return heap->heap->add_ambiguous_range(begin, end, label);
-  });
+  return add(heap, {},
+             [&](CRegistration*) { return heap->heap->add_ambiguous_range(begin, end, label); });
 }
 
 besom_registration* besom_scan_native_stack(besom_heap* heap, const void* base) {
   if (heap == nullptr) return nullptr;
-  return add(heap, {}, [&](besom_registration*) { return heap->heap->scan_native_stack(base); });
+  return add(heap, {}, [&](CRegistration*) { return heap->heap->scan_native_stack(base); });
 }
 
 besom_registration* besom_add_mark_hook(besom_heap* heap, besom_mark_hook hook, void* user,
                                         const char* label) {
   if (heap == nullptr || hook == nullptr) return null_for_null(heap, "hook");
-  return add(
-      heap, {.registration = {}, .roots = nullptr, .hook = hook, .user = user},
-      [&](besom_registration* made) { return heap->heap->add_mark_hook(run_hook, made, label); });
+  return add(heap, {.registration = {}, .roots = nullptr, .hook = hook, .user = user},
+             [&](CRegistration* made) { return heap->heap->add_mark_hook(run_hook, made, label); });
 }
 
 bool besom_is_marked(const besom_mark_view* marks, const void* object) {
@@ -214,12 +222,12 @@ bool besom_is_minor(const besom_mark_view* marks) {
 
 besom_status besom_registration_remove(besom_registration* registration) {
   if (registration == nullptr) return BESOM_BAD_ARGUMENT;
-  return static_cast<besom_status>(registration->registration.remove().code);
+  auto* const found = find(registration);
+  if (found == nullptr) return BESOM_STALE_HANDLE;
+  return static_cast<besom_status>(found->registration.remove().code);
 }
 
-void besom_registration_free(besom_registration* registration) {
-  HostPool<besom_registration>::drop(registration);
-}
+void besom_registration_free(besom_registration* registration) { free_token(registration); }
 
 void besom_visit(besom_tracer* tracer, besom_value value) {
   if (tracer == nullptr) return;

@@ -11,11 +11,14 @@ using besom::Result;
 using besom::Trailing;
 using besom::TypeDescriptor;
 using besom::Value;
+using besom::detail::CGuardian;
 using besom::detail::EntryTable;
+using besom::detail::find;
+using besom::detail::free_token;
 using besom::detail::give;
 using besom::detail::give_heap_error;
 using besom::detail::give_object;
-using besom::detail::HostPool;
+using besom::detail::heap_of_token;
 using besom::detail::refuse_null;
 using besom::detail::root_refusal;
 
@@ -56,7 +59,7 @@ void* refuse_type(besom_heap* heap, besom_type type) noexcept {
 }
 
 void finalize(void* user, besom::Heap&, void* agent) {
-  const auto* guardian = static_cast<const besom_guardian*>(user);
+  const auto* guardian = static_cast<const CGuardian*>(user);
   guardian->callback(guardian->user, guardian->owner, agent);
 }
 
@@ -71,27 +74,35 @@ besom_weak* besom_weak_new(besom_heap* heap, void* object, const char* label) {
   besom::Weak<Header> handle(*heap->heap, static_cast<Header*>(object), label);
   // An empty one is no sign of failure where the object is null.
   const bool is_made = object == nullptr || handle;
-  besom_weak* const made = is_made ? heap->weak_handles.make(std::move(handle), heap) : nullptr;
-  if (made == nullptr) give(heap, kNoMemory);
-  return made;
+  auto* const made = is_made ? heap->weak_handles.make(std::move(handle)) : nullptr;
+  if (made != nullptr) return heap->weak_handles.token_of(heap->token_bits, made);
+  give(heap, kNoMemory);
+  return nullptr;
 }
 
-void besom_weak_free(besom_weak* weak) { HostPool<besom_weak>::drop(weak); }
+void besom_weak_free(besom_weak* weak) { free_token(weak); }
 
 void* besom_weak_get(const besom_weak* weak) {
-  return weak != nullptr ? weak->handle.get() : nullptr;
+  if (weak == nullptr) return nullptr;
+  const auto* const found = find(weak);
+  BESOM_CHECK(found != nullptr, "stale handle: it, 0", reinterpret_cast<std::uintptr_t>(weak), 0);
+  return found->handle.get();
 }
 
 besom_status besom_weak_check(const besom_weak* weak, besom_heap* heap, void** object) {
   if (heap == nullptr || weak == nullptr) return refuse_null(heap, "weak");
-  return give_object(heap, weak->handle.check(*heap->heap), object);
+  const auto* const found = find(weak);
+  if (found == nullptr) return give(heap, {.code = besom::Errc::stale_handle});
+  return give_object(heap, found->handle.check(*heap->heap), object);
 }
 
 besom_status besom_weak_set(besom_weak* weak, void* object) {
   if (weak == nullptr) return BESOM_BAD_ARGUMENT;
-  if (weak->handle.is_stale()) return BESOM_STALE_HANDLE;
-  if (const Error error = root_refusal(weak->owner, object)) return give(weak->owner, error);
-  weak->handle.set(static_cast<Header*>(object));
+  auto* const found = find(weak);
+  if (found == nullptr || found->handle.is_stale()) return BESOM_STALE_HANDLE;
+  besom_heap* const heap = heap_of_token(weak);
+  if (const Error error = root_refusal(heap, object)) return give(heap, error);
+  found->handle.set(static_cast<Header*>(object));
   return BESOM_OK;
 }
 
@@ -173,41 +184,44 @@ void besom_table_each(const besom_heap* heap, const void* table, besom_entry_vis
 
 besom_guardian* besom_guardian_new(besom_heap* heap, besom_finalizer callback, void* user) {
   if (heap == nullptr) return nullptr;
-  besom_guardian* const made = heap->guardians.make(besom::Guardian(), callback, user, heap);
+  CGuardian* const made = heap->guardians.make(besom::Guardian(), callback, user, heap);
   if (made == nullptr) {
     give(heap, {.code = besom::Errc::out_of_host_memory, .detail = "guardian"});
     return nullptr;
   }
   made->guardian = besom::Guardian(*heap->heap, callback != nullptr ? finalize : nullptr, made);
-  if (made->guardian) return made;
+  if (made->guardian) return heap->guardians.token_of(heap->token_bits, made);
   give_heap_error(heap);
   heap->guardians.drop(made);
   return nullptr;
 }
 
-void besom_guardian_free(besom_guardian* guardian) { HostPool<besom_guardian>::drop(guardian); }
+void besom_guardian_free(besom_guardian* guardian) { free_token(guardian); }
 
 besom_status besom_guard(besom_guardian* guardian, const void* object, const void* agent,
                          int32_t priority) {
   if (guardian == nullptr) return BESOM_BAD_ARGUMENT;
-  if (guardian->guardian.is_stale()) return BESOM_STALE_HANDLE;
-  return give(guardian->owner, guardian->guardian.guard(object, agent, priority));
+  auto* const found = find(guardian);
+  if (found == nullptr) return BESOM_STALE_HANDLE;
+  return give(found->owner, found->guardian.guard(object, agent, priority));
 }
 
 besom_status besom_guard_both(besom_guardian* guardian, const void* object, const void* agent,
                               int32_t priority) {
   if (guardian == nullptr) return BESOM_BAD_ARGUMENT;
-  if (guardian->guardian.is_stale()) return BESOM_STALE_HANDLE;
-  return give(guardian->owner, guardian->guardian.guard_both(object, agent, priority));
+  auto* const found = find(guardian);
+  if (found == nullptr) return BESOM_STALE_HANDLE;
+  return give(found->owner, found->guardian.guard_both(object, agent, priority));
 }
 
 besom_status besom_guardian_next(besom_guardian* guardian, void** agent) {
   if (guardian == nullptr) return BESOM_BAD_ARGUMENT;
   if (agent != nullptr) *agent = nullptr;
-  if (guardian->guardian.is_stale()) return BESOM_STALE_HANDLE;
-  if (agent == nullptr) return refuse_null(guardian->owner, "agent");
-  const Result<void*> next = guardian->guardian.next();
-  if (!next) return give(guardian->owner, next.error());
+  auto* const found = find(guardian);
+  if (found == nullptr) return BESOM_STALE_HANDLE;
+  if (agent == nullptr) return refuse_null(found->owner, "agent");
+  const Result<void*> next = found->guardian.next();
+  if (!next) return give(found->owner, next.error());
   *agent = *next;
   return BESOM_OK;
 }
@@ -216,12 +230,13 @@ besom_status besom_guardian_next_both(besom_guardian* guardian, void** object, v
   if (guardian == nullptr) return BESOM_BAD_ARGUMENT;
   if (object != nullptr) *object = nullptr;
   if (agent != nullptr) *agent = nullptr;
-  if (guardian->guardian.is_stale()) return BESOM_STALE_HANDLE;
+  auto* const found = find(guardian);
+  if (found == nullptr) return BESOM_STALE_HANDLE;
   if (object == nullptr || agent == nullptr) {
-    return refuse_null(guardian->owner, object == nullptr ? "object" : "agent");
+    return refuse_null(found->owner, object == nullptr ? "object" : "agent");
   }
-  const Result<besom::Guarded> next = guardian->guardian.next_both();
-  if (!next) return give(guardian->owner, next.error());
+  const Result<besom::Guarded> next = found->guardian.next_both();
+  if (!next) return give(found->owner, next.error());
   *object = next->object;
   *agent = next->agent;
   return BESOM_OK;
@@ -229,18 +244,19 @@ besom_status besom_guardian_next_both(besom_guardian* guardian, void** object, v
 
 besom_status besom_guardian_make_all_ready(besom_guardian* guardian) {
   if (guardian == nullptr) return BESOM_BAD_ARGUMENT;
-  if (guardian->guardian.is_stale()) return BESOM_STALE_HANDLE;
-  return give(guardian->owner, guardian->guardian.make_all_ready());
+  auto* const found = find(guardian);
+  if (found == nullptr) return BESOM_STALE_HANDLE;
+  return give(found->owner, found->guardian.make_all_ready());
 }
 
 uint64_t besom_guardian_pending(const besom_guardian* guardian) {
-  if (guardian == nullptr) return 0;
-  return guardian->guardian.pending();
+  const auto* const found = find(guardian);
+  return found != nullptr ? found->guardian.pending() : 0;
 }
 
 uint64_t besom_guardian_ready(const besom_guardian* guardian) {
-  if (guardian == nullptr) return 0;
-  return guardian->guardian.ready();
+  const auto* const found = find(guardian);
+  return found != nullptr ? found->guardian.ready() : 0;
 }
 
 besom_status besom_run_finalizers(besom_heap* heap, uint64_t limit, uint64_t* called) {

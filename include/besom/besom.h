@@ -19,7 +19,9 @@
 /// - Callbacks get the `user` pointer they were registered with, which may be anything. They may
 ///   not call into the heap, unless it is said. One may leave by longjmp: see besom_recover(). No
 ///   C++ exception may.
-/// - Once what owns something is freed, the pointer must not be used again, as with any free().
+/// - Once something was freed, the pointer must not be used again, as with any free(). What goes
+/// with
+///   its heap is stale instead: see besom_heap_destroy().
 
 #if __SIZEOF_POINTER__ != 8
 #error "Besom takes a 64-bit machine"
@@ -194,9 +196,10 @@ BESOM_API besom_status besom_options_check(const besom_options* options, besom_e
 /// `*heap` is NULL.
 BESOM_API besom_status besom_heap_create(const besom_options* options, besom_heap** heap,
                                          besom_error* error);
-/// Frees everything, after the release hooks. Handles, weak handles, guardians and registrations
-/// become stale and are still to be freed; finalizers are not run. NULL is fine. Aborts during a
-/// collection or inside a finalizer, and on another thread while handles are held.
+/// Frees everything, after the release hooks: handles, weak handles, guardians, fibers and
+/// registrations, too. Those become stale: to free them is not needed, and harmless on any thread.
+/// Finalizers are not run. NULL is fine. Aborts during a collection or inside a finalizer, and on
+/// another thread while handles are held.
 BESOM_API void besom_heap_destroy(besom_heap* heap);
 /// Drops all roots, registrations and objects, after release hooks; types, guardians and external
 /// bytes stay. Handles become stale. Restores service after the arena was damaged. Fails with
@@ -597,8 +600,8 @@ typedef void (*besom_swap)(void* user);
 /// when control has come back, which takes another besom_switch_to() with the fiber that calls
 /// here; control that comes back without one aborts. Locals and marks are the running fiber's, all
 /// else is the heap's. The registers that the caller uses are kept with its stack. Fails with
-/// bad_option for what runs already, wrong_heap, reentrant and wrong_thread; then nothing is
-/// called.
+/// bad_option for what runs already, stale_handle, wrong_heap, reentrant and wrong_thread; then
+/// nothing is called.
 BESOM_API besom_status besom_switch_to(besom_heap* heap, besom_fiber* fiber, besom_swap swap,
                                        void* user);
 

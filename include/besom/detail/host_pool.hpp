@@ -16,7 +16,7 @@ namespace besom::detail {
 /// A block goes back to the host with its last object. Allocated one by one, small objects would
 /// not: a host's allocator keeps what small blocks took, for more of them.
 ///
-/// Objects may outlive their pool. Not thread-safe.
+/// Objects that were not dropped go with the pool. Not thread-safe.
 template <class T>
 class HostPool {
  public:
@@ -24,7 +24,14 @@ class HostPool {
   HostPool(const HostPool&) = delete;
   HostPool& operator=(const HostPool&) = delete;
   ~HostPool() {
-    for (Block* block = first_; block != nullptr; block = block->next) block->pool = nullptr;
+    while (first_ != nullptr) {
+      Block* const block = std::exchange(first_, first_->next);
+      for (; block->taken != 0; block->taken &= block->taken - 1) {
+        void* const bytes = block->slots[std::countr_zero(block->taken)].bytes;
+        static_cast<T*>(bytes)->~T();
+      }
+      std::free(block);
+    }
   }
 
   /// nullptr when the host has no memory. O(1).
@@ -51,10 +58,10 @@ class HostPool {
                 block->taken, static_cast<std::uint64_t>(slot - block->slots));
     object->~T();
     HostPool* const pool = block->pool;
-    if (pool != nullptr && block->taken == kAll) pool->link_room(block);
+    if (block->taken == kAll) pool->link_room(block);
     block->taken &= ~bit;
     if (block->taken != 0) return;
-    if (pool != nullptr) pool->remove(block);
+    pool->remove(block);
     std::free(block);
   }
 
@@ -67,7 +74,7 @@ class HostPool {
     Block* block;
   };
   struct Block {
-    HostPool* pool;  ///< nullptr: it has gone.
+    HostPool* pool;
     Block* previous;
     Block* next;
     Block* previous_with_room;
