@@ -71,6 +71,7 @@ int main(int argc, char** argv) {
       std::cout << "stretch tree of depth " << depth + 1 << ": "
                 << example::count_text(nodes, "node") << '\n';
       expect(nodes == nodes_of_depth(depth + 1), "the stretch tree is whole");
+      program.snapshot(heap);
       program.did(nodes, "nodes");
     }
 
@@ -93,7 +94,6 @@ int main(int argc, char** argv) {
       program.did(nodes, "nodes");
     }
 
-    program.snapshot(heap);
     const std::uint64_t nodes = count(long_lived.get());
     std::cout << "long-lived tree of depth " << depth << ": " << example::count_text(nodes, "node")
               << '\n';

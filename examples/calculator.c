@@ -3,6 +3,7 @@
 //   calculator          a demonstration
 //   calculator FILE     runs the program in FILE; - is standard input
 //   calculator --incremental ...    with a heap that marks in slices
+//   calculator --generational ...   with a heap that collects the young alone mostly
 //
 //   1 2 + .                         prints 3
 //   [ dup * ] 'square def           a list is code until it is called
@@ -107,7 +108,7 @@ static besom_type define_type(const char* name, uint32_t size, const besom_field
   return type;
 }
 
-static void open_heap(bool incremental) {
+static void open_heap(bool incremental, bool generational) {
   static const besom_field pair_fields[] = {{"first", offsetof(Pair, first), BESOM_SLOT_POINTER},
                                             {"rest", offsetof(Pair, rest), BESOM_SLOT_POINTER}};
   besom_options options;
@@ -115,6 +116,7 @@ static void open_heap(bool incremental) {
   besom_options_init(&options);
   options.heap_max = 64 << 20;
   options.incremental = incremental;
+  options.generational = generational;
   if (besom_heap_create(&options, &heap, &error) != BESOM_OK) {
     char message[200];
     besom_error_message(&error, message, sizeof message);
@@ -437,16 +439,25 @@ int main(int argc, char** argv) {
   FILE* file = stdin;
   size_t length;
   char* text;
-  bool incremental = argc > 1 && strcmp(argv[1], "--incremental") == 0;
-  if (incremental) {
-    ++argv;
-    --argc;
+  bool incremental = false, generational = false;
+  for (; argc > 1; ++argv, --argc) {
+    if (strcmp(argv[1], "--incremental") == 0) {
+      incremental = true;
+    } else if (strcmp(argv[1], "--generational") == 0) {
+      generational = true;
+    } else {
+      break;
+    }
+  }
+  if (argc == 2 && strcmp(argv[1], "--version") == 0) {
+    printf("calculator of Besom %s\n", besom_version());
+    return 0;
   }
   if (argc > 2 || (argc == 2 && argv[1][0] == '-' && argv[1][1] != '\0')) {
-    printf("usage: calculator [--incremental] [FILE | -]\n");
+    printf("usage: calculator [--incremental] [--generational] [FILE | - | --version]\n");
     return argc == 2 && strcmp(argv[1], "--help") == 0 ? 0 : kUsage;
   }
-  open_heap(incremental);
+  open_heap(incremental, generational);
   add_builtins();
   if (argc == 1) {
     run_text(demonstration, sizeof demonstration - 1);

@@ -107,6 +107,7 @@ int main(int argc, char** argv) {
     std::cout << filled << " objects of " << sizeof(Cell)
               << " bytes: " << bytes_text(resident_bytes()) << " resident\n";
 
+    program.snapshot(heap);
     drop_every_second(first);
     const std::uint64_t holes = collect(heap, "every second one dropped").holes;
     // The last one may lie beside what is left over at the end. Zeal holds some back.

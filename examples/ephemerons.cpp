@@ -52,8 +52,10 @@ double collect(Heap& heap) {
   return static_cast<double>(heap.last_collection().mark_ns) * 1e-6;
 }
 
-/// A chain of `length` entries with the first key held: how many ms marking takes.
-double time_chain(Heap& heap, const Types& types, std::uint32_t length) {
+/// A chain of `length` entries with the first key held: how many ms marking takes. `look` is called
+/// when the chain is whole.
+template <class Look>
+double time_chain(Heap& heap, const Types& types, std::uint32_t length, Look look) {
   Handle<RefArray<Key>> keys = require(heap.make(types.keys, length + 1), heap);
   const Handle<EphemeronArray> entries = require(heap.make(types.entries, length), heap);
   for (std::uint32_t i = 0; i <= length; ++i) {
@@ -74,6 +76,7 @@ double time_chain(Heap& heap, const Types& types, std::uint32_t length) {
     expect(heap.get(entry.key.get().as_ref<Key>())->number == i, "each key is in its place");
   }
 
+  look();
   const double dead_ms = collect(heap);  // as before, and then without the key
   first.reset();
   collect(heap);
@@ -132,8 +135,8 @@ int main(int argc, char** argv) {
     const Types types(heap);
     show_cycles(heap, types);
     const auto count = static_cast<std::uint32_t>(length);
-    const double once = time_chain(heap, types, count);
-    const double twice = time_chain(heap, types, 2 * count);
+    const double once = time_chain(heap, types, count, [] {});
+    const double twice = time_chain(heap, types, 2 * count, [&] { program.snapshot(heap); });
     std::cout << "chain of " << count << ": " << once << " ms, of " << 2 * count << ": " << twice
               << " ms, ratio " << twice / once << '\n';
     // A quadratic one would take hours at the default length.

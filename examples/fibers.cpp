@@ -194,8 +194,8 @@ std::unique_ptr<Generator> leaves_of(Heap& heap, Type<Node> type, const Handle<N
 }
 
 /// Asks all generators in turn, of which every fifth is dropped at some time.
-void compare(Heap& heap, Type<Node> type, const std::vector<Handle<Node>>& trees,
-             std::uint64_t leaves, bool is_scanned) {
+void compare(example::Program& program, Heap& heap, Type<Node> type,
+             const std::vector<Handle<Node>>& trees, std::uint64_t leaves, bool is_scanned) {
   std::vector<std::unique_ptr<Generator>> generators;
   for (const Handle<Node>& tree : trees) {
     generators.push_back(leaves_of(heap, type, tree, leaves, is_scanned));
@@ -208,6 +208,7 @@ void compare(Heap& heap, Type<Node> type, const std::vector<Handle<Node>>& trees
       if (i % 5 == 4 && number == leaves / 2) generators[i] = nullptr;
     }
   }
+  program.snapshot(heap);
   std::uint64_t ended = 0;
   for (const auto& generator : generators) {
     if (generator == nullptr) continue;
@@ -236,11 +237,11 @@ int main(int argc, char** argv) {
     for (std::uint64_t i = 0; i < trees; ++i) {
       made.emplace_back(heap, make_tree(heap, type, 0, leaves, random));
     }
-    compare(heap, type, made, leaves, false);
+    compare(program, heap, type, made, leaves, false);
     {
       const besom::RootRegistration stack = heap.scan_native_stack();
       if (!stack) stop(heap.error());
-      compare(heap, type, made, leaves, true);
+      compare(program, heap, type, made, leaves, true);
     }
     program.did(2 * trees * leaves, "leaves");
   });

@@ -179,6 +179,7 @@ int main(int argc, char** argv) {
       buffer->bytes = std::malloc(100);
       most_open = std::max(most_open, files.open_count);
       if (files.open_count < 100) continue;
+      program.snapshot(heap);
       collect(heap);  // Files are scarcer than memory, so the program does not wait for that.
       require(heap.run_finalizers());
     }

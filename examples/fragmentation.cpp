@@ -169,6 +169,7 @@ int main(int argc, char** argv) {
               << heap.error().message() << '\n';
     draw(heap);
     expect(filled >= most - 1, "the whole heap can be used");
+    program.snapshot(heap);
 
     holdings.filter([](std::size_t i) { return i % 2 == 0; });
     collect_and_draw(heap, "every second one dropped");

@@ -97,6 +97,7 @@ int main(int argc, char** argv) {
       HandleScope scope(heap);
       const Local<Node> tree = require(scope.root(make_tree(heap, type, stretch)), heap);
       expect(count(tree.get()) == nodes_of_depth(stretch), "the stretch tree is whole");
+      program.snapshot(heap);
       program.did(nodes_of_depth(stretch), "nodes");
       std::cout << "stretched the heap with a tree of depth " << stretch << '\n';
     }

@@ -326,6 +326,7 @@ int main(int argc, char** argv) {
       if (i % 4096 == 0) progress.at(i);
     }
     program.did(steps, "changes");
+    program.snapshot(heap);
 
     expect(!heap.collect(), "a collection cannot fail");
     const std::uint64_t with_stack = heap.last_collection().live_objects;

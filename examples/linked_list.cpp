@@ -158,6 +158,7 @@ int main(int argc, char** argv) {
         std::cout << example::count_text(count_by_recursion(list.get()), "cell")
                   << " by recursion\n";
       collect(heap, length, "whole");
+      program.snapshot(heap);
 
       const std::uint64_t half = length / 2;
       Cell* middle = walk(list.get(), length, half - 1);

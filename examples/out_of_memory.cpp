@@ -80,6 +80,7 @@ int main(int argc, char** argv) {
       // The heap has collected and grown as far as it may before it refused.
       const besom::Error error = heap.error();
       std::cout << "refused:    " << error.message() << '\n';
+      program.snapshot(heap);
       expect(error.code == Errc::heap_limit && error.limit == heap_max, "the limit is the reason");
       expect(error.bytes >= length, "the error says how much is needed");
       for (const Handle<ByteArray>& open : documents) {

@@ -77,6 +77,7 @@ int main(int argc, char** argv) {
   return program.run(argc, argv, [&](Heap& heap) {
     const Type<Quad> type = require(heap.define<Quad>());
     const Handle<Quad> held = require(Handle<Quad>(heap, build(heap, type, depth), "held"), heap);
+    program.snapshot(heap);
     program.did(quads_of_depth(depth), "quads");
     std::cout << "holding " << quads_of_depth(depth) << " quads in a tree of depth " << depth
               << '\n';

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """snapshot.py NAMES COMMAND...: runs COMMAND, in which FILE stands for the name of a new file, and
 checks that it then is a heap snapshot in which each of NAMES, separated by commas, is the name of an
-object that a root keeps alive."""
+object that a root keeps alive. COMMAND prints its statistics as JSON: what is alive in the snapshot
+is most of what ever was, and there is little else."""
 
 import json
 import os
@@ -16,15 +17,21 @@ def main():
     names = sys.argv[1].split(",")
     with tempfile.TemporaryDirectory() as folder:
         file = os.path.join(folder, "test.heapsnapshot")
-        subprocess.run([word.replace("FILE", file) for word in sys.argv[2:]], check=True)
+        command = [word.replace("FILE", file) for word in sys.argv[2:]]
+        said = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
         with open(file, encoding="utf-8") as stream:
-            found = live_names(json.load(stream))
+            alive, bytes_alive, bytes_in_all = live_names(json.load(stream))
         assert os.listdir(folder) == ["test.heapsnapshot"], os.listdir(folder)
-    missing = [name for name in names if name not in found]
+    missing = [name for name in names if name not in alive]
     assert not missing, f"not alive in the snapshot: {missing}"
+    most = json.loads(said)["live_bytes_max"]
+    print(f"{bytes_alive} bytes alive of {bytes_in_all}; the most that ever lived: {most}")
+    assert bytes_alive >= 0.6 * most, "not the heap at its fullest"
+    assert bytes_alive >= 0.9 * bytes_in_all, "much of it is garbage"
 
 
 def live_names(snapshot):
+    """The names of the objects that are alive, their bytes, and those of all objects."""
     head = snapshot["snapshot"]
     meta = head["meta"]
     nodes, edges, strings = snapshot["nodes"], snapshot["edges"], snapshot["strings"]
@@ -51,8 +58,11 @@ def live_names(snapshot):
                 reached.add(target // step)
                 waiting.append(target // step)
     objects = [node for node in range(count) if nodes[step * node] != SYNTHETIC]
-    print(f"{len(objects)} objects, {len(reached.intersection(objects))} of them alive")
-    return {strings[nodes[step * node + 1]] for node in reached.intersection(objects)}
+    alive = reached.intersection(objects)
+    print(f"{len(objects)} objects, {len(alive)} of them alive")
+    bytes_of = nodes[3::step]
+    return ({strings[nodes[step * node + 1]] for node in alive},
+            sum(bytes_of[node] for node in alive), sum(bytes_of[node] for node in objects))
 
 
 main()

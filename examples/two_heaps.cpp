@@ -189,8 +189,9 @@ class Ledger {
   }
 
   /// Counts the entries; both threads have ended.
-  [[nodiscard]] std::uint32_t close() {
+  [[nodiscard]] std::uint32_t close(example::Program& program) {
     expect(!heap_.attach_thread(), "the heap comes home");
+    program.snapshot(heap_);
     expect(!heap_.collect(), "a collection cannot fail");
     std::uint32_t count = 0;
     for (const Entry* entry = entries_.get(); entry != nullptr; entry = entry->before.get()) {
@@ -266,7 +267,7 @@ int main(int argc, char** argv) {
       expect(!ledger_heap.attach_thread(), "the heap comes home");
       std::rethrow_exception(failure);
     }
-    const std::uint32_t entries = ledger.close();
+    const std::uint32_t entries = ledger.close(program);
 
     for (int i = 0; i < 2; ++i) {
       std::cout << "thread " << i << ": " << example::count_text(results[i].live_words, "word")

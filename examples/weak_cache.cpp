@@ -156,6 +156,7 @@ int main(int argc, char** argv) {
       }
     }
     program.did(requests, "requests");
+    program.snapshot(heap);
     expect(cache.hits + cache.computed == requests + 2, "every request was a hit or computed");
     cache.check();
 
@@ -168,7 +169,6 @@ int main(int argc, char** argv) {
     expect(cache.notes() == cache.size(), "and so have the notes about it");
     expect(cache.get(0) == kept.get(), "what the program keeps is still found");
 
-    program.snapshot(heap);
     cache.forget_recent();
     expect(!heap.collect(), "a collection cannot fail");
     std::cout << "after the recent ones were dropped "

@@ -296,6 +296,8 @@ struct Program::State {
 
   void add_common() {
     app.set_help_flag("-h,--help", "Print this and exit");
+    app.set_version_flag("--version", std::string(name) + " of Besom " BESOM_VERSION,
+                         "Print Besom's version and exit");
     add_setting("--heap-max", "heap_max", "Most that the heap may take, e.g. 64M, at most 4G");
     add_setting("--heap-initial", "heap_initial", "What it may take before it first collects");
     add_setting("--growth", "growth",
@@ -363,7 +365,9 @@ void Program::did(std::uint64_t count, const char* unit) noexcept {
 
 void Program::snapshot(Heap& heap) {
   const std::string file = std::exchange(state_->snapshot, {});
-  if (!file.empty()) static_cast<void>(require(besom::save_snapshot(heap, file.c_str())));
+  if (file.empty()) return;
+  if (const Error error = heap.collect()) stop(error);  // the living alone
+  static_cast<void>(require(besom::save_snapshot(heap, file.c_str())));
 }
 
 int Program::run(int argc, char** argv, const std::function<void(Heap&)>& work) try {

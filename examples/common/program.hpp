@@ -75,8 +75,8 @@ class Program {
   /// alone: for an example whose output is somebody else's.
   void be_quiet() noexcept;
 
-  /// Writes what `--snapshot` asks for, where the example's data is at its fullest. Otherwise that
-  /// happens at the end, when its roots are gone.
+  /// Collects and writes what `--snapshot` asks for, at the first call: where the example's data is
+  /// at its fullest. Without a call that happens at the end, when its roots are gone.
   void snapshot(besom::Heap& heap);
 
   /// All of it; returns the exit code for main().

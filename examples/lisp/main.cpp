@@ -8,7 +8,8 @@
 namespace {
 using lisp::Failure;
 constexpr const char* kHelp =
-    "usage: lisp [--heap-max=SIZE, such as 16M] [--incremental] [FILE | -e EXPRESSION]\n"
+    "usage: lisp [--heap-max=SIZE, such as 16M] [--incremental] [--generational]\n"
+    "            [FILE | -e EXPRESSION | --version]\n"
     "without a file or an expression, a dialogue\n"
     "exit codes: 0 fine, 64 usage, 65 syntax, 66 no input, 70 error, 71 heap exhausted\n";
 enum ExitCode : int { kFine = 0, kUsage = 64, kNoInput = 66 };  // and those of failures
@@ -52,11 +53,14 @@ int main(int argc, char** argv) try {
   std::vector<std::string> arguments(argv + 1, argv + argc);
   for (; !arguments.empty(); arguments.erase(arguments.begin())) {
     const bool is_size = arguments[0].starts_with("--heap-max=");
-    if (!is_size && arguments[0] != "--incremental") break;
-    settings += is_size ? ",heap_max=" + arguments[0].substr(11) : ",incremental=on";
+    const bool is_mode = arguments[0] == "--incremental" || arguments[0] == "--generational";
+    if (!is_size && !is_mode) break;
+    settings += ',';
+    settings += is_size ? "heap_max=" + arguments[0].substr(11) : arguments[0].substr(2) + "=on";
   }
   const std::string file = arguments.empty() ? "repl" : arguments[0];
   if (file == "--help") return std::cout << kHelp, kFine;
+  if (file == "--version") return std::cout << "lisp of Besom " BESOM_VERSION "\n", kFine;
   const bool is_text = file == "-e";
   if (arguments.size() > 2 || (arguments.size() == 2) != is_text || (file[0] == '-' && !is_text)) {
     return std::cerr << kHelp, kUsage;
