@@ -14,6 +14,7 @@
 #include <string_view>
 
 #include "bench/freelist_trace.hpp"
+#include "bench/version.hpp"
 #include "tests/support/reference_free_list.hpp"
 #include "tests/support/seed.hpp"
 
@@ -259,6 +260,7 @@ void pin_to(int cpu) {
 }  // namespace besom::bench
 
 int main(int argc, char** argv) {
+  if (bench::told_version(argc, argv, "freelist_traces")) return 0;
   const auto options = besom::bench::parse(argc, argv);
   if (!options) {
     std::fprintf(stderr,

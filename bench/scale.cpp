@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "bench/svg.hpp"
+#include "bench/version.hpp"
 
 namespace {
 
@@ -257,6 +258,7 @@ void write_svg(std::ostream& out, const std::vector<Figures>& rows) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (bench::told_version(argc, argv, "scale")) return 0;
   const std::uint64_t most = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 4096;
   if (most == 0 || most > 4096) {
     std::fprintf(stderr, "usage: scale [most MiB, 1..4096; %s\n",

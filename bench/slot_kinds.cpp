@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "bench/version.hpp"
 #include "tests/support/random.hpp"
 
 namespace {
@@ -179,6 +180,7 @@ void measure(const char* shape, void (Graph::*link)(std::uint32_t), std::uint32_
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (bench::told_version(argc, argv, "slot_kinds")) return 0;
   const int objects = argc > 1 ? std::atoi(argv[1]) : 500'000;
   const int rounds = argc > 2 ? std::atoi(argv[2]) : 15;
   if (objects < 1 || rounds < 1) {

@@ -62,7 +62,9 @@ void draw_group(Canvas& canvas, double top, const WorkloadResult& result) {
       canvas.line(x_of(value), first_y - 4, x_of(value), y - kRow + kBarHeight + 4, style);
     }
   };
-  if (const PeerResult* than = result.find(workload.bar.peer)) {
+  // A quick run has no bars: they are about the full sizes.
+  const PeerResult* const than = result.find(workload.bar.peer);
+  if (than != nullptr && !result.bars.empty()) {
     mark(workload.bar.must * than->median(), "must");
     mark(workload.bar.aim * than->median(), "aim");
   }
@@ -82,8 +84,11 @@ void write_svg(std::ostream& out, const Circumstances& circumstances,
                   ", medians of " + std::to_string(circumstances.runs) +
                   (circumstances.quick ? " (quick: small sizes)" : ""));
   canvas.text(16, 62, "small",
-              "Black line: least to most. Besom must end before the red line and aims for the "
-              "green one; dotted: the machine's limit.");
+              std::string("Black line: least to most. ") +
+                  (circumstances.quick
+                       ? "Dotted"
+                       : "Besom must end before the red line and aims for the green one; dotted") +
+                  ": the machine's limit.");
   double top = kHeadHeight;
   for (const WorkloadResult& result : results) {
     draw_group(canvas, top, result);

@@ -1,8 +1,10 @@
 /// Runs every workload over Besom and every peer that was built, interleaved on one CPU, prints
 /// what they took and which of Besom's bars are met, and writes the same as JSON and as a chart.
 
+#include <besom/version.h>
 #include <unistd.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdlib>
 #include <exception>
@@ -22,18 +24,6 @@ namespace {
 constexpr int kUsageError = 64;
 constexpr int kFailed = 70;
 
-constexpr const char* kUsage =
-    "usage: compare [options]\n"
-    "  --runs N              runs of each program (5; 3 with --quick)\n"
-    "  --quick               small sizes: seconds, and figures that only show that it works\n"
-    "  --only WORKLOAD       this workload only; may be given several times\n"
-    "  --peer PEER           this peer only, beside besom; may be given several times\n"
-    "  --besom-options TEXT  also run Besom with BESOM_OPTIONS=TEXT; may be given several times\n"
-    "  --cpu N               pin to this CPU (the last)\n"
-    "  --no-limits           do not measure the machine's limits first\n"
-    "  --json FILE           (compare.json)\n"
-    "  --svg FILE            (compare.svg)\n";
-
 struct Options {
   int runs = 0;
   int cpu = -1;
@@ -46,66 +36,53 @@ struct Options {
   std::string svg = "compare.svg";
 };
 
-[[noreturn]] void refuse(const std::string& why) {
-  std::cerr << "compare: " << why << "\n" << kUsage;
-  std::exit(kUsageError);
+/// What there is to choose from, for `--help`. `folder` has the programs.
+std::string choices(const std::filesystem::path& folder) {
+  std::string text = "Workloads:\n";
+  for (const Workload& workload : workloads()) {
+    const std::string name = workload.name;
+    text += "  " + name + std::string(name.size() < 20 ? 20 - name.size() : 1, ' ') +
+            workload.title + "\n";
+  }
+  text += "Peers:";
+  for (const std::string& peer : peers()) {
+    text += " " + peer;
+    if (!std::filesystem::exists(folder / "workloads" / ("churn-" + peer))) text += " (not built)";
+  }
+  return text;
 }
 
-int number_of(const std::string& text, int least) {
-  char* end = nullptr;
-  const long number = std::strtol(text.c_str(), &end, 10);
-  if (text.empty() || *end != '\0' || number < least || number > 1000) {
-    refuse("bad number '" + text + "'");
-  }
-  return static_cast<int>(number);
-}
-
-Options parse(const std::vector<std::string>& words) {
-  Options options;
-  for (std::size_t i = 0; i < words.size(); ++i) {
-    const std::string& word = words[i];
-    const auto value = [&]() -> const std::string& {
-      if (i + 1 == words.size()) refuse(word + " needs a value");
-      return words[++i];
-    };
-    if (word == "--help") {
-      std::cout << kUsage;
-      std::exit(0);
-    } else if (word == "--runs") {
-      options.runs = number_of(value(), 1);
-    } else if (word == "--cpu") {
-      options.cpu = number_of(value(), 0);
-    } else if (word == "--quick") {
-      options.quick = true;
-    } else if (word == "--no-limits") {
-      options.with_limits = false;
-    } else if (word == "--only") {
-      options.only.push_back(value());
-    } else if (word == "--peer") {
-      options.only_peers.push_back(value());
-    } else if (word == "--besom-options") {
-      options.besom_options.push_back(value());
-    } else if (word == "--json") {
-      options.json = value();
-    } else if (word == "--svg") {
-      options.svg = value();
-    } else {
-      refuse("unknown option '" + word + "'");
-    }
-  }
-  if (options.runs == 0) options.runs = options.quick ? 3 : 5;
-  for (const std::string& name : options.only) {
-    const auto has_name = [&](const Workload& workload) { return workload.name == name; };
-    if (std::none_of(workloads().begin(), workloads().end(), has_name)) {
-      refuse("no workload '" + name + "'");
-    }
-  }
-  for (const std::string& name : options.only_peers) {
-    if (std::find(peers().begin(), peers().end(), name) == peers().end()) {
-      refuse("no peer '" + name + "'");
-    }
-  }
-  return options;
+void add_options(CLI::App& app, Options& options, const std::filesystem::path& folder) {
+  std::vector<std::string> names;
+  for (const Workload& workload : workloads()) names.emplace_back(workload.name);
+  app.set_help_flag("-h,--help", "Print this and exit");
+  app.set_version_flag("--version", "compare of Besom " BESOM_VERSION,
+                       "Print Besom's version and exit");
+  app.add_option("--runs", options.runs, "Runs of each program; 5, or 3 with --quick")
+      ->check(CLI::Range(1, 1000));
+  app.add_flag("--quick", options.quick,
+               "Small sizes: seconds, and figures that only show that it works");
+  app.add_option("--only", options.only, "This workload only; may be given several times")
+      ->allow_extra_args(false)
+      ->check(CLI::IsMember(names).description(""));
+  app.add_option("--peer", options.only_peers,
+                 "This peer only, beside besom; may be given several times")
+      ->allow_extra_args(false)
+      ->check(CLI::IsMember(peers()).description(""));
+  app.add_option("--besom-options", options.besom_options,
+                 "Also run Besom with this BESOM_OPTIONS; may be given several times")
+      ->allow_extra_args(false);
+  app.add_flag_callback(
+      "--generational", [&] { options.besom_options.emplace_back("generational=on"); },
+      "As --besom-options generational=on");
+  app.add_option("--cpu", options.cpu, "Pin to this CPU; the last that there is")
+      ->check(CLI::Range(0, 1000));
+  app.add_flag_callback(
+      "--no-limits", [&] { options.with_limits = false; },
+      "Do not measure the machine's limits first");
+  app.add_option("--json", options.json, "File for the figures")->capture_default_str();
+  app.add_option("--svg", options.svg, "File for the chart")->capture_default_str();
+  app.footer(choices(folder));
 }
 
 bool is_wanted(const std::vector<std::string>& only, const std::string& name) {
@@ -240,10 +217,19 @@ class Comparison {
 
 int main(int argc, char** argv) try {
   using namespace bench::compare;
-  return Comparison(parse({argv + 1, argv + argc}),
-                    std::filesystem::read_symlink("/proc/self/exe").parent_path().parent_path())
-      .run();
+  const std::filesystem::path folder =
+      std::filesystem::read_symlink("/proc/self/exe").parent_path().parent_path();
+  Options options;
+  CLI::App app("Runs every workload over Besom and every peer that was built", "compare");
+  add_options(app, options, folder);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : kUsageError;
+  }
+  if (options.runs == 0) options.runs = options.quick ? 3 : 5;
+  return Comparison(options, folder).run();
 } catch (const std::exception& error) {
   std::cerr << "compare: " << error.what() << "\n";
-  return 70;
+  return bench::compare::kFailed;
 }

@@ -2,14 +2,18 @@
 
 #include <sys/utsname.h>
 
+#include <cmath>
 #include <ctime>
 #include <fstream>
 #include <iomanip>
+#include <nlohmann/json.hpp>
 #include <sstream>
 
 namespace bench::compare {
 
 namespace {
+
+using Json = nlohmann::ordered_json;
 
 constexpr int kNameWidth = 24;
 
@@ -30,21 +34,41 @@ std::string fixed(double value, int digits) {
 /// Three significant digits for small figures, whole ones for large.
 std::string figure(double value) { return fixed(value, value >= 100 ? 0 : value >= 10 ? 1 : 2); }
 
-std::string quoted(const std::string& text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    out += c == '\n' ? ' ' : c;
-  }
-  return out + '"';
+/// Three digits behind the point.
+double rounded(double value) { return std::round(value * 1000) / 1000; }
+
+Json list_of(const std::vector<double>& values) {
+  Json list = Json::array();
+  for (const double value : values) list.push_back(rounded(value));
+  return list;
 }
 
-std::string number(double value) { return fixed(value, 3); }
-
-std::string list_of(const std::vector<double>& values) {
-  std::string out = "[";
-  for (const double value : values) out += (out.size() > 1 ? ", " : "") + number(value);
-  return out + "]";
+Json json_of(const WorkloadResult& result) {
+  Json peers = Json::array();
+  for (const PeerResult& peer : result.peers) {
+    peers.push_back({{"name", peer.peer},
+                     {"median", rounded(peer.median())},
+                     {"times", list_of(peer.times)},
+                     {"rss_mib", rounded(peer.peak_rss_mib())},
+                     {"collections", std::llround(peer.collections)},
+                     {"refused", std::llround(peer.refused)},
+                     {"pause_ms", rounded(peer.pause_ms)},
+                     {"failure", peer.failure}});
+  }
+  Json bars = Json::array();
+  for (const BarResult& bar : result.bars) {
+    bars.push_back({{"of", bar.peer},
+                    {"what", bar.what},
+                    {"value", rounded(bar.value)},
+                    {"must", rounded(bar.must)},
+                    {"aim", rounded(bar.aim)},
+                    {"verdict", name_of(bar.verdict)}});
+  }
+  return {{"name", result.workload->name},
+          {"unit", result.workload->unit()},
+          {"limit", rounded(result.floor)},
+          {"peers", peers},
+          {"bars", bars}};
 }
 
 void print_bar(std::ostream& out, const BarResult& bar) {
@@ -112,46 +136,19 @@ void print_bars(std::ostream& out, const std::vector<WorkloadResult>& results) {
 
 void write_json(std::ostream& out, const Circumstances& circumstances,
                 const std::vector<WorkloadResult>& results) {
-  out << "{\n  \"cpu_model\": " << quoted(circumstances.cpu_model)
-      << ",\n  \"kernel\": " << quoted(circumstances.kernel)
-      << ",\n  \"date\": " << quoted(circumstances.date) << ",\n  \"cpu\": " << circumstances.cpu
-      << ",\n  \"runs\": " << circumstances.runs
-      << ",\n  \"quick\": " << (circumstances.quick ? "true" : "false") << ",\n  \"limits\": {";
-  const char* separator = "";
-  for (const auto& [name, value] : circumstances.limits) {
-    out << separator << "\n    " << quoted(name) << ": " << number(value);
-    separator = ",";
-  }
-  out << "\n  },\n  \"workloads\": [";
-  separator = "";
-  for (const WorkloadResult& result : results) {
-    out << separator << "\n    {\n      \"name\": " << quoted(result.workload->name)
-        << ",\n      \"unit\": " << quoted(result.workload->unit())
-        << ",\n      \"limit\": " << number(result.floor) << ",\n      \"peers\": [";
-    separator = "";
-    for (const PeerResult& peer : result.peers) {
-      out << separator << "\n        {\"name\": " << quoted(peer.peer)
-          << ", \"median\": " << number(peer.median()) << ", \"times\": " << list_of(peer.times)
-          << ", \"rss_mib\": " << number(peer.peak_rss_mib())
-          << ", \"collections\": " << fixed(peer.collections, 0)
-          << ", \"refused\": " << fixed(peer.refused, 0)
-          << ", \"pause_ms\": " << number(peer.pause_ms)
-          << ", \"failure\": " << quoted(peer.failure) << "}";
-      separator = ",";
-    }
-    out << "\n      ],\n      \"bars\": [";
-    separator = "";
-    for (const BarResult& bar : result.bars) {
-      out << separator << "\n        {\"of\": " << quoted(bar.peer)
-          << ", \"what\": " << quoted(bar.what) << ", \"value\": " << number(bar.value)
-          << ", \"must\": " << number(bar.must) << ", \"aim\": " << number(bar.aim)
-          << ", \"verdict\": " << quoted(name_of(bar.verdict)) << "}";
-      separator = ",";
-    }
-    out << "\n      ]\n    }";
-    separator = ",";
-  }
-  out << "\n  ]\n}\n";
+  Json limits = Json::object();
+  for (const auto& [name, value] : circumstances.limits) limits[name] = rounded(value);
+  Json workloads = Json::array();
+  for (const WorkloadResult& result : results) workloads.push_back(json_of(result));
+  const Json all = {{"cpu_model", circumstances.cpu_model},
+                    {"kernel", circumstances.kernel},
+                    {"date", circumstances.date},
+                    {"cpu", circumstances.cpu},
+                    {"runs", circumstances.runs},
+                    {"quick", circumstances.quick},
+                    {"limits", limits},
+                    {"workloads", workloads}};
+  out << all.dump(2) << "\n";
 }
 
 }  // namespace bench::compare

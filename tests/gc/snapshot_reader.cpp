@@ -1,120 +1,46 @@
 #include "tests/gc/snapshot_reader.hpp"
 
-#include <cctype>
-#include <charconv>
+#include <nlohmann/json.hpp>
 
 #include "tests/support/catch.hpp"
 
 namespace besom::test {
 namespace {
 
+// Keeps the order of the keys, on which the viewer relies.
+using Json = nlohmann::ordered_json;
+
 constexpr std::uint64_t kNodeFields = 7;
 constexpr std::uint64_t kEdgeFields = 3;
 
-/// Takes the text apart from front to back.
-class Cursor {
- public:
-  explicit Cursor(std::string_view text) : rest_(text) {}
-
-  [[nodiscard]] bool skip(std::string_view token) {
-    skip_space();
-    if (!rest_.starts_with(token)) return false;
-    rest_.remove_prefix(token.size());
-    return true;
-  }
-  void expect(std::string_view token) {
-    const bool found = skip(token);
-    INFO("expected " << token << " at: " << rest_.substr(0, 40));
-    REQUIRE(found);
-  }
-  /// All up to `token`, which is passed over.
-  std::string_view take_until(std::string_view token) {
-    const std::size_t at = rest_.find(token);
-    REQUIRE(at != std::string_view::npos);
-    const std::string_view taken = rest_.substr(0, at);
-    rest_.remove_prefix(at + token.size());
-    return taken;
-  }
-  std::uint64_t number() {
-    skip_space();
-    std::uint64_t value = 0;
-    const auto [end, error] = std::from_chars(rest_.data(), rest_.data() + rest_.size(), value);
-    REQUIRE(error == std::errc());
-    rest_.remove_prefix(static_cast<std::size_t>(end - rest_.data()));
-    return value;
-  }
-  std::vector<std::uint64_t> numbers() {
-    std::vector<std::uint64_t> all;
-    expect("[");
-    if (skip("]")) return all;
-    do all.push_back(number());
-    while (skip(","));
-    expect("]");
-    return all;
-  }
-  std::string string() {
-    expect("\"");
-    std::string value;
-    while (!rest_.starts_with('"')) {
-      REQUIRE_FALSE(rest_.empty());
-      REQUIRE(static_cast<unsigned char>(rest_[0]) >= 0x20);
-      value += rest_[0] == '\\' ? escape() : std::string(1, rest_[0]);
-      rest_.remove_prefix(1);
-    }
-    rest_.remove_prefix(1);
-    return value;
-  }
-  [[nodiscard]] bool is_at_end() {
-    skip_space();
-    return rest_.empty();
-  }
-
- private:
-  void skip_space() {
-    while (!rest_.empty() && std::isspace(static_cast<unsigned char>(rest_[0])))
-      rest_.remove_prefix(1);
-  }
-  /// Leaves the last character of the escape to be passed over.
-  std::string escape() {
-    rest_.remove_prefix(1);
-    if (rest_.starts_with('"') || rest_.starts_with('\\')) return std::string(1, rest_[0]);
-    REQUIRE(rest_.starts_with('u'));
-    REQUIRE(rest_.size() > 5);
-    unsigned code = 0;
-    const auto [end, error] = std::from_chars(rest_.data() + 1, rest_.data() + 5, code, 16);
-    REQUIRE((error == std::errc() && end == rest_.data() + 5));
-    rest_.remove_prefix(4);
-    if (code == 0xfffd) return "\xef\xbf\xbd";
-    REQUIRE(code < 0x80);
-    return std::string(1, static_cast<char>(code));
-  }
-
-  std::string_view rest_;
-};
+std::vector<std::string> keys_of(const Json& object) {
+  std::vector<std::string> keys;
+  for (const auto& item : object.items()) keys.push_back(item.key());
+  return keys;
+}
 
 }  // namespace
 
 SnapshotReader::SnapshotReader(std::string_view text) {
-  Cursor cursor(text);
-  cursor.expect("{\"snapshot\":{\"meta\":{");
-  const std::string_view meta = cursor.take_until("},\n\"node_count\":");
-  CHECK(meta.find("\"to_node\"") != std::string_view::npos);
-  const std::uint64_t node_count = cursor.number();
-  cursor.expect(",\"edge_count\":");
-  edge_count_ = cursor.number();
-  cursor.expect(",\"trace_function_count\":0},");
-  cursor.expect("\"nodes\":");
-  const std::vector<std::uint64_t> nodes = cursor.numbers();
-  cursor.expect(",");
-  cursor.expect("\"edges\":");
-  const std::vector<std::uint64_t> edges = cursor.numbers();
-  cursor.expect(",");
-  cursor.expect("\"trace_function_infos\":[],\"trace_tree\":[],\"samples\":[],\"locations\":[],");
-  cursor.expect("\"strings\":[");
-  do strings_.push_back(cursor.string());
-  while (cursor.skip(","));
-  cursor.expect("]}");
-  REQUIRE(cursor.is_at_end());
+  const Json snapshot = Json::parse(text, nullptr, false);
+  REQUIRE_FALSE(snapshot.is_discarded());
+  REQUIRE(keys_of(snapshot) == std::vector<std::string>{"snapshot", "nodes", "edges",
+                                                        "trace_function_infos", "trace_tree",
+                                                        "samples", "locations", "strings"});
+  const Json& head = snapshot["snapshot"];
+  REQUIRE(keys_of(head) ==
+          std::vector<std::string>{"meta", "node_count", "edge_count", "trace_function_count"});
+  CHECK(head["meta"]["node_fields"].size() == kNodeFields);
+  CHECK(head["meta"]["edge_fields"] == Json{"type", "name_or_index", "to_node"});
+  CHECK(head["trace_function_count"] == 0);
+  for (const char* key : {"trace_function_infos", "trace_tree", "samples", "locations"}) {
+    CHECK(snapshot[key] == Json::array());
+  }
+  const auto node_count = head["node_count"].get<std::uint64_t>();
+  edge_count_ = head["edge_count"].get<std::uint64_t>();
+  const auto nodes = snapshot["nodes"].get<std::vector<std::uint64_t>>();
+  const auto edges = snapshot["edges"].get<std::vector<std::uint64_t>>();
+  strings_ = snapshot["strings"].get<std::vector<std::string>>();
 
   REQUIRE(nodes.size() == node_count * kNodeFields);
   REQUIRE(edges.size() == edge_count_ * kEdgeFields);

@@ -9,8 +9,8 @@
 
 namespace besom::test {
 
-/// A heap snapshot as a viewer reads it. Fails the test where the text is no snapshot: keys in
-/// another order, counts that do not hold, edges that lead to no node.
+/// A heap snapshot as a viewer reads it, by a foreign reader of JSON. Fails the test where the text
+/// is no snapshot: keys in another order, counts that do not hold, edges that lead to no node.
 class SnapshotReader {
  public:
   struct Edge {

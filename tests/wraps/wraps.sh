@@ -39,7 +39,10 @@ catch2_dep = declare_dependency(version: meson.project_version())
 catch2_with_main_dep = catch2_dep
 END
   fi
-  tar -caf "$archive" "$folder"
+  case $archive in
+    *.zip) (cd "$folder" && python3 -m zipfile -c "../$archive" ./*) ;; # without the folder itself
+    *) tar -caf "$archive" "$folder" ;;
+  esac
   rm -r "$folder"
   sed -i "s/^source_hash = .*/source_hash = $(sha256sum "$archive" | cut -d' ' -f1)/" \
     "subprojects/$wrap.wrap"
@@ -55,6 +58,7 @@ done
 stand_in catch2
 stand_in spdlog include/
 stand_in cli11 include/
+stand_in nlohmann_json include/nlohmann/
 mapfile -t sources < <(grep -oE "'[a-z_]+'" subprojects/packagefiles/google-benchmark/meson.build |
   tr -d "'" | sort -u | sed 's,.*,src/&.cc,')
 stand_in google-benchmark include/ "${sources[@]}"
@@ -67,7 +71,7 @@ stand_in boost "${boost[@]}"
 cat >meson.build <<'END'
 project('wraps', 'cpp')
 foreach name, version : {'boost': '>=1.74', 'catch2': '>=2.13', 'spdlog': '>=1.10',
-                         'benchmark': '>=1.7', 'CLI11': '>=2.1'}
+                         'benchmark': '>=1.7', 'CLI11': '>=2.1', 'nlohmann_json': '>=3.9'}
   assert(dependency(name, version: version).type_name() == 'internal', name)
 endforeach
 END
