@@ -7,6 +7,7 @@
 #   cmake_subdirectory   likewise: configured, and its flags held against Meson's
 #   cmake_fetch          likewise, fetched as an archive: configured, and a part of it compiled
 #   both                 the packages of -Ddefault_library=both
+#   debian               Debian's packages, unpacked into a folder
 #   clash                a program whose own headers are called as ours are inside
 #   spdlog, zeal         programs with another spdlog, and with zeal or without where we are not
 #   docs                 the programs in docs/embedding.md
@@ -162,6 +163,50 @@ case $kind in
     build/default
     ldd build/default | grep libbesom
     if ldd build/static | grep libbesom; then exit 1; fi
+    ;;
+  debian)
+    need dpkg-buildpackage
+    need dpkg-shlibdeps
+    pkg-config --exists spdlog || {
+      echo 'skipped: spdlog is not installed'
+      exit 77
+    }
+    # All but compiling, which is done elsewhere.
+    "$source_root/scripts/debian" --prepare "$work/packages"
+    (cd packages/besom && debian/rules configure >/dev/null)
+    made=packages/besom/build/debian
+    cp "$build_root/libbesom.a" $made
+    # shellcheck disable=SC2046,SC2086
+    $CXX -shared -o $made/libbesom.so.0.2.0 -Wl,-soname,libbesom.so.0.2 -Wl,--whole-archive \
+      $made/libbesom.a -Wl,--no-whole-archive $(pkg-config --libs spdlog)
+    ln -sf libbesom.so.0.2.0 $made/libbesom.so.0.2
+    ln -sf libbesom.so.0.2 $made/libbesom.so
+    touch $made/built
+    "$source_root/scripts/debian" --build "$work/packages"
+    for package in packages/*.deb; do
+      case $package in *dbgsym*) continue ;; esac
+      dpkg-deb --info "$package"
+      dpkg-deb --extract "$package" root
+    done
+    # What the packages need is what they say, and nothing lies where it should not.
+    dpkg-deb --field packages/libbesom0.2_*.deb Depends | grep -E 'libc6 .*libspdlog|libspdlog.*libc6'
+    dpkg-deb --field packages/libbesom-dev_*.deb Depends | grep 'libbesom0.2 (= 0.2.0)'
+    [ "$(find root -mindepth 1 -maxdepth 2 | sort | tr '\n' ' ')" = \
+      'root/usr root/usr/include root/usr/lib root/usr/share ' ]
+    diff -r "$source_root/include/besom" root/usr/include/besom
+    (cd root && cat ../packages/besom/debian/*/DEBIAN/md5sums | md5sum --check --quiet)
+    # The shared library by pkg-config, the static one as well.
+    export PKG_CONFIG_SYSROOT_DIR=$work/root
+    PKG_CONFIG_PATH=$(find "$work/root" -name besom.pc -printf '%h\n' -quit)
+    export PKG_CONFIG_PATH LD_LIBRARY_PATH=$PKG_CONFIG_PATH/..
+    # shellcheck disable=SC2046,SC2086
+    $CXX -std=c++20 "$here/main.cpp" -o consumer $(pkg-config --cflags --libs besom)
+    ./consumer
+    ldd consumer | grep libbesom.so.0.2
+    # shellcheck disable=SC2046,SC2086
+    $CC -std=c99 "$here/main.c" -o static $(pkg-config --cflags besom) -L"$PKG_CONFIG_PATH/.." -l:libbesom.a \
+      $(PKG_CONFIG_SYSROOT_DIR='' pkg-config --static --libs besom | tr ' ' '\n' | grep -vx -e -lbesom)
+    ./static
     ;;
   clash)
     # Every header of ours, as if the includer had one of that name in each of our rooms.
