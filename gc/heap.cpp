@@ -65,17 +65,15 @@ Result<HeapPtr> Heap::create(const HeapOptions& requested) {
   HeapPtr heap(new (std::nothrow) Heap(options));
   if (!heap) return refused;
   HeapParts& parts = heap->parts_;
-  Result<Space> space = Space::create(options, log, parts.front);
+  Result<std::unique_ptr<Space>> space = Space::create(options, log, parts.front);
   if (!space) return space.error();
-  parts.space = new (std::nothrow) Space(std::move(*space));
+  parts.space = space->release();
   const System& system = options.system != nullptr ? *options.system : operating_system();
   const TableMemory tables = table_memory(system);
   parts.roots =
       detail::RootTable::create(heap.get(), parts.front.base, tables.named("besom roots"));
   parts.finalizers = detail::FinalizerTable::create(heap.get(), tables.named("besom guardians"));
-  if (parts.space == nullptr || parts.roots == nullptr || parts.finalizers == nullptr) {
-    return refused;
-  }
+  if (parts.roots == nullptr || parts.finalizers == nullptr) return refused;
   Result<std::unique_ptr<Collector>> collector = Collector::create(parts, log);
   if (!collector) return collector.error();
   parts.collector = collector->release();

@@ -47,7 +47,7 @@ class Bins {
 
  private:
   std::uint8_t counts_[kSizes + 1] = {};
-  std::uint32_t blocks_[kSizes][kMost] = {};
+  std::uint32_t blocks_[kSizes][kMost];  ///< Written before they are read.
 };
 
 }  // namespace besom::detail

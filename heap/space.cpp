@@ -3,13 +3,16 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <new>
+#include <utility>
 
 #include "besom/ref.hpp"
 #include "heap/poison.hpp"
 
 namespace besom::detail {
 
-Result<Space> Space::create(const HeapOptions& options, const LogSink& log, Front& front) {
+Result<std::unique_ptr<Space>> Space::create(const HeapOptions& options, const LogSink& log,
+                                             Front& front) {
   const System& system = options.system != nullptr ? *options.system : operating_system();
   Result<Arena> arena =
       Arena::reserve(options.heap_max, options.reserve, system, options.generational);
@@ -23,9 +26,12 @@ Result<Space> Space::create(const HeapOptions& options, const LogSink& log, Fron
                  .bytes = options.heap_max / 25,
                  .detail = "tables of the free list"};
   }
-  Space space(std::move(*arena), std::move(*free_list), front);
+  // In its place at once: on the stack it would touch pages that nothing else does.
+  std::unique_ptr<Space> space(new (std::nothrow)
+                                   Space(std::move(*arena), std::move(*free_list), front));
+  if (space == nullptr) return Error{.code = Errc::out_of_host_memory, .detail = "heap"};
   const auto lines = static_cast<std::uint32_t>(options.heap_max >> (kGranuleShift + kLineShift));
-  if (!space.quarantine_.create(options.zeal.quarantine, options.heap_max)) {
+  if (!space->quarantine_.create(options.zeal.quarantine, options.heap_max)) {
     return Error{.code = Errc::out_of_host_memory, .detail = "quarantine"};
   }
   if (!front.leaves.create(options.heap_max, tables)) {
@@ -34,8 +40,8 @@ Result<Space> Space::create(const HeapOptions& options, const LogSink& log, Fron
                  .bytes = options.heap_max >> 7,
                  .detail = "table of leaves"};
   }
-  space.young_lines_ = BitTree(tables);
-  if (options.generational && !space.young_lines_.grow(lines + 1)) {
+  space->young_lines_ = BitTree(tables);
+  if (options.generational && !space->young_lines_.grow(lines + 1)) {
     return Error{.code = Errc::out_of_host_memory,
                  .system_errno = errno,
                  .bytes = options.heap_max >> 13,

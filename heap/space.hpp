@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 
 #include "besom/barrier.hpp"
 #include "besom/detail/export.h"
@@ -55,8 +56,10 @@ class Space {
 
   /// `options` have passed check_options(). Takes all host memory that the side tables can ever
   /// need. `front` outlives the space.
-  [[nodiscard]] static Result<Space> create(const HeapOptions& options, const LogSink& log,
-                                            Front& front);
+  [[nodiscard]] static Result<std::unique_ptr<Space>> create(const HeapOptions& options,
+                                                             const LogSink& log, Front& front);
+  Space(const Space&) = delete;
+  Space& operator=(const Space&) = delete;
 
   [[nodiscard]] char* base() const noexcept { return arena_.base(); }
   [[nodiscard]] Cards cards() const noexcept { return Cards(base()); }
@@ -204,7 +207,7 @@ class Space {
   void reset() noexcept;
 
  private:
-  Space(Arena arena, FreeList free_list, Front& front) noexcept
+  Space(Arena&& arena, FreeList&& free_list, Front& front) noexcept
       : front_(&front), arena_(std::move(arena)), free_list_(std::move(free_list)) {
     front.base = arena_.base();
     front.lines = free_list_.lines();

@@ -401,9 +401,10 @@ TEST_CASE("Memory: of what is too much the topmost goes, for the lowest is used 
           "[gc][memory]") {
   HeapOptions options = fixed_options(64 * kMiB, false);
   detail::Front front;
-  Result<detail::Space> created = detail::Space::create(options, LogSink{}, front);
+  const Result<std::unique_ptr<detail::Space>> created =
+      detail::Space::create(options, LogSink{}, front);
   REQUIRE(created);
-  detail::Space& space = *created;
+  detail::Space& space = **created;
   REQUIRE_FALSE(space.grow(64 * kMiB));
   constexpr std::uint32_t kPiece = 4 << 20;
   std::vector<Run> pieces;

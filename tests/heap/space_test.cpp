@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <memory>
+#include <utility>
 #include <vector>
 
 #include "tests/heap/fault_system.hpp"
@@ -25,12 +27,13 @@ HeapOptions options_of(std::uint64_t heap_max) {
 /// With the front that a heap would have.
 struct OwnSpace {
   OwnSpace(std::uint64_t heap_max, std::uint64_t capacity)
-      : space(*Space::create(options_of(heap_max), {}, front)) {
+      : owned(std::move(*Space::create(options_of(heap_max), {}, front))), space(*owned) {
     REQUIRE_FALSE(space.grow(capacity));
   }
 
   Front front;
-  Space space;
+  std::unique_ptr<Space> owned;
+  Space& space;
 };
 
 /// As the heap does: from the window, else from a hole, else the slow way.

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cstring>
 #include <map>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "heap/space.hpp"
@@ -25,11 +27,12 @@ constexpr std::uint32_t kGranule = kGranuleBytes;
 class SweptSpace {
  public:
   SweptSpace(std::uint64_t bytes, bool generational)
-      : space_(*Space::create({.heap_max = bytes,
-                               .generational = generational,
-                               .read_environment = false,
-                               .system = &FaultSystem::table()},
-                              {}, front_)),
+      : owned_(std::move(*Space::create({.heap_max = bytes,
+                                         .generational = generational,
+                                         .read_environment = false,
+                                         .system = &FaultSystem::table()},
+                                        {}, front_))),
+        space_(*owned_),
         taken_(bytes / kGranule),
         marks_(bytes / 1024 + 2),
         keeps_marks_(generational) {
@@ -162,7 +165,8 @@ class SweptSpace {
   }
 
   detail::Front front_;
-  Space space_;
+  std::unique_ptr<Space> owned_;
+  Space& space_;
   std::map<std::uint32_t, std::uint32_t> live_;  ///< Index to bytes.
   std::vector<bool> taken_;                      ///< By granule.
   std::vector<std::uint64_t> marks_;
