@@ -443,6 +443,14 @@ void besom_note_kept_object(const void* object) {
   besom::detail::note_weak_read(besom::detail::arena_of(object), besom::detail::index_of(object));
 }
 
+void besom_note_read_slot(const void* slot) {
+  if (slot != nullptr) besom::note_read(slot);
+}
+
+void besom_prepare_read_slot(const void* slot) {
+  if (slot != nullptr) besom::prepare_read(slot);
+}
+
 void besom_note_old_slots(const void* first, size_t bytes) {
   if (bytes == sizeof(besom_ref)) {
     besom::detail::note_old_slot(first);

@@ -57,6 +57,7 @@ void Collector::attach_thread() noexcept {
 
 bool Collector::collect(Cause cause) noexcept {
   stop_watching();
+  if (settling_ != Settling::no) finish_cycle();
   give_up_cycle();
   const Zeal& zeal = heap_.options.zeal;
   if (zeal.verify) verify_or_abort("before");
@@ -89,14 +90,26 @@ void Collector::conclude(Busy& busy, StopKind kind) noexcept {
   CollectionStats& stats = accounts_.current();
   if (!stats.abandoned) {
     const std::uint64_t marked_at = now_ns();
-    heap_.roots->run_hooks(MarkView(*heap_.space, marker_.marks(), stats.minor));
+    run_hooks();
+    marker_.clear_weak_slots();
+    clear_weak_handles();
     settle(stats);
     if (!stats.abandoned) remembered_.forget_dead(marker_.marks());
     stats.weak_ns = now_ns() - marked_at;
   }
   busy.enter(Phase::sweeping);
+  if (!stats.abandoned) release_dead(stats);
+  free_and_report(busy, kind);
+}
+
+void Collector::run_hooks() noexcept {
+  heap_.roots->run_hooks(MarkView(*heap_.space, marker_.marks(), accounts_.current().minor));
+}
+
+/// From here on nothing of the embedder's is called but who hears of it.
+void Collector::free_and_report(Busy& busy, StopKind kind) noexcept {
+  CollectionStats& stats = accounts_.current();
   if (!stats.abandoned) {
-    release_dead(stats);
     if (stats.minor && heap_.space->cards().recording() && checks_stores()) {
       check_stores(nullptr, "in");
     }
@@ -203,6 +216,12 @@ void Collector::report(const CollectionStats& stats) noexcept {
 
 /// Roots, and what is handed out or about to be.
 void Collector::mark_roots(CollectionStats& stats) noexcept {
+  mark_other_roots(stats);
+  heap_.roots->handles().each([&](HandleSlot& slot) { marker_.mark_root(slot.ref); });
+}
+
+/// The same without handles.
+void Collector::mark_other_roots(CollectionStats& stats) noexcept {
   marker_.begin(*heap_.space, types_, stats.minor || marks_ == Marks::clear);
   marks_ = Marks::stale;
   accounts_.note_marking();
@@ -210,7 +229,7 @@ void Collector::mark_roots(CollectionStats& stats) noexcept {
   // Who collects on purpose has rooted what is to stay.
   if (stats.cause == Cause::requested) heap_.newest = 0;
   marker_.mark_root(heap_.newest);
-  heap_.roots->each(
+  heap_.roots->each_but_handles(
       visitor, [&](std::uint32_t bits, const char*) { marker_.mark_root(bits); },
       [](HeldRoot::Kind, const char*) {});
   if (visitor.is_abandoned()) marker_.abandon();
@@ -257,17 +276,14 @@ void Collector::end_waiting(bool is_minor) noexcept {
   } while (marker_.marked() != marked);
 }
 
-/// What is weak forgets the dead before any of them comes back to life for its finalizer; what is
-/// first reached by those is settled in turn. A callback may still give up, or jump out: what was
-/// cleared stays so, and what became ready is.
+void Collector::clear_weak_handles() noexcept {
+  heap_.roots->weak_handles().each([&](HandleSlot& slot) { marker_.clear_handle(slot.ref); });
+}
+
+/// What is weak has forgotten the dead before any of them comes back to life for its finalizer;
+/// what is first reached by those is settled in turn. A callback may still give up, or jump out:
+/// what was cleared stays so, and what became ready is.
 void Collector::settle(CollectionStats& stats) noexcept {
-  marker_.clear_weak_slots();
-  std::uint64_t cleared = 0;
-  heap_.roots->weak_handles().each([&](HandleSlot& slot) {
-    if (slot.ref == 0 || marker_.is_live(slot.ref)) return;
-    slot.ref = 0;
-    ++cleared;
-  });
   stats.finalizers_ready = heap_.finalizers->take_dead(marker_, stats.minor);
   if (stats.finalizers_ready != 0) {
     heap_.finalizers->mark_ready(marker_);
@@ -278,13 +294,12 @@ void Collector::settle(CollectionStats& stats) noexcept {
     marker_.clear_weak_slots();
   }
   note_findings(stats);
-  stats.weak_cleared += cleared;
 }
 
 /// What goes before the sweep: the hooks of the dead run.
 void Collector::release_dead(CollectionStats& stats) noexcept {
   const std::uint64_t begun = now_ns();
-  shrink_tables(stats);
+  static_cast<void>(shrink_tables(~std::uint64_t{0}));
   const Releaser::Counts released = releaser_.release(*heap_.space, types_, &marker_.marks());
   stats.bad_headers += released.bad_headers;
   stats.released = released.released;

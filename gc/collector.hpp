@@ -213,9 +213,13 @@ class Collector {
   void open(Cause cause, bool minor) noexcept;
   void mark(CollectionStats& stats) noexcept;
   void mark_roots(CollectionStats& stats) noexcept;
+  void mark_other_roots(CollectionStats& stats) noexcept;
   void end_waiting(bool is_minor) noexcept;
   void conclude(Busy& busy, StopKind kind) noexcept;
+  void run_hooks() noexcept;
+  void clear_weak_handles() noexcept;
   void settle(CollectionStats& stats) noexcept;
+  void free_and_report(Busy& busy, StopKind kind) noexcept;
   void release_dead(CollectionStats& stats) noexcept;
   void free_unmarked(CollectionStats& stats) noexcept;
   [[nodiscard]] std::uint64_t bytes_of_live(const CollectionStats& stats) noexcept;
@@ -242,10 +246,22 @@ class Collector {
   [[nodiscard]] bool clear_marks_some() noexcept;
   void begin_cycle(Cause cause) noexcept;
   void run_slice(std::uint64_t units) noexcept;
+  [[nodiscard]] bool mark_some(std::uint64_t units, bool is_concealed) noexcept;
   void end_stop(Busy& busy, StopKind kind) noexcept;
-  void finish_cycle() noexcept;
   void give_up_cycle() noexcept;
   void leave_marking() noexcept;
+  // settling.cpp
+  /// What a cycle does when its marking is over, in this order.
+  enum class Settling : std::uint8_t { no, slots, handles, tables, finalizers, releases };
+  void decide(std::uint64_t units) noexcept;
+  void settle_slice(std::uint64_t units) noexcept;
+  void settle_or_stop(Busy& busy, std::uint64_t units) noexcept;
+  [[nodiscard]] bool settle_some(Busy& busy, std::uint64_t units) noexcept;
+  void retire_all() noexcept;
+  void settle_finalizers(CollectionStats& stats) noexcept;
+  void end_settling(Busy& busy) noexcept;
+  /// All that is left of the cycle, in one stop.
+  void finish_cycle() noexcept;
   // phases.cpp
   [[nodiscard]] Phase phase() const noexcept { return phase_.load(std::memory_order_relaxed); }
   void set_phase(Phase phase) noexcept;
@@ -256,7 +272,7 @@ class Collector {
   [[nodiscard]] bool has_agent() const noexcept;
   void end_finalizer() noexcept;
   void recover_finalizer(const char* frame) noexcept;
-  void shrink_tables(const CollectionStats& stats) noexcept;
+  [[nodiscard]] bool shrink_tables(std::uint64_t limit) noexcept;
   void shrink_table(EntryTable& table) noexcept;
   // zeal.cpp
   /// Whether zeal looks for stores of which no barrier was told.
@@ -281,7 +297,8 @@ class Collector {
   /// The sweep was left to allocation, and what came since may be marked, be it an object or not.
   bool marks_are_mixed_ = false;
   std::uint32_t lines_cleared_ = 0;  ///< Of the marks, by clear_marks_some().
-  std::uint32_t until_zeal_ = 0;     ///< 1: the next allocation collects.
+  Settling settling_ = Settling::no;
+  std::uint32_t until_zeal_ = 0;  ///< 1: the next allocation collects.
   /// Allocation comes by for a slice each time that so much of the room for external bytes is
   /// taken.
   static constexpr std::uint64_t kSlicesOfExternal = 32;

@@ -10,6 +10,13 @@
 #include "heap/load_once.hpp"
 
 namespace besom::detail {
+namespace {
+
+/// Entries of a table that a cycle puts in new places. That is done at once, so a larger one waits
+/// for the program's next put, or for a collection that stops the program anyway.
+constexpr std::uint32_t kMostShrunkInCycle = 4096;
+
+}  // namespace
 
 bool Collector::collect_on_request() noexcept {
   if (!is_in_finalizer()) return collect(Cause::requested);
@@ -115,7 +122,7 @@ Error prepare_agents(HeapParts& heap) noexcept { return heap.collector->prepare_
 Error Collector::prepare_weak() noexcept {
   const HeapOptions& options = heap_.options;
   const System& system = options.system != nullptr ? *options.system : operating_system();
-  return marker_.prepare_weak(options.heap_max, system);
+  return marker_.prepare_weak(options, system);
 }
 
 Error Collector::prepare(const TypeDescriptor& descriptor) noexcept {
@@ -128,9 +135,11 @@ Error Collector::prepare(const TypeDescriptor& descriptor) noexcept {
   return releaser_.prepare(options.heap_max, system);
 }
 
-void Collector::shrink_tables(const CollectionStats& stats) noexcept {
-  marker_.take_tables([&](std::uint32_t index, std::uint32_t extent) {
-    if (stats.minor || table_walks_ != 0 || extent < sizeof(EntryTable)) return;
+/// Until the marker's work comes to `limit`. True when no table is left.
+bool Collector::shrink_tables(std::uint64_t limit) noexcept {
+  const bool is_minor = accounts_.current().minor;
+  return marker_.take_tables(limit, [&](std::uint32_t index, std::uint32_t extent) {
+    if (is_minor || table_walks_ != 0 || extent < sizeof(EntryTable)) return;
     shrink_table(*reinterpret_cast<EntryTable*>(heap_.space->base() + index));
   });
 }
@@ -148,6 +157,8 @@ void Collector::shrink_table(EntryTable& table) noexcept {
       type->fixed_bytes != sizeof(Header)) {
     return;
   }
+  if (marker_.is_incremental() && header.length > kMostShrunkInCycle) return;
+  marker_.add_work(header.length);
   const std::uint32_t kept = table.shrink(*reinterpret_cast<Array<Entry>*>(array), header.length,
                                           KeyHash(heap_.options.hash_seed));
   const auto granules =

@@ -122,9 +122,11 @@ void Collector::begin_cycle(Cause cause) noexcept {
   space.begin_marking(marker_.marks().words());
   set_old_values(space.base(), &marker_);
   space.conceal_unused();
-  mark_roots(accounts_.current());
+  mark_other_roots(accounts_.current());
   space.reveal_unused();
   marker_.set_incremental();
+  heap_.roots->handles().begin_walk();
+  heap_.finalizers->begin_settling();
   accounts_.current().roots_ns = accounts_.ns_of_stop();
   Cards cards = space.cards();
   cards.start_marking(heap_.options.heap_max);
@@ -147,6 +149,10 @@ void Collector::end_stop(Busy& busy, StopKind kind) noexcept {
 /// A stale ref may lead to what is in quarantine. So does a walk over the marks to all that is
 /// unused.
 void Collector::run_slice(std::uint64_t units) noexcept {
+  if (settling_ != Settling::no) {
+    settle_slice(units);
+    return;
+  }
   Space& space = *heap_.space;
   bool is_done = false;
   {
@@ -155,33 +161,30 @@ void Collector::run_slice(std::uint64_t units) noexcept {
     const bool conceals = space.quarantine().is_on() || marker_.has_unvisited();
     if (conceals) space.conceal_unused();
     marker_.resume();
-    is_done = marker_.drain_some(units, conceals);
+    is_done = mark_some(units, conceals);
     if (conceals) space.reveal_unused();
     accounts_.current().mark_ns += accounts_.ns_of_stop();
     end_stop(busy, StopKind::slice);
   }
-  if (is_done && cycle_.is_marking()) finish_cycle();
+  if (is_done && cycle_.is_marking()) decide(units);
 }
 
-void Collector::finish_cycle() noexcept {
-  const Zeal& zeal = heap_.options.zeal;
-  Busy busy(*this, Phase::marking);
-  accounts_.begin_stop();
-  Space& space = *heap_.space;
-  space.retire();
-  space.conceal_unused();
-  marker_.resume();
-  marker_.drain();
-  marker_.visit_deferred();
-  heap_.finalizers->await(marker_, false);
-  marker_.drain();
-  accounts_.current().mark_ns += accounts_.ns_of_stop();
-  end_waiting(false);
-  accounts_.current().abandoned = marker_.is_abandoned();
-  note_findings(accounts_.current());
-  if (!accounts_.current().abandoned) leave_marking();
-  conclude(busy, StopKind::end);
-  if (zeal.verify) verify_or_abort("after");
+/// Handles, what they and the other roots lead to, then the ephemerons and agents that wait for
+/// what is marked by now. True when nothing is left but what waits for objects that are not marked,
+/// dead ones as a rule.
+bool Collector::mark_some(std::uint64_t units, bool is_concealed) noexcept {
+  const std::uint64_t limit = units > ~marker_.work() ? ~std::uint64_t{0} : marker_.work() + units;
+  HandleTable& handles = heap_.roots->handles();
+  while (!handles.is_walked() && marker_.work() < limit) {
+    marker_.add_work(handles.walk_chunk([&](HandleSlot& slot) { marker_.mark_root(slot.ref); }));
+  }
+  while (marker_.work() < limit) {
+    if (!marker_.drain_some(limit - marker_.work(), is_concealed)) return false;
+    if (!marker_.visit_late_some(limit)) continue;
+    if (!heap_.finalizers->settle_some(marker_, limit)) continue;
+    if (!marker_.has_more()) return true;
+  }
+  return false;
 }
 
 /// Nobody is to see that a cycle marked. Space::retire() before.
@@ -192,6 +195,7 @@ void Collector::leave_marking() noexcept {
   // All that lives is old from now on.
   if (cards.recording()) cards.clear((to_bytes(marker_.end() - 1) >> Cards::kShift) + 1);
   set_old_values(space.base(), nullptr);
+  settling_ = Settling::no;
   // Of what was allocated and given back nothing may be left where no sweep will come.
   marker_.resume();
   constexpr std::uint32_t kShift = kGranuleShift + kLineShift;

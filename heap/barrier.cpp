@@ -23,7 +23,9 @@ void set_old_values(const char* base, OldValues* taker) noexcept { taker_at(base
 void note_old_slot(const void* slot) noexcept {
   Cards cards(arena_of(slot));
   if (cards.recording()) cards.mark(index_of(slot));
-  if (OldValues* taker = taker_at(slot)) taker->take(load_once<std::uint32_t>(slot));
+  if (OldValues* taker = taker_at(slot)) {
+    taker->take_slot(static_cast<char*>(const_cast<void*>(slot)));
+  }
 }
 
 void note_old_slots(const void* first, std::size_t bytes) noexcept {
@@ -34,6 +36,16 @@ void note_old_slots(const void* first, std::size_t bytes) noexcept {
 
 void note_old_object(const void* object) noexcept {
   if (OldValues* taker = taker_at(object)) taker->take_object(index_of(object));
+}
+
+void prepare_weak_slot(const void* slot, bool keeps) noexcept {
+  if (OldValues* taker = taker_at(slot)) {
+    taker->prepare_read(static_cast<char*>(const_cast<void*>(slot)), keeps);
+  }
+}
+
+void prepare_weak_handle(const char* base, std::uint32_t& ref, bool keeps) noexcept {
+  if (OldValues* taker = taker_at(base)) taker->prepare_handle(ref, keeps);
 }
 
 void note_weak_read(const char* base, std::uint32_t bits) noexcept {

@@ -77,12 +77,15 @@ Ephemeron* ephemeron_of(Interp& in, Value value, const char* who) {
 }
 BUILTIN(is_ephemeron) { return boolean(in.is(args[0], kEphemeron)); }
 BUILTIN(is_broken) {
-  return boolean(ephemeron_of(in, args[0], "ephemeron-broken?")->entry()[0].get().is_null());
+  Slot* key = ephemeron_of(in, args[0], "ephemeron-broken?")->entry();
+  besom::prepare_read(key, false);
+  return boolean(key->get().is_null());
 }
 template <int part>
 BUILTIN(ephemeron_part) {
   auto* ephemeron = ephemeron_of(in, args[0], part == 0 ? "ephemeron-key" : "ephemeron-datum");
-  return ephemeron->entry()[0].get().is_null() ? kFalse : ephemeron->entry()[part].get_weak();
+  const Value wanted = ephemeron->entry()[part].get_weak();
+  return ephemeron->entry()[0].get().is_null() ? kFalse : wanted;
 }
 /// Its argument is reachable up to here.
 BUILTIN(reference_barrier) { return kUnspecified; }

@@ -143,10 +143,9 @@ Slot* hash_find(Interp& in, Value table, Value key) {
   const auto* object = in.at<HashTable>(table);
   auto* entries = in.at<Vector>(object->entries.get());
   const std::uint32_t place = probe(in, kind_of(object), entries, key);
-  if (!is_entry(entries->slots()[place].get())) return nullptr;
   Slot* value = &entries->slots()[place + 1];
-  if (entries->header.type == kWeakEntries) besom::note_read(value);
-  return value;
+  if (entries->header.type == kWeakEntries) static_cast<void>(value->get_weak());
+  return is_entry(entries->slots()[place].get()) ? value : nullptr;
 }
 
 void hash_put(Interp& in, Value table, Value key, Value value) {

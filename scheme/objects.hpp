@@ -45,7 +45,7 @@ class Slot {
   [[nodiscard]] Value get() const noexcept { return Value::from_bits(bits_); }
   /// Of a weak slot: an incremental heap has to know that what it gives lives on.
   [[nodiscard]] Value get_weak() const noexcept {
-    besom::note_read(this);
+    besom::prepare_read(this);
     return get();
   }
   /// Any store into an object that a collection may have seen.

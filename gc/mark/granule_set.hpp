@@ -31,6 +31,18 @@ class GranuleSet {
   }
   void clear() noexcept;
 
+  static constexpr std::uint32_t kNone = ~std::uint32_t{0};
+
+  /// The least member >= `from`, or kNone; kNone where no room was made.
+  [[nodiscard]] std::uint32_t first_from(std::uint32_t from) const noexcept {
+    if (!is_reserved() || from == kNone) return kNone;
+    const std::uint32_t line = lines_.first_from(from >> kLineShift);
+    if (line == BitTree::kNone) return kNone;
+    std::uint64_t bits = bits_.words()[line];
+    if (line == from >> kLineShift) bits &= ~std::uint64_t{0} << (from & 63u);
+    if (bits != 0) return (line << kLineShift) | lowest_bit(bits);
+    return first_from((line + 1) << kLineShift);
+  }
   /// Visits the members in address order. `visit` may erase the one that it is given.
   template <class Visit>
   void each(Visit visit) const {

@@ -49,7 +49,10 @@ void Marker::begin(Space& space, const TypeTable& types, bool keep_marks) noexce
   stack_size_ = stack_peak_ = segment_count_ = 0;
   overflow_begin_ = ~std::uint32_t{0};
   overflow_end_ = rescan_next_ = rescan_end_ = 0;
-  is_incremental_ = defers_ephemerons_ = false;
+  is_incremental_ = defers_ephemerons_ = is_settling_ = false;
+  place_ = {};
+  late_.clear();
+  left_.clear();
   marked_ = marked_granules_ = work_ = 0;
   arena_end_ = std::uint64_t{end_} << kGranuleShift;
   links_ = 0;
@@ -229,6 +232,10 @@ void Marker::trace_trailing(std::uint32_t index, const TypeInfo& type,
                             std::uint32_t length) noexcept {
   if (type.is_weak) {
     noted_.insert(to_granules(index));
+    if (defers_ephemerons_ && type.trailing == Trailing::ephemerons) {
+      late_.insert(to_granules(index));
+      return;
+    }
     if (type.element_bytes < sizeof(std::uint32_t) || type.trailing == Trailing::weak) return;
   }
   // Also where the stack could not take all refs: segments wait until it is empty.
@@ -332,7 +339,10 @@ bool Marker::trace_within(std::uint32_t granule, std::uint32_t end, Run part) no
     header = found.header;
     type = found.type;
   }
-  if (type->is_weak) noted_.insert(granule);
+  if (type->is_weak) {
+    noted_.insert(granule);
+    if (defers_ephemerons_ && type->trailing == Trailing::ephemerons) late_.insert(granule);
+  }
   return visit_part(granule, end, part, *type, header.length);
 }
 

@@ -85,14 +85,22 @@ class Marker final : public OldValues {
   /// After begin(): marking goes in slices, between which the program runs. Until visit_deferred()
   /// ephemerons whose key is not marked are left, since chains would be in the way of the program.
   void set_incremental() noexcept { is_incremental_ = defers_ephemerons_ = true; }
-  /// Visits what was left so, and lets wait what still has no key. O(entries of arrays visited).
+  /// Looks once at the ephemerons that were left so, until work() comes to `limit`, and marks the
+  /// values of those whose key is marked by now. True when it came to the end.
+  [[nodiscard]] bool visit_late_some(std::uint64_t limit) noexcept;
+  /// Lets the rest wait for their keys. Call it when visit_late_some() has come to the end.
+  /// O(those).
   void visit_deferred() noexcept;
-  /// Marks what stands in a slot that will be overwritten: no ref, perhaps.
+  /// Marks what a slot held: no ref, perhaps.
   void take(std::uint32_t bits) noexcept override;
+  /// The same for a slot that will be overwritten.
+  void take_slot(char* slot) noexcept override;
   /// The same for all slots in [first, first + bytes) of one object, perhaps for others of it, too.
   void take_slots(const char* first, std::size_t bytes) noexcept override;
   /// The same for all that an object refers to. O(its slots).
   void take_object(std::uint32_t index) noexcept override;
+  void prepare_read(char* slot, bool keeps) noexcept override;
+  void prepare_handle(std::uint32_t& ref, bool keeps) noexcept override;
   /// Stops marking at once. The marks mean nothing then, and have to be cleared by the next
   /// begin().
   void abandon() noexcept;
@@ -100,12 +108,17 @@ class Marker final : public OldValues {
 
   /// Makes room for noting objects, which weak slots and waiting take. Fails with
   /// out_of_host_memory.
-  [[nodiscard]] Error prepare_weak(std::uint64_t heap_max, const System& system) {
-    return noted_.reserve(heap_max, "besom weak", system);
+  [[nodiscard]] Error prepare_weak(const HeapOptions& options, const System& system) {
+    if (Error error = noted_.reserve(options.heap_max, "besom weak", system)) return error;
+    if (!options.incremental) return {};
+    if (Error error = late_.reserve(options.heap_max, "besom late", system)) return error;
+    return left_.reserve(options.heap_max, "besom ephemerons", system);
   }
   /// Marks the agents of registrations [first, end) whose object is marked; the others wait for
-  /// theirs. The table stays where it is until end_waiting().
-  void await(Registration* table, std::uint32_t first, std::uint32_t end) noexcept;
+  /// theirs. Those of which Registration::settled_in says `settled` have been looked at. The table
+  /// stays where it is until end_waiting().
+  void await(Registration* table, std::uint32_t first, std::uint32_t end,
+             std::uint32_t settled) noexcept;
   /// Whether `index` is the start of an object that is marked. After drain().
   [[nodiscard]] bool is_live(std::uint32_t index) const noexcept {
     return is_object(index) && marks_.test(to_granules(index));
@@ -119,13 +132,34 @@ class Marker final : public OldValues {
   /// marked, and breaks their entries. Of what is noted only the tables remain. More may be marked
   /// after that, and drained; then it is all due again.
   void clear_weak_slots() noexcept;
-  /// Calls `visit(index, extent in bytes)` for each table that was visited. None stays noted.
+  /// After end_waiting() of an incremental cycle: what is not marked is dead, unless a guardian
+  /// keeps it. The program runs on while the weak slots that lead to it are cleared in slices, and
+  /// sees none of them that still does: prepare_read().
+  void begin_settling() noexcept {
+    is_settling_ = true;
+    place_ = {};
+  }
+  /// clear_weak_slots() until work() comes to `limit`. True when it came to the end. Call resume()
+  /// before, and Space::conceal_unused().
+  [[nodiscard]] bool clear_weak_some(std::uint64_t limit) noexcept;
+  /// Clears the ref of a weak handle to what is not marked.
+  void clear_handle(std::uint32_t& ref) noexcept;
+  /// After clear_weak_some(): whether a table was visited.
+  [[nodiscard]] bool has_tables() const noexcept {
+    return noted_.first_from(0) != GranuleSet::kNone;
+  }
+  /// Calls `visit(index, extent in bytes)` for each table that was visited, until work() comes to
+  /// `limit`. Those stay noted no longer. True when none is.
   template <class Visit>
-  void take_tables(Visit visit) noexcept {
-    noted_.each([&](std::uint32_t granule) {
+  [[nodiscard]] bool take_tables(std::uint64_t limit, Visit visit) noexcept {
+    while (work_ < limit) {
+      const std::uint32_t granule = noted_.first_from(0);
+      if (granule == GranuleSet::kNone) return true;
+      noted_.erase(granule);
+      ++work_;
       visit(to_bytes(granule), to_bytes(map_->next_start(granule) - granule));
-    });
-    noted_.clear();
+    }
+    return false;
   }
 
   /// Objects marked since begin(), and what they take. That counts for more than it is where there
@@ -137,6 +171,10 @@ class Marker final : public OldValues {
   }
   /// Objects and slots visited since begin(): what marking costs, the same in each run.
   [[nodiscard]] std::uint64_t work() const noexcept { return work_; }
+  /// Of what others visited.
+  void add_work(std::uint64_t units) noexcept { work_ += units; }
+  /// Since begin().
+  [[nodiscard]] bool is_incremental() const noexcept { return is_incremental_; }
 
   [[nodiscard]] const MarkFindings& findings() const noexcept { return findings_; }
   [[nodiscard]] GranuleBits& marks() noexcept { return marks_; }
@@ -145,7 +183,8 @@ class Marker final : public OldValues {
   /// Gives the stack's memory back where a deep graph made it large.
   void trim() noexcept;
   [[nodiscard]] std::uint64_t table_bytes() const noexcept {
-    return marks_.size_bytes() + stack_table_.size_bytes() + noted_.table_bytes();
+    return marks_.size_bytes() + stack_table_.size_bytes() + noted_.table_bytes() +
+           late_.table_bytes() + left_.table_bytes();
   }
 
  private:
@@ -220,17 +259,29 @@ class Marker final : public OldValues {
     const TypeInfo* type;  ///< nullptr where the header contradicts the tables.
   };
   [[nodiscard]] Found find(std::uint32_t granule) const noexcept;
-  void visit_entries(Trailing kind, char* first, std::uint32_t count) noexcept;
-  void visit_ephemeron(char* entry) noexcept;
+  bool visit_entries(Trailing kind, char* first, std::uint32_t count) noexcept;
+  [[nodiscard]] bool visit_ephemeron(char* entry) noexcept;
+  void prefetch_entry(const char* entry) const noexcept;
   [[nodiscard]] bool wait(std::uint32_t key, Link waiter, std::uint32_t& next) noexcept;
   [[nodiscard]] Found wake(std::uint32_t granule) noexcept;
   void take_chain(std::uint32_t granule, bool is_alive) noexcept;
+  /// What a slot is a part of.
+  struct WeakPlace {
+    char* first = nullptr;           ///< The slot itself, or its entry.
+    Trailing kind = Trailing::none;  ///< Not weak; a weak slot by itself, or the kind of entry.
+  };
+  [[nodiscard]] WeakPlace weak_place_of(char* slot) const noexcept;
+  bool clear_if_dead(char* slot) noexcept;
+  [[nodiscard]] bool is_white(std::uint32_t bits) const noexcept;
   [[nodiscard]] bool is_dead_slot(std::uint32_t bits) noexcept;
   void clear_slots(char* first, std::uint32_t count) noexcept;
   void clear_entries(Trailing kind, char* first, std::uint32_t count) noexcept;
+  void clear_trailing(Trailing kind, char* first, std::uint32_t count) noexcept;
 
   GranuleBits marks_;  ///< An object is marked at its first granule.
   GranuleSet noted_;   ///< Objects with weak slots that were visited; unmarked ones waited for.
+  GranuleSet late_;    ///< Visited arrays of ephemerons whose entries have not been.
+  GranuleSet left_;    ///< Of the others: where entries have no key yet, and the arrays of these.
   ZeroedArray<std::uint32_t> stack_table_;
   std::uint32_t small_stack_[kMinStack];  ///< Where the table was refused.
   std::uint32_t stack_capacity_ = kMinStack;
@@ -260,8 +311,15 @@ class Marker final : public OldValues {
   std::uint32_t rescan_end_ = 0;
   bool is_incremental_ = false;     ///< Since begin().
   bool defers_ephemerons_ = false;  ///< Until visit_deferred().
-  std::uint64_t arena_end_ = 0;     ///< In bytes: no entry that waits lies above.
-  std::uint64_t links_ = 0;         ///< Made and not yet taken.
+  bool is_settling_ = false;        ///< Since begin_settling().
+  struct Place {
+    std::uint32_t granule = 0;
+    std::uint32_t next = 0;  ///< Of the array of the object there.
+    bool has_left = false;   ///< An ephemeron of it without a key.
+  };
+  Place place_;  ///< Of the walk that is under way: through late_, then through noted_.
+  std::uint64_t arena_end_ = 0;  ///< In bytes: no entry that waits lies above.
+  std::uint64_t links_ = 0;      ///< Made and not yet taken.
   const Registration* registrations_ = nullptr;
   std::uint32_t registrations_end_ = 0;
   Segment segments_[kMaxSegments];

@@ -72,7 +72,7 @@ void HandleTable::clear() noexcept {
     if (chunk->taken_count == 0) std::free(chunk);
     chunk = next;
   }
-  last_ = with_room_ = empty_ = nullptr;
+  last_ = with_room_ = empty_ = walked_ = nullptr;
   count_ = 0;
 }
 
@@ -103,6 +103,7 @@ void HandleTable::unlink_room(HandleChunk* chunk) noexcept {
 
 void HandleTable::remove_chunk(HandleChunk* chunk) noexcept {
   BESOM_ASSERT(chunk->taken_count == 0);
+  if (walked_ == chunk) walked_ = chunk->next;
   unlink_room(chunk);
   (chunk->previous != nullptr ? chunk->previous->next : first_) = chunk->next;
   (chunk->next != nullptr ? chunk->next->previous : last_) = chunk->previous;

@@ -46,6 +46,7 @@ void RootTable::remove_handle(HandleSlot* slot) noexcept {
               slot->serial);
   BESOM_CHECK(gate_.thread == this_thread(), "root removed by another thread: ref, serial",
               slot->ref, slot->serial);
+  if (handles_.owns(slot)) note_given_up(*slot);
   HandleTable::remove(slot);
 }
 

@@ -23,6 +23,11 @@ void RootTable::each(Tracer& tracer, Visit visit, Enter enter) const {
   handles_.each([&](HandleSlot& slot) {
     if (slot.ref != 0) visit(slot.ref, slot.label);
   });
+  each_but_handles(tracer, visit, enter);
+}
+
+template <class Visit, class Enter>
+void RootTable::each_but_handles(Tracer& tracer, Visit visit, Enter enter) const {
   enter(HeldRoot::Kind::local, nullptr);
   each_local([&](const LocalSlot& slot) {
     if (slot.ref != 0) visit(slot.ref, "local");

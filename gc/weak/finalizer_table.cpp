@@ -187,7 +187,8 @@ bool FinalizerTable::add(GuardianQueue& guardian, std::uint32_t object, std::uin
                   .priority = priority,
                   .next = 0,
                   .previous = guardian.newest,
-                  .keeps_object = keeps_object});
+                  .keeps_object = keeps_object,
+                  .settled_in = 0});
   guardian.newest = static_cast<std::uint32_t>(rows.size());
   ++guardian.pending;
   return true;
@@ -285,27 +286,64 @@ void FinalizerTable::mark_ready(Marker& marker) const noexcept {
   }
 }
 
+void FinalizerTable::begin_settling() noexcept {
+  looked_at_ = 0;
+  if (++cycle_ != 0) return;
+  cycle_ = 1;
+  for (Registration& registration : registrations_.rows()) registration.settled_in = 0;
+}
+
+bool FinalizerTable::settle_some(Marker& marker, std::uint64_t limit) noexcept {
+  auto& rows = registrations_.rows();
+  for (; looked_at_ < rows.size(); ++looked_at_) {
+    if (marker.work() >= limit) return false;
+    marker.add_work(1);
+    Registration& registration = rows[looked_at_];
+    registration.settled_in = 0;
+    if (!marker.is_live(registration.object)) continue;
+    marker.mark_root(registration.agent);
+    registration.settled_in = cycle_;
+  }
+  return true;
+}
+
+/// What `settled_in` says of objects that this marking found alive; no number where it is no cycle.
+std::uint32_t FinalizerTable::settled_by(const Marker& marker) const noexcept {
+  return marker.is_incremental() ? cycle_ : ~std::uint32_t{0};
+}
+
 void FinalizerTable::await(Marker& marker, bool is_minor) noexcept {
   auto& rows = registrations_.rows();
   if (rows.empty()) return;
-  marker.await(rows.data(), is_minor ? old_count_ : 0, static_cast<std::uint32_t>(rows.size()));
+  marker.await(rows.data(), is_minor ? old_count_ : 0, static_cast<std::uint32_t>(rows.size()),
+               settled_by(marker));
 }
 
 void FinalizerTable::mark_agents(Marker& marker, bool is_minor) const noexcept {
   const auto& rows = registrations_.rows();
+  const std::uint32_t settled = settled_by(marker);
   for (std::size_t number = is_minor ? old_count_ : 0; number < rows.size(); ++number) {
     const Registration& registration = rows[number];
+    if (registration.settled_in == settled) continue;
     if (marker.is_live(registration.object)) marker.mark_root(registration.agent);
   }
 }
 
 std::uint64_t FinalizerTable::take_dead(const Marker& marker, bool is_minor) noexcept {
-  const std::uint64_t taken =
-      take_if(is_minor ? old_count_ : 0, [&](const Registration& registration) {
-        if (marker.is_live(registration.object)) return false;
-        make_ready(registration);
-        return true;
-      });
+  const auto& rows = registrations_.rows();
+  const std::uint32_t young = is_minor ? old_count_ : 0;
+  const std::uint32_t settled = settled_by(marker);
+  const auto is_alive = [&](const Registration& row) {
+    return row.settled_in == settled || marker.is_live(row.object);
+  };
+  std::uint64_t taken = 0;
+  if (!std::all_of(rows.begin() + young, rows.end(), is_alive)) {
+    taken = take_if(young, [&](const Registration& registration) {
+      if (is_alive(registration)) return false;
+      make_ready(registration);
+      return true;
+    });
+  }
   old_count_ = static_cast<std::uint32_t>(registrations_.rows().size());
   return taken;
 }

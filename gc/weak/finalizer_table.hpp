@@ -21,9 +21,10 @@ struct Registration {
   std::uint32_t object;
   std::uint32_t agent;
   std::int32_t priority;
-  std::uint32_t next;      ///< During marking: the rest of the chain that it waits in.
-  std::uint32_t previous;  ///< The guardian's one before: its number + 1, or 0.
-  bool keeps_object;       ///< It is handed out, too.
+  std::uint32_t next;        ///< During marking: the rest of the chain that it waits in.
+  std::uint32_t previous;    ///< The guardian's one before: its number + 1, or 0.
+  bool keeps_object;         ///< It is handed out, too.
+  std::uint16_t settled_in;  ///< The cycle that found the object alive: its number, or 0.
 };
 
 struct ReadyAgent {
@@ -163,6 +164,11 @@ class FinalizerTable {
 
   /// Marks what is handed out or about to be.
   void mark_ready(Marker& marker) const noexcept;
+  /// Before an incremental cycle.
+  void begin_settling() noexcept;
+  /// In slices: marks the agents of the objects that live for sure, until marker.work() comes to
+  /// `limit`. True when it came to the end.
+  [[nodiscard]] bool settle_some(Marker& marker, std::uint64_t limit) noexcept;
   /// Lets agents wait for their objects. In a minor collection, those registered since the last.
   void await(Marker& marker, bool is_minor) noexcept;
   /// Marks the agents of the registrations whose object is marked: of those that await() let wait.
@@ -194,6 +200,7 @@ class FinalizerTable {
   [[nodiscard]] Registration& numbered(std::uint32_t number) noexcept {
     return registrations_.rows()[number - 1];
   }
+  [[nodiscard]] std::uint32_t settled_by(const Marker& marker) const noexcept;
   template <class Goes>
   std::uint64_t take_if(std::uint32_t first, Goes goes) noexcept;
   template <class Take>
@@ -213,6 +220,8 @@ class FinalizerTable {
   HostVector<Registration> registrations_{&memory_};
   std::uint32_t dropped_ = 0;    ///< Registrations without a guardian.
   std::uint32_t old_count_ = 0;  ///< Those below survived a collection: object and agent are old.
+  std::uint32_t looked_at_ = 0;  ///< By settle_some().
+  std::uint16_t cycle_ = 0;      ///< Counts begin_settling(), but for 0.
 };
 
 /// Takes the side tables that waiting for an object needs, as Collector::prepare_weak(): defined

@@ -1,5 +1,6 @@
 /// The weak side of marking: docs/design.md#weak-things-and-finalizers.
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -33,36 +34,56 @@ Marker::Found Marker::find(std::uint32_t granule) const noexcept {
   return {header, checked_type(*types_, header, extent)};
 }
 
-void Marker::visit_entries(Trailing kind, char* first, std::uint32_t count) noexcept {
-  for (char* entry = first; entry != first + std::size_t{count} * kEntryBytes;
-       entry += kEntryBytes) {
-    if (kind == Trailing::ephemerons) {
-      visit_ephemeron(entry);
-    } else {
+/// Keys and values lie anywhere, so that each look at one would wait for memory.
+inline void Marker::prefetch_entry(const char* entry) const noexcept {
+  constexpr std::uint32_t kShift = kGranuleShift + kLineShift;
+  const std::uint32_t key = load(entry) >> kShift;
+  const std::uint32_t value = load(entry + kValueAt) >> kShift;
+  const std::uint32_t end = end_ >> kLineShift;
+  __builtin_prefetch(&mark_words_[std::min(key, end)]);
+  __builtin_prefetch(&lines_[std::min(key, end)]);
+  __builtin_prefetch(&mark_words_[std::min(value, end)]);
+}
+
+/// Whether some were left, as visit_ephemeron(): in slices these are noted.
+bool Marker::visit_entries(Trailing kind, char* first, std::uint32_t count) noexcept {
+  constexpr std::uint32_t kAhead = 12;
+  char* const end = first + std::size_t{count} * kEntryBytes;
+  bool has_left = false;
+  for (char* entry = first; entry != end; entry += kEntryBytes) {
+    if (end - entry > std::ptrdiff_t{kAhead * kEntryBytes}) {
+      prefetch_entry(entry + kAhead * kEntryBytes);
+    }
+    if (kind != Trailing::ephemerons) {
       mark_root(load(entry));
+    } else if (visit_ephemeron(entry)) {
+      left_.insert(index_of(entry) >> kGranuleShift);
+      has_left = true;
     }
   }
+  return has_left;
 }
 
 /// What stands in the key slot and is no ref to an object is left: it is a link of ours, as the
 /// holder is visited again after the mark stack overflowed, or damage, which clear_entries()
-/// counts.
-void Marker::visit_ephemeron(char* entry) noexcept {
+/// counts. True when the entry was left because its key is not known to live, or may come yet.
+bool Marker::visit_ephemeron(char* entry) noexcept {
   const std::uint32_t key = load(entry);
-  if (key == 0) return;
+  if (key == 0) return defers_ephemerons_ && is_ref(load(entry + kValueAt));
   if (is_ref(key)) {
-    if (!is_object(key)) return;
+    if (!is_object(key)) return defers_ephemerons_;
     if (!marks_.test(to_granules(key))) {
-      if (defers_ephemerons_) return;
+      if (defers_ephemerons_) return true;
       std::uint32_t next;
       if (wait(key, Link::to_entry(static_cast<std::uint32_t>(entry - base_)), next)) {
         store(entry, next);
-        return;
+        return false;
       }
       // With such a header the key cannot hold a chain. The value is kept for this time.
     }
   }
   mark_root(load(entry + kValueAt));
+  return false;
 }
 
 /// Puts `waiter` at the head of the chain of `key`, an object that is not marked. `next` receives
@@ -127,25 +148,64 @@ void Marker::take_chain(std::uint32_t granule, bool is_alive) noexcept {
   }
 }
 
-/// What waits for a key notes that, too: then its entries are none.
-void Marker::visit_deferred() noexcept {
-  defers_ephemerons_ = false;
-  noted_.each([this](std::uint32_t granule) {
-    if (!marks_.test(granule)) return;
-    const auto [header, type] = find(granule);
-    if (type == nullptr || type->trailing != Trailing::ephemerons) return;
-    visit_entries(type->trailing, base_ + to_bytes(granule) + type->fixed_bytes, header.length);
-    work_ += header.length;
-  });
+/// Between two calls an array may be written to, and be damaged.
+bool Marker::visit_late_some(std::uint64_t limit) noexcept {
+  while (work_ < limit) {
+    if (place_.next == 0) {
+      place_ = {.granule = late_.first_from(0)};
+      if (place_.granule == GranuleSet::kNone) return true;
+    }
+    const auto [header, type] = find(place_.granule);
+    const bool is_array = type != nullptr && type->trailing == Trailing::ephemerons;
+    const std::uint32_t left = is_array ? header.length - std::min(header.length, place_.next) : 0;
+    const std::uint32_t count = std::min(left, kSegmentSlots);
+    ++work_;
+    if (count != 0) {
+      char* first = base_ + to_bytes(place_.granule) + type->fixed_bytes;
+      place_.has_left |=
+          visit_entries(type->trailing, first + std::size_t{place_.next} * kEntryBytes, count);
+      work_ += count;
+      place_.next += count;
+    }
+    if (count != left) continue;
+    late_.erase(place_.granule);
+    if (place_.has_left) left_.insert(place_.granule);
+    place_ = {};
+  }
+  return false;
 }
 
-void Marker::await(Registration* table, std::uint32_t first, std::uint32_t end) noexcept {
+/// Of an array with such entries the beginning is noted as well, and comes before them.
+void Marker::visit_deferred() noexcept {
+  BESOM_ASSERT(!late_.is_reserved() || late_.first_from(0) == GranuleSet::kNone);
+  defers_ephemerons_ = false;
+  std::uint64_t first = 0;
+  std::uint64_t end = 0;
+  left_.each([&](std::uint32_t granule) {
+    if (map_->is_start(granule)) {
+      const auto [header, type] = find(granule);
+      const bool is_array = type != nullptr && type->trailing == Trailing::ephemerons;
+      first = is_array ? std::uint64_t{to_bytes(granule)} + type->fixed_bytes : 0;
+      end = is_array ? first + std::uint64_t{header.length} * kEntryBytes : 0;
+    }
+    std::uint64_t entry = std::max<std::uint64_t>(to_bytes(granule), first);
+    const std::uint64_t next = std::uint64_t{to_bytes(granule)} + kGranuleBytes;
+    for (; entry < std::min(next, end); entry += kEntryBytes, ++work_) {
+      static_cast<void>(visit_ephemeron(base_ + entry));
+    }
+  });
+  left_.clear();
+}
+
+void Marker::await(Registration* table, std::uint32_t first, std::uint32_t end,
+                   std::uint32_t settled) noexcept {
   BESOM_ASSERT(first <= end);
   registrations_ = table;
   registrations_end_ = end;
   for (std::uint32_t number = first; number < end; ++number) {
     Registration& registration = table[number];
     if (registration.agent == registration.object) continue;
+    if (registration.settled_in == settled) continue;
     const std::uint32_t object = registration.object;
     if (!is_object(object)) continue;
     if (!marks_.test(to_granules(object)) &&
@@ -157,6 +217,7 @@ void Marker::await(Registration* table, std::uint32_t first, std::uint32_t end) 
 }
 
 void Marker::end_waiting() noexcept {
+  if (links_ == 0) return;
   noted_.each([this](std::uint32_t granule) {
     if (!marks_.test(granule)) take_chain(granule, false);
   });
@@ -170,6 +231,8 @@ void Marker::undo_waiting() noexcept {
     if (!types_->contains(load(base_ + to_bytes(granule)))) take_chain(granule, false);
   });
   noted_.clear();
+  late_.clear();
+  left_.clear();
 }
 
 /// Whether the slot has to be cleared.
@@ -197,31 +260,129 @@ void Marker::clear_entries(Trailing kind, char* first, std::uint32_t count) noex
     if (is_dead_slot(kind == Trailing::ephemerons ? key : value)) {
       break_entry(entry);
       ++findings_.entries_broken;
-    } else if (key == 0 && is_ref(value)) {
-      break_entry(entry);  // nothing keeps the value
+    } else if ((key == 0 && is_ref(value)) || (is_settling_ && is_white(value))) {
+      break_entry(entry);  // nothing keeps the value, or nothing did until the key was stored
     }
   }
   work_ += count;
 }
 
+void Marker::clear_trailing(Trailing kind, char* first, std::uint32_t count) noexcept {
+  if (kind == Trailing::weak) {
+    clear_slots(first, count);
+  } else if (kind > Trailing::weak) {
+    clear_entries(kind, first, count);
+  }
+}
+
 void Marker::clear_weak_slots() noexcept {
-  noted_.each([this](std::uint32_t granule) {
+  place_ = {};
+  static_cast<void>(clear_weak_some(~std::uint64_t{0}));
+}
+
+/// Between two calls a header may be damaged, so that it is read again for each part of an array.
+bool Marker::clear_weak_some(std::uint64_t limit) noexcept {
+  while (work_ < limit) {
+    const std::uint32_t granule = noted_.first_from(place_.granule);
+    if (granule == GranuleSet::kNone) return true;
+    if (granule != place_.granule) place_ = {.granule = granule};
+    ++work_;
     const auto [header, type] = find(granule);
-    if (type != nullptr && type->is_table) return;
-    noted_.erase(granule);
-    if (type == nullptr) return;
-    char* object = base_ + to_bytes(granule);
-    for (std::uint32_t i = 0; i < type->weak_run_count; ++i) {
-      const SlotRun& run = type->runs[type->run_count + i];
-      clear_slots(object + run.offset, run.count);
+    const bool is_table = type != nullptr && type->is_table;
+    if (type != nullptr && !is_table) {
+      char* object = base_ + to_bytes(granule);
+      for (std::uint32_t i = 0; place_.next == 0 && i < type->weak_run_count; ++i) {
+        const SlotRun& run = type->runs[type->run_count + i];
+        clear_slots(object + run.offset, run.count);
+      }
+      if (type->trailing >= Trailing::weak && place_.next < header.length) {
+        const std::uint32_t element = type->trailing == Trailing::weak ? 4 : kEntryBytes;
+        const std::uint32_t count = std::min(header.length - place_.next, kSegmentSlots);
+        char* first = object + type->fixed_bytes + std::size_t{place_.next} * element;
+        clear_trailing(type->trailing, first, count);
+        place_.next += count;
+        if (place_.next < header.length) continue;
+      }
     }
-    char* trailing = object + type->fixed_bytes;
-    if (type->trailing == Trailing::weak) {
-      clear_slots(trailing, header.length);
-    } else if (type->trailing > Trailing::weak) {
-      clear_entries(type->trailing, trailing, header.length);
+    if (!is_table) noted_.erase(granule);
+    place_ = {.granule = granule + 1};
+  }
+  return false;
+}
+
+void Marker::clear_handle(std::uint32_t& ref) noexcept {
+  if (ref == 0 || is_live(ref)) return;
+  ref = 0;
+  ++findings_.weak_cleared;
+}
+
+/// Between two slices not all objects show in the map: what is new is marked, and no part of this.
+bool Marker::is_white(std::uint32_t bits) const noexcept {
+  return is_ref(bits) && bits < space_->capacity() && !marks_.test(to_granules(bits));
+}
+
+Marker::WeakPlace Marker::weak_place_of(char* slot) const noexcept {
+  const std::uint32_t place = index_of(slot) >> kGranuleShift;
+  if (place >= end_) return {};
+  const std::uint32_t granule = map_->is_start(place) ? place : map_->prev_start(place);
+  if (granule == BoundaryMap::kNone || !map_->is_block(granule)) return {};
+  const auto [header, type] = find(granule);
+  if (type == nullptr || !type->is_weak) return {};
+  char* object = base_ + to_bytes(granule);
+  const std::size_t offset = slot - object;
+  for (std::uint32_t i = 0; i < type->weak_run_count; ++i) {
+    const SlotRun& run = type->runs[type->run_count + i];
+    if (offset >= run.offset && offset < run.offset + std::size_t{run.count} * 4) {
+      return {slot, Trailing::weak};
     }
-  });
+  }
+  const std::size_t element = type->trailing == Trailing::weak ? 4 : kEntryBytes;
+  const bool is_element = type->trailing >= Trailing::weak && offset >= type->fixed_bytes &&
+                          offset < type->fixed_bytes + header.length * element;
+  if (!is_element) return {};
+  return {slot - (offset - type->fixed_bytes) % element, type->trailing};
+}
+
+/// In the end of a cycle: makes a weak slot null, or breaks the entry that it belongs to, if that
+/// is due and has not been done yet. False for a slot that is not weak.
+bool Marker::clear_if_dead(char* slot) noexcept {
+  const WeakPlace place = weak_place_of(slot);
+  if (place.kind == Trailing::none) return false;
+  if (place.kind == Trailing::weak) {
+    if (!is_white(load(slot))) return true;
+    store(slot, 0);
+    ++findings_.weak_cleared;
+  } else {
+    if (!is_white(load(place.first)) && !is_white(load(place.first + kValueAt))) return true;
+    break_entry(place.first);
+    ++findings_.entries_broken;
+  }
+  return true;
+}
+
+void Marker::prepare_read(char* slot, bool keeps) noexcept {
+  if (is_settling_) {
+    clear_if_dead(slot);
+  } else if (keeps) {
+    take(load(slot));
+  }
+}
+
+/// What is dead shall not live on because a slot that knew it is used for something else, nor a new
+/// key keep a value that was left from an old one.
+void Marker::take_slot(char* slot) noexcept {
+  const std::uint32_t bits = load(slot);
+  if (is_settling_ && is_white(bits) && clear_if_dead(slot)) return;
+  take(bits);
+}
+
+void Marker::prepare_handle(std::uint32_t& ref, bool keeps) noexcept {
+  if (!is_settling_) {
+    if (keeps) take(ref);
+  } else if (is_white(ref)) {
+    ref = 0;
+    ++findings_.weak_cleared;
+  }
 }
 
 }  // namespace besom::detail

@@ -93,6 +93,12 @@ Entry* EntryTable::Entries::find(Value key, std::uint32_t hash) const noexcept {
   return nullptr;
 }
 
+/// The same, but where a cycle has found the entry's weak part dead: to be used at once.
+Entry* EntryTable::Entries::find_live(Value key, std::uint32_t hash) const noexcept {
+  Entry* entry = find(key, hash);
+  return entry != nullptr && !entry->key.get().is_null() ? entry : nullptr;
+}
+
 /// Where a key of this hash, which is not there, can be put, or nullptr.
 Entry* EntryTable::Entries::find_place(std::uint32_t hash) const noexcept {
   std::uint32_t at = home_of(hash, count);
@@ -133,7 +139,7 @@ Error EntryTable::put(Heap& heap, Value key, Value value) noexcept {
   Entries array = all(heap);
   if (!array.is_sound) return kDamaged;
   const std::uint32_t hash = KeyHash(heap.options().hash_seed)(key);
-  if (Entry* entry = array.find(key, hash)) {
+  if (Entry* entry = array.find_live(key, hash)) {
     entry->value = value;
     return {};
   }
@@ -242,17 +248,18 @@ std::uint32_t EntryTable::shrink(Array<Entry>& array, std::uint32_t count,
 
 Value EntryTable::get(const Heap& heap, Value key) const noexcept {
   if (key.is_null()) return {};
-  const Entry* entry = all(heap).find(key, KeyHash(heap.options().hash_seed)(key));
+  const Entry* entry = all(heap).find_live(key, KeyHash(heap.options().hash_seed)(key));
   return entry != nullptr ? entry->value.get() : Value();
 }
 
 bool EntryTable::contains(const Heap& heap, Value key) const noexcept {
-  return !key.is_null() && all(heap).find(key, KeyHash(heap.options().hash_seed)(key)) != nullptr;
+  if (key.is_null()) return false;
+  return all(heap).find_live(key, KeyHash(heap.options().hash_seed)(key)) != nullptr;
 }
 
 bool EntryTable::remove(const Heap& heap, Value key) noexcept {
   if (key.is_null()) return false;
-  Entry* entry = all(heap).find(key, KeyHash(heap.options().hash_seed)(key));
+  Entry* entry = all(heap).find_live(key, KeyHash(heap.options().hash_seed)(key));
   if (entry == nullptr) return false;
   entry->break_up();
   return true;

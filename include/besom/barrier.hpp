@@ -135,8 +135,14 @@ BESOM_API void note_old_slots(const void* first, std::size_t bytes) noexcept;
 BESOM_API void note_old_slot(const void* slot) noexcept;
 /// The same for all that the object refers to.
 BESOM_API void note_old_object(const void* object) noexcept;
-/// A ref or value that was read from a weak slot of the arena at `base`.
+/// A ref or value that was read from a weak slot of the arena at `base`, or that a handle gives up.
 BESOM_API void note_weak_read(const char* base, std::uint32_t bits) noexcept;
+/// The weak slot, or either slot of an entry, will be read at once. Where a cycle that is about to
+/// end has found dead what it leads to, the slot is null when this returns, and an entry broken.
+/// Otherwise that lives on if the read `keeps` it.
+BESOM_API void prepare_weak_slot(const void* slot, bool keeps) noexcept;
+/// The same for the ref of a weak handle to the arena at `base`.
+BESOM_API void prepare_weak_handle(const char* base, std::uint32_t& ref, bool keeps) noexcept;
 
 /// Whether `address` lies in the used part of an arena whose stores do anything.
 [[nodiscard]] inline bool is_noted_at(const void* address) noexcept {
@@ -195,14 +201,31 @@ inline void note_overwrite_object(const void* object) noexcept {
   if (cards.marking()) detail::note_old_object(object);
 }
 
-/// Tells an incremental heap that the ref or value in the weak slot at `slot` is about to be used:
-/// what a weak slot alone led to may be dead by the end of the cycle that is under way, and this
-/// keeps it until the next. WeakMember and WeakValueMember do it, and Weak, WeakBox and the tables.
-/// To copy a weak slot is to use what it holds. A load and a branch; nothing in other heaps.
+/// Tells an incremental heap that the ref or value that was read from the weak slot at `slot` is
+/// about to be used: what a weak slot alone led to may be dead by the end of the cycle that is
+/// under way, and this keeps it until the next. Call it before the next allocation. WeakMember and
+/// WeakValueMember need it not, nor do Weak, WeakBox and the tables. To copy a weak slot is to use
+/// what it holds. Towards the end of a cycle other weak slots that led to the same object may have
+/// been cleared already: prepare_read() knows. A load and a branch; nothing in other heaps.
 inline void note_read(const void* slot) noexcept {
   if (!detail::is_noted_at(slot)) [[likely]]
     return;
-  if (detail::Cards(detail::arena_of(slot)).marking()) detail::note_old_slot(slot);
+  char* const base = detail::arena_of(slot);
+  if (!detail::Cards(base).marking()) return;
+  std::uint32_t bits;
+  std::memcpy(&bits, slot, sizeof bits);
+  detail::note_weak_read(base, bits);
+}
+
+/// To be called before a weak slot is read, or either slot of an entry, in place of note_read():
+/// then of all weak slots that lead to the same object either all give it or none. Where the cycle
+/// that is about to end has found the object dead, the slot is null when this returns, and an entry
+/// broken. Otherwise what it leads to lives until the next cycle, if the read `keeps` it. A load
+/// and a branch; nothing in other heaps.
+inline void prepare_read(const void* slot, bool keeps = true) noexcept {
+  if (!detail::is_noted_at(slot)) [[likely]]
+    return;
+  if (detail::Cards(detail::arena_of(slot)).marking()) detail::prepare_weak_slot(slot, keeps);
 }
 
 /// The same for an object of which the host knows by a weak structure of its own, such as a cache

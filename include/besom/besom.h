@@ -368,6 +368,11 @@ BESOM_API void besom_note_old_slots(const void* first, size_t bytes);
 BESOM_API void besom_note_old_object(const void* object);
 /// Likewise the object itself.
 BESOM_API void besom_note_kept_object(const void* object);
+/// Likewise what was read from this slot.
+BESOM_API void besom_note_read_slot(const void* slot);
+/// What the library does before it reads a weak slot, or either slot of an entry. Null from now on
+/// where the end of a cycle has found the target dead, and the entry broken.
+BESOM_API void besom_prepare_read_slot(const void* slot);
 
 /// To be called before each store of refs or pointers into an object that is not the newest, with
 /// the place and its `bytes`, in a heap that is `generational` or `incremental`; for more than 512
@@ -389,7 +394,15 @@ static inline void besom_note_overwrite(const void* slot, size_t bytes) {
 static inline void besom_note_read(const void* slot) {
   const uint32_t card = (uint32_t)(uintptr_t)slot >> BESOM_CARD_SHIFT;
   if (card < besom_recorded_cards[(uint16_t)((uintptr_t)slot >> 32)]) {
-    if ((BESOM_BARRIER_AT(slot) & 2) != 0) besom_note_old_slots(slot, sizeof(besom_ref));
+    if ((BESOM_BARRIER_AT(slot) & 2) != 0) besom_note_read_slot(slot);
+  }
+}
+/// To be called before a weak slot is read, in place of besom_note_read(): of all weak slots that
+/// lead to the same object then either all give it or none.
+static inline void besom_prepare_read(const void* slot) {
+  const uint32_t card = (uint32_t)(uintptr_t)slot >> BESOM_CARD_SHIFT;
+  if (card < besom_recorded_cards[(uint16_t)((uintptr_t)slot >> 32)]) {
+    if ((BESOM_BARRIER_AT(slot) & 2) != 0) besom_prepare_read_slot(slot);
   }
 }
 /// The same for an object of which the program knows by a weak structure of its own, such as a
@@ -717,19 +730,19 @@ BESOM_API void* besom_weak_box_new(besom_heap* heap, besom_type type, besom_valu
 /// Null once the target is dead.
 static inline besom_value besom_weak_box_target(const void* box) {
   if (box == NULL) return 0;
-  besom_note_read((const besom_value*)box + 2);
+  besom_prepare_read((const besom_value*)box + 2);
   return ((const besom_value*)box)[2];
 }
 /// A BESOM_EPHEMERON, or NULL; key and value need no root meanwhile.
 BESOM_API void* besom_ephemeron_new(besom_heap* heap, besom_type type, besom_value key,
                                     besom_value value);
-/// The entry in it, which counts as read: see besom_note_read(). NULL for NULL.
+/// The entry in it, which counts as read. NULL for NULL.
 static inline const besom_entry* besom_ephemeron_entry(const void* ephemeron) {
   const besom_entry* entry;
   if (ephemeron == NULL) return NULL;
   entry = (const besom_entry*)ephemeron + 1;
-  besom_note_read(&entry->key);
-  besom_note_read(&entry->value);
+  besom_prepare_read(&entry->key);
+  besom_prepare_read(&entry->value);
   return entry;
 }
 

@@ -125,6 +125,8 @@ class OwnedSlot {
   }
   /// nullptr where it is empty.
   [[nodiscard]] RootTable* table() const noexcept { return table_; }
+  /// The same.
+  [[nodiscard]] HandleSlot* slot() const noexcept { return slot_; }
 
  private:
   RootTable* table_ = nullptr;
@@ -152,6 +154,8 @@ class Handle : public detail::OwnedSlot<T> {
   /// collection, on another thread, and where the address is another heap's. That an object starts
   /// there is not looked at: verify() does.
   void set(T* object) noexcept {
+    // A cycle reads handles by and by.
+    if (this->table() != nullptr && !this->is_stale()) this->table()->note_given_up(*this->slot());
     this->replace(object);
     detail::note_rooted(*this->table()->heap(), Ref<T>(object).index());
   }

@@ -162,11 +162,11 @@ class WeakMember : public Member<T> {
   /// @{
   /// As Member has it; what is read lives until the next collection: see note_read().
   [[nodiscard]] Ref<T> ref() const noexcept {
-    note_read(this);
+    prepare_read(this);
     return Member<T>::ref();
   }
   [[nodiscard]] T* get() const noexcept {
-    note_read(this);
+    prepare_read(this);
     return Member<T>::get();
   }
   T* operator->() const noexcept { return get(); }
@@ -231,7 +231,7 @@ class WeakValueMember : public ValueMember {
   /// @}
   /// What was stored last, which lives until the next collection: see note_read().
   [[nodiscard]] Value get() const noexcept {
-    note_read(this);
+    prepare_read(this);
     return ValueMember::get();
   }
   /// The same to compare with, and for nothing else: it may be dead soon.

@@ -20,16 +20,22 @@ class Weak : public detail::OwnedSlot<T> {
   /// @{
   /// As OwnedSlot has it. In an incremental heap the object lives until the next collection from
   /// now on.
-  [[nodiscard]] T* get() const noexcept { return note(detail::OwnedSlot<T>::get()); }
+  [[nodiscard]] T* get() const noexcept {
+    prepare(true);
+    return detail::OwnedSlot<T>::get();
+  }
   [[nodiscard]] Ref<T> ref() const noexcept {
-    const Ref<T> ref = detail::OwnedSlot<T>::ref();
-    note(ref);
-    return ref;
+    prepare(true);
+    return detail::OwnedSlot<T>::ref();
   }
   [[nodiscard]] Result<Ref<T>> check(const Heap& heap) const noexcept {
-    const Result<Ref<T>> ref = detail::OwnedSlot<T>::check(heap);
-    if (ref) note(*ref);
-    return ref;
+    prepare(true);
+    return detail::OwnedSlot<T>::check(heap);
+  }
+  /// Whether there is an object that is not known to be dead. It is not kept by that.
+  explicit operator bool() const noexcept {
+    prepare(false);
+    return detail::OwnedSlot<T>::operator bool();
   }
   /// @}
 
@@ -37,14 +43,10 @@ class Weak : public detail::OwnedSlot<T> {
   void set(T* object) noexcept { this->replace(object); }
 
  private:
-  void note(Ref<T> ref) const noexcept {
-    if (!ref) return;
-    const char* base = this->table()->base();
-    if (detail::Cards(const_cast<char*>(base)).marking()) detail::note_weak_read(base, ref.index());
-  }
-  T* note(T* object) const noexcept {
-    note(Ref<T>(object));
-    return object;
+  void prepare(bool keeps) const noexcept {
+    if (this->table() == nullptr || this->is_stale()) return;
+    char* base = this->table()->base();
+    if (detail::Cards(base).marking()) detail::prepare_weak_handle(base, this->slot()->ref, keeps);
   }
 };
 

@@ -34,7 +34,10 @@ struct Ephemeron : detail::Array<Entry> {
   [[nodiscard]] Value value() const noexcept { return (*this)[0].value.get(); }
   /// @}
   /// The key died.
-  [[nodiscard]] bool is_broken() const noexcept { return (*this)[0].is_broken(); }
+  [[nodiscard]] bool is_broken() const noexcept {
+    prepare_read(&(*this)[0], false);
+    return (*this)[0].is_broken();
+  }
 
   /// For Heap::define().
   static TypeDescriptor type() { return {.name = "Ephemeron", .trailing = Trailing::ephemerons}; }
@@ -124,8 +127,8 @@ struct BESOM_API EntryTable {
     const TableWalk walk(heap);
     const Entries array = all(heap);
     for (std::uint32_t i = 0; i < array.count; ++i) {
-      if (array.first[i].key.peek().is_null()) continue;
       const Value key = array.first[i].key.get();
+      if (key.is_null()) continue;
       visit(key, array.first[i].value.get());
     }
   }
@@ -146,6 +149,7 @@ struct BESOM_API EntryTable {
     }
     [[nodiscard]] std::uint32_t live() const noexcept;
     [[nodiscard]] Entry* find(Value key, std::uint32_t hash) const noexcept;
+    [[nodiscard]] Entry* find_live(Value key, std::uint32_t hash) const noexcept;
     [[nodiscard]] Entry* find_place(std::uint32_t hash) const noexcept;
     [[nodiscard]] bool tidy(const KeyHash& hash) const noexcept;
   };

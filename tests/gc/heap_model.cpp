@@ -28,7 +28,14 @@ HeapModel::Impl::Impl(const ModelPlan& plan, Choices& choices) : plan_(plan), ch
         }
       },
       this, "callback");
+  add_hook();
   make_guardians();
+}
+
+void HeapModel::Impl::add_hook() {
+  hook_ = heap_->add_mark_hook(
+      [](void* user, const MarkView& marks) { static_cast<Impl*>(user)->note_marked(marks); }, this,
+      "model");
 }
 
 void HeapModel::Impl::step() {
@@ -102,10 +109,14 @@ void HeapModel::Impl::expect(bool good, const char* what, std::uint64_t figure) 
 
 void HeapModel::Impl::read() {
   for (const auto& [weak, shadow] : weak_) {
-    expect(weak.ref().index() == (shadow != nullptr ? shadow->index : 0), "a weak handle",
+    const bool has_target = shadow != nullptr && !shadow->is_doomed;
+    expect(weak.ref().index() == (has_target ? shadow->index : 0), "a weak handle",
            weak.ref().index());
   }
-  if (const Shadow* shadow = any_shadow()) check_object(*shadow);
+  if (Shadow* shadow = any_shadow()) {
+    settle_doomed(*shadow);
+    check_object(*shadow);
+  }
 }
 
 void HeapModel::Impl::rarely() {
@@ -145,6 +156,7 @@ void HeapModel::Impl::reset() {
         }
       },
       this, "callback");
+  add_hook();
   shadows_.clear();
   dead_.clear();
   newest_ = nullptr;

@@ -12,6 +12,7 @@ void HeapModel::Impl::note_collections(const Shadow* added) {
   dead_.clear();
   if (plan_.options.incremental) {
     note_cycles(collections - counts_.collections);
+    for (const std::unique_ptr<Shadow>& shadow : shadows_) shadow->is_doomed = false;
     return;
   }
   // Where a minor one left no room, a full one follows before anything is refused. What the first
@@ -21,6 +22,7 @@ void HeapModel::Impl::note_collections(const Shadow* added) {
   if (collections == counts_.collections + 2) static_cast<void>(collect_shadows(true));
   const std::size_t died_before = dead_.size();
   const std::uint64_t ready = collect_shadows(last.minor);
+  for (const std::unique_ptr<Shadow>& shadow : shadows_) shadow->is_doomed = false;
   expect(collections == counts_.collections, "collections counted", collections);
   expect(last.finalizers_ready == ready, "registrations ready", ready);
   compare_live(last);

@@ -50,6 +50,7 @@ class HeapModel::Impl {
   Shadow* any_shadow() {
     if (shadows_.empty()) return nullptr;
     Shadow* shadow = shadows_[choices_.below(static_cast<std::uint32_t>(shadows_.size()))].get();
+    if (shadow->is_doomed) return nullptr;
     note_kept(address_of(*shadow));
     return shadow;
   }
@@ -90,6 +91,11 @@ class HeapModel::Impl {
   void make_guardians();
   void change_weak();
   void change_weak_handle();
+  /// What the host knows of objects ends here, as that of a weak structure does.
+  void add_hook();
+  void note_marked(const MarkView& marks);
+  /// What a weak slot gives that leads to a doomed object, whether the heap has cleared it or not.
+  void settle_doomed(Shadow& shadow);
   /// Where in ready_ the next agent of `guardian` is.
   [[nodiscard]] std::size_t next_ready(std::uint32_t guardian) const;
   void hand_out();
@@ -177,6 +183,7 @@ class HeapModel::Impl {
   std::vector<std::uint32_t> called_back_;
   std::vector<Shadow*> called_;
   RootRegistration callback_;
+  MarkHookRegistration hook_;
 };
 
 }  // namespace besom::test

@@ -89,6 +89,7 @@ void HeapModel::Impl::write_some_slot(Shadow& holder, Shadow* target) {
 }
 
 void HeapModel::Impl::write_slot(Shadow& holder, std::uint32_t slot, Shadow* target) {
+  settle_doomed(holder);
   ShadowSlot& shadow_slot = holder.slots[slot];
   shadow_slot = {};
   shadow_slot.target = target;

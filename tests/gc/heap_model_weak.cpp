@@ -44,6 +44,36 @@ void HeapModel::Impl::change_weak() {
   }
 }
 
+void HeapModel::Impl::note_marked(const MarkView& marks) {
+  for (const std::unique_ptr<Shadow>& shadow : shadows_) {
+    shadow->is_doomed = !marks.is_marked(Ref<void>(shadow->index));
+  }
+}
+
+void HeapModel::Impl::settle_doomed(Shadow& shadow) {
+  if (shadow.kind < kWeak) return;
+  const auto is_doomed = [](const ShadowSlot& slot) {
+    return slot.target != nullptr && slot.target->is_doomed;
+  };
+  for (std::uint32_t i = 0; i < shadow.slots.size(); ++i) {
+    const std::uint32_t* slot = slot_address(shadow, address_of(shadow), i);
+    prepare_read(slot, false);
+    if (shadow.kind == kWeak) {
+      if (is_doomed(shadow.slots[i])) shadow.slots[i] = {};
+      continue;
+    }
+    ShadowSlot& key = shadow.slots[i & ~1u];
+    ShadowSlot& value = shadow.slots[i | 1u];
+    // A value without a key is broken when the cycle comes by.
+    const bool has_key = key.is_integer || key.target != nullptr;
+    const bool is_broken = &value == &shadow.slots[i] && !has_key && value.target != nullptr &&
+                           *slot == Value::integer(0).bits();
+    if (!is_doomed(key) && !is_doomed(value) && !is_broken) continue;
+    key = {};
+    value = {nullptr, 0, true};
+  }
+}
+
 void HeapModel::Impl::change_weak_handle() {
   const std::uint32_t roll = choices_.below(10);
   if (weak_.empty() || (roll < 4 && weak_.size() < 50)) {

@@ -16,8 +16,9 @@ HeapOptions incremental_options(std::uint64_t heap_max = 64 * kMiB) {
   return options;
 }
 
-/// Begins a cycle: roots are read, and nothing is visited.
+/// Begins a cycle: roots are read, and nothing is visited. Of handles there are not many.
 void begin(Kit& kit) {
+  REQUIRE(kit.heap.step(1));
   const Result<std::uint64_t> left = kit.heap.step(1);
   REQUIRE(left);
   REQUIRE(*left != 0);

@@ -90,6 +90,7 @@ struct Shadow {
   std::uint32_t bytes = 0;
   std::uint32_t mark = 0;
   bool is_remembered = false;  ///< In a heap that is generational, always.
+  bool is_doomed = false;      ///< The end of a cycle has begun, and it was not marked.
   bool is_old = false;         ///< A collection found it alive: minor ones keep it, dead or not.
   std::vector<ShadowSlot> slots;
 };

@@ -234,6 +234,7 @@ TEST_CASE("Remembered: in a cycle host memory is told of as all other, remembere
     fiber->stack->push_back(moved);
     REQUIRE(kit.heap.allocate(kit.node));  // the newest is a root
     REQUIRE(kit.heap.step(1));
+    REQUIRE(kit.heap.step(1));  // handles
     REQUIRE(kit.heap.step(2));
     // From where nobody has been yet to where nobody comes again.
     if (tells) note_overwrite_object(fiber);

@@ -56,21 +56,39 @@ class BESOM_API HandleTable {
   /// All handles become stale. O(chunks).
   void clear() noexcept;
   [[nodiscard]] std::uint64_t count() const noexcept { return count_; }
+  /// Whether the slot, which is not stale, is this table's and not another's.
+  [[nodiscard]] bool owns(HandleSlot* slot) const noexcept { return chunk_of(slot)->table == this; }
 
   /// `visit(slot)` for each slot that is taken; it may change the ref. The oldest chunk first.
   template <class Visit>
   void each(Visit visit) const {
     for (HandleChunk* chunk = first_; chunk != nullptr; chunk = chunk->next) {
-      for (std::uint32_t word = 0; word < HandleChunk::kSlots / 64; ++word) {
-        HandleSlot* const slots = chunk->slots + word * 64;
-        for (std::uint64_t bits = chunk->taken[word]; bits != 0; bits &= bits - 1) {
-          visit(slots[std::countr_zero(bits)]);
-        }
-      }
+      each_in(*chunk, visit);
     }
+  }
+  /// A walk in parts, between which slots may be added and removed: walk_chunk() goes on where it
+  /// ended. Slots that are added meanwhile may be visited or not.
+  void begin_walk() noexcept { walked_ = first_; }
+  [[nodiscard]] bool is_walked() const noexcept { return walked_ == nullptr; }
+  /// Visits a chunk's slots as each() does. How many, and one. Precondition: the walk is not over.
+  template <class Visit>
+  std::uint32_t walk_chunk(Visit visit) noexcept {
+    const std::uint32_t visited = walked_->taken_count + 1;
+    each_in(*walked_, visit);
+    walked_ = walked_->next;
+    return visited;
   }
 
  private:
+  template <class Visit>
+  static void each_in(HandleChunk& chunk, Visit& visit) {
+    for (std::uint32_t word = 0; word < HandleChunk::kSlots / 64; ++word) {
+      HandleSlot* const slots = chunk.slots + word * 64;
+      for (std::uint64_t bits = chunk.taken[word]; bits != 0; bits &= bits - 1) {
+        visit(slots[std::countr_zero(bits)]);
+      }
+    }
+  }
   [[nodiscard]] static HandleChunk* chunk_of(HandleSlot* slot) noexcept;
   static void free_slot(HandleChunk* chunk, HandleSlot* slot) noexcept;
   [[nodiscard]] HandleChunk* add_chunk() noexcept;
@@ -81,7 +99,8 @@ class BESOM_API HandleTable {
   HandleChunk* first_ = nullptr;
   HandleChunk* last_ = nullptr;
   HandleChunk* with_room_ = nullptr;
-  HandleChunk* empty_ = nullptr;  ///< The one without handles that is kept.
+  HandleChunk* empty_ = nullptr;   ///< The one without handles that is kept.
+  HandleChunk* walked_ = nullptr;  ///< The next of the walk in parts.
   std::uint64_t count_ = 0;
   std::uint64_t serial_ = 0;
 };

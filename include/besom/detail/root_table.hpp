@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "besom/barrier.hpp"
 #include "besom/detail/export.h"
 #include "besom/detail/handle_table.hpp"
 #include "besom/detail/host_pool.hpp"
@@ -83,6 +84,11 @@ class BESOM_API RootTable {
   /// nobody owns would stay for good.
   void remove_handle(HandleSlot* slot) noexcept;
 
+  /// The ref of a handle goes: a cycle that has not read it yet has to know.
+  void note_given_up(const HandleSlot& slot) const noexcept {
+    if (Cards(base_).marking()) note_weak_read(base_, slot.ref);
+  }
+
   /// Of the thread or fiber that runs.
   [[nodiscard]] ShadowStack& locals() noexcept { return running_->locals; }
   /// The slot at a place that a local holds.
@@ -120,6 +126,9 @@ class BESOM_API RootTable {
   /// without a label, before handles and locals.
   template <class Visit, class Enter>
   void each(Tracer& tracer, Visit visit, Enter enter) const;
+  /// The same without handles.
+  template <class Visit, class Enter>
+  void each_but_handles(Tracer& tracer, Visit visit, Enter enter) const;
   /// `visit(kind, label)` for every handle, local and registration.
   template <class Visit>
   void each_held(Visit visit) const;
