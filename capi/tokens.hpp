@@ -18,12 +18,28 @@ namespace besom::detail {
 inline constexpr unsigned kTokenNumberBits = 26;
 inline constexpr std::uint64_t kMostTokens = std::uint64_t{1} << kTokenNumberBits;
 
+/// The heap whose arena lies at a place. A token is used on any thread, also where another thread
+/// makes a heap at the place of one that has gone: then its serial is seen with it.
+struct Place {
+  std::atomic<std::uint64_t> heap_bits = 0;  ///< Of the last heap that lay there.
+  std::atomic<besom_heap*> heap = nullptr;
+};
+/// By the arena's number.
+extern Place places[1 << 16];
+inline constexpr unsigned kArenaShift = 48;  ///< Of that number, in a token.
+
 /// The heap's bits of all its tokens. To be called once its arena is there.
 [[nodiscard]] std::uint64_t enter_heap(besom_heap* heap, const void* arena) noexcept;
 /// All tokens of the heap are stale from now on. To be called before its arena goes.
 void leave_heap(std::uint64_t heap_bits) noexcept;
 /// nullptr for the token of a heap that has gone, and for nullptr. O(1), without a lock.
-[[nodiscard]] besom_heap* heap_of_token(const void* token) noexcept;
+[[nodiscard]] inline besom_heap* heap_of_token(const void* token) noexcept {
+  const auto bits = reinterpret_cast<std::uintptr_t>(token);
+  const Place& place = places[bits >> kArenaShift];
+  besom_heap* const heap = place.heap.load(std::memory_order_acquire);
+  const std::uint64_t heap_bits = place.heap_bits.load(std::memory_order_relaxed);
+  return heap_bits == bits - bits % kMostTokens ? heap : nullptr;
+}
 
 /// Objects that a program in C knows by tokens of type `Name`. They go with it.
 template <class Name, class T>

@@ -7,8 +7,10 @@
 #include <cstdint>
 #include <cstdio>
 
-// So that their types are described here, whatever the library was compiled with.
+// So that their types are described here, whatever the library was compiled with. What a source
+// alone knows comes from that; the linker then leaves out the library's.
 #include "gc/collector.hpp"
+#include "gc/roots/root_sources.cpp"  // NOLINT(bugprone-suspicious-include)
 #include "gc/weak/finalizer_table.hpp"
 #include "heap/space.hpp"
 
