@@ -7,6 +7,7 @@
 #include <cstring>
 #include <memory>
 #include <new>
+#include <string_view>
 
 #include "capi/capi.hpp"
 
@@ -159,6 +160,12 @@ BESOM_SAME(in_50_ms);
   return calls;
 }
 
+/// One that fills its array to the end is too long.
+[[nodiscard]] std::string_view text_in(const char (&name)[BESOM_FILE_NAME]) noexcept {
+  return {name, strnlen(name, sizeof name)};
+}
+static_assert(BESOM_FILE_NAME == besom::FileName::kMostBytes + 1);
+
 [[nodiscard]] HeapOptions to_cpp(const besom_options& options) noexcept {
   HeapOptions result;
   result.heap_initial = options.heap_initial;
@@ -177,6 +184,10 @@ BESOM_SAME(in_50_ms);
   result.hash_seed = options.hash_seed;
   result.log = static_cast<besom::LogLevel>(number_of(options.log));
   result.read_environment = options.read_environment;
+  result.trace = text_in(options.trace);
+  result.snapshot_at_limit = text_in(options.snapshot_at_limit);
+  result.record = text_in(options.record);
+  result.stats_at_exit = options.stats_at_exit;
   return result;
 }
 
@@ -198,6 +209,10 @@ void write_to(besom_options& options, const HeapOptions& source) noexcept {
   options.hash_seed = source.hash_seed;
   options.log = static_cast<besom_log_level>(source.log);
   options.read_environment = source.read_environment;
+  std::strcpy(options.trace, source.trace.c_str());
+  std::strcpy(options.snapshot_at_limit, source.snapshot_at_limit.c_str());
+  std::strcpy(options.record, source.record.c_str());
+  options.stats_at_exit = source.stats_at_exit;
 }
 
 besom_status tell(besom_error* out, const Error& error) noexcept {

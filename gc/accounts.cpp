@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "gc/clock.hpp"
+#include "gc/observer.hpp"
 #include "heap/space.hpp"
 
 namespace besom::detail {
@@ -38,6 +39,7 @@ std::uint64_t Accounts::ns_of_stop() const noexcept { return now_ns() - begun_ns
 void Accounts::end_stop(StopKind kind) noexcept {
   const std::uint64_t now = now_ns();
   stops_.add(kind, begun_ns_, now);
+  if (heap_.observer != nullptr) heap_.observer->after_stop(kind, begun_ns_, now);
   current_.pause_ns += now - begun_ns_;
   totals_.pause_max_ns = stops_.longest_ns();
 }

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "gc/clock.hpp"
+#include "gc/observer.hpp"
 #include "gc/roots/root_walks.hpp"
 #include "gc/weak/finalizer_table.hpp"
 
@@ -187,6 +188,7 @@ void Collector::close(StopKind kind) noexcept {
 
 /// When all accounts are done: a sink or listener may jump out.
 void Collector::report(const CollectionStats& stats) noexcept {
+  if (heap_.observer != nullptr) heap_.observer->after_collection(stats);
   if (stats.abandoned) {
     log_.log(LogLevel::warn, "collection %" PRIu64 " (%s): abandoned by a callback", stats.number,
              name_of(stats.cause));

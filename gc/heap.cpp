@@ -1,14 +1,12 @@
 #include "besom/heap.hpp"
 
-#include <stdlib.h>  // secure_getenv
-
 #include <algorithm>
 #include <functional>
 #include <memory>
 #include <new>
 
 #include "gc/collector.hpp"
-#include "gc/default_sink.hpp"
+#include "gc/observer.hpp"
 #include "gc/roots/held_rows.hpp"
 #include "gc/weak/finalizer_table.hpp"
 #include "heap/load_once.hpp"
@@ -46,21 +44,7 @@ void* fail(HeapParts& parts, const Error& error) noexcept {
 
 Heap::Heap(const HeapOptions& options) noexcept : parts_(options) {}
 
-Result<HeapPtr> Heap::create(const HeapOptions& requested) {
-  HeapOptions options = requested;
-  // A program with more rights than its user must not be steered by the user's environment.
-  const char* environment = options.read_environment ? secure_getenv("BESOM_OPTIONS") : nullptr;
-  if (environment != nullptr) {
-    Result<HeapOptions> parsed = parse_options(environment, options);
-    if (!parsed) return parsed.error();
-    options = *parsed;
-  }
-  if (Error error = check_options(options)) return error;
-  if (options.hash_seed == 0) options.hash_seed = random_seed();
-  LogSink log = options.sink;
-  log.level = options.log;
-  if (log.write == nullptr) log = detail::default_sink(options.log);
-
+Result<HeapPtr> Heap::make_parts(const HeapOptions& options, const LogSink& log) {
   const Error refused{.code = Errc::out_of_host_memory, .detail = "heap"};
   HeapPtr heap(new (std::nothrow) Heap(options));
   if (!heap) return refused;
@@ -90,6 +74,7 @@ Heap::~Heap() {
                 parts_.collector->last().number, parts_.roots->handles().count());
     parts_.collector->check_no_finalizer(static_cast<const char*>(__builtin_frame_address(0)));
     detail::log_held_handles(*parts_.roots, parts_.collector->log());
+    if (parts_.observer != nullptr) parts_.observer->at_end();
     parts_.collector->release_all();
   }
   if (parts_.roots != nullptr) {
@@ -101,6 +86,7 @@ Heap::~Heap() {
     parts_.finalizers->release();
   }
   delete parts_.collector;
+  delete parts_.observer;
   delete parts_.space;
 }
 

@@ -4,6 +4,7 @@
 #include <cinttypes>
 
 #include "gc/collector.hpp"
+#include "gc/observer.hpp"
 
 namespace besom::detail {
 
@@ -33,12 +34,18 @@ char* Collector::allocate(std::uint32_t granules, Error& error) noexcept {
   stop_watching();
   if (char* object = find_room(granules, error)) return object;
   note_refusal();
-  if (!ask_embedder(error)) return nullptr;
+  if (!ask_embedder(error)) return refuse(error);
   stop_watching();
   refusal_.forget();
-  char* object = find_room(granules, error);
-  if (object == nullptr) note_refusal();
-  return object;
+  if (char* object = find_room(granules, error)) return object;
+  note_refusal();
+  return refuse(error);
+}
+
+/// The embedder who is asked may still make room for what is refused meanwhile.
+char* Collector::refuse(const Error& error) noexcept {
+  if (heap_.observer != nullptr && !is_asking_) heap_.observer->at_limit(error);
+  return nullptr;
 }
 
 void Collector::collect_for_room(Cause cause) noexcept {

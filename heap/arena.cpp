@@ -413,5 +413,6 @@ std::uint64_t detail::stack_limit() noexcept {
 }
 
 bool detail::is_first_thread() noexcept { return gettid() == getpid(); }
+std::int64_t detail::process_id() noexcept { return getpid(); }
 
 }  // namespace besom

@@ -110,6 +110,8 @@ namespace detail {
 [[nodiscard]] std::uint64_t stack_limit() noexcept;
 /// Whether the calling thread is the program's first.
 [[nodiscard]] bool is_first_thread() noexcept;
+/// Another one in the child of a fork.
+[[nodiscard]] std::int64_t process_id() noexcept;
 
 }  // namespace detail
 }  // namespace besom

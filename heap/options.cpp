@@ -140,7 +140,15 @@ constexpr std::uint32_t kMostSlice = 1u << 30;
 constexpr const char* kUnknownKey =
     "unknown key; known: heap_initial, heap_max, reserve, growth, generational, incremental, "
     "slice, safepoints, zeal, "
-    "mark_stack, hash_seed, log";
+    "mark_stack, hash_seed, log, trace, snapshot_at_limit, record, stats";
+
+/// The option of a file that the key names, or nullptr.
+FileName* file_option(std::string_view key, HeapOptions& options) {
+  if (key == "trace") return &options.trace;
+  if (key == "snapshot_at_limit") return &options.snapshot_at_limit;
+  return key == "record" ? &options.record : nullptr;
+}
+constexpr const char* kLongName = "the name of a file has more than 511 bytes";
 
 /// nullptr, or the message for the pair.
 const char* apply(std::string_view key, std::string_view value, HeapOptions& options) {
@@ -182,6 +190,14 @@ const char* apply(std::string_view key, std::string_view value, HeapOptions& opt
   if (key == "log") {
     return unless(parse_log(value, options.log),
                   "log: none of trace, debug, info, warn, error, off");
+  }
+  if (key == "stats") {
+    options.stats_at_exit = value == "exit";
+    return unless(value == "exit" || value == "off", "stats: neither `exit` nor `off`");
+  }
+  if (FileName* file = file_option(key, options)) {
+    *file = value;
+    return unless(!file->is_too_long(), kLongName);
   }
   return kUnknownKey;
 }
@@ -236,6 +252,9 @@ Error check_options(const HeapOptions& options) noexcept {
   const double factor = options.growth.factor;
   if (factor != 0 && !is_factor(factor)) return bad(kNoGrowth);
   if (options.log > LogLevel::off) return bad("log: no level");
+  for (const FileName* file : {&options.trace, &options.snapshot_at_limit, &options.record}) {
+    if (file->is_too_long()) return bad(kLongName).named(file->c_str());
+  }
   if (options.system != nullptr) {
     if (const char* fault = fault_in(*options.system)) return bad(fault);
   }

@@ -50,7 +50,15 @@ Error ReplacedFile::write(const char* data, std::size_t bytes) noexcept {
 
 Error ReplacedFile::commit() noexcept {
   if (system_.sync_file(file_) != 0) return failure("sync of file");
+  return place();
+}
+
+Error ReplacedFile::place() noexcept {
   if (Error error = close()) return error;
+  return show();
+}
+
+Error ReplacedFile::show() noexcept {
   if (system_.replace_file(name_, written_name_) != 0) return failure("file to be replaced");
   exists_ = false;
   return {};

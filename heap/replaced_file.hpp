@@ -24,12 +24,16 @@ class ReplacedFile {
   [[nodiscard]] Error open(const char* name) noexcept;
   /// Appends. After an error only the destructor is left to call.
   [[nodiscard]] Error write(const char* data, std::size_t bytes) noexcept;
-  /// Puts the file in its place. Once.
+  /// Puts the file in its place when it is on the medium. Once, as each of the next two.
   [[nodiscard]] Error commit() noexcept;
-
- private:
+  /// Puts it in its place without waiting for the medium: what a system that fails may lose.
+  [[nodiscard]] Error place() noexcept;
+  /// Puts it in its place while it grows: what is written later appears there. Then close().
+  [[nodiscard]] Error show() noexcept;
+  /// Ends a file that was shown. Nothing where none is open.
   [[nodiscard]] Error close() noexcept;
 
+ private:
   static constexpr std::size_t kMaxName = 4096;  ///< Linux's PATH_MAX, the zero included.
 
   const System& system_;

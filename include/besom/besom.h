@@ -148,6 +148,9 @@ typedef struct besom_system {
 /// leave by longjmp: then besom_recover() is due where it lands. May not destroy the heap.
 typedef bool (*besom_near_limit)(void* user, besom_heap* heap, const besom_error* refusal);
 
+/// Room for the name of a file with its zero.
+#define BESOM_FILE_NAME 512
+
 /// All sizes in bytes. Filled by besom_options_init(), then changed.
 typedef struct besom_options {
   size_t struct_bytes;        ///< sizeof of this struct, as the program was compiled.
@@ -174,15 +177,28 @@ typedef struct besom_options {
   /// NULL: nobody is asked. Nor is anybody where allocation may not collect.
   besom_near_limit near_limit;
   void* near_limit_user;  ///< Passed to `near_limit`.
+
+  // What the heap writes down about itself: docs/debugging.md. Names of files, cut by the first
+  // zero; "" for none. Of two heaps of a process that are given one name at a time the second
+  // writes NAME.2, before an extension. The child of a fork writes nothing.
+
+  char trace[BESOM_FILE_NAME];  ///< Each stop and collection, as trace events for Perfetto.
+  /// A heap snapshot, before an allocation is refused for want of memory the first time.
+  char snapshot_at_limit[BESOM_FILE_NAME];
+  char record[BESOM_FILE_NAME];  ///< What a report of the run needs: docs/record-format.md.
+  /// A table of all statistics when the heap ends: to standard error, or line by line to
+  /// `log_write` where that is set, whatever `log` says.
+  bool stats_at_exit;
 } besom_options;
 
 /// Sets all of them to the defaults, and struct_bytes.
 BESOM_API void besom_options_init(besom_options* options);
 /// Sets what `text` says: "key=value" pairs separated by commas, the keys heap_initial, heap_max,
-/// reserve, growth, generational, incremental, slice, safepoints, zeal, mark_stack, hash_seed, log;
-/// of one key twice, the last counts. Sizes take K, M, G; growth is "fixed" or a decimal factor
-/// above 1, at most 1000; zeal "off" or a sum of alloc:N, verify, poison, quarantine:SIZE, where
-/// alloc:N alone means all four. Fails with bad_option and changes nothing; the error's `name` is
+/// reserve, growth, generational, incremental, slice, safepoints, zeal, mark_stack, hash_seed, log,
+/// trace, snapshot_at_limit, record, stats; of one key twice, the last counts. Sizes take K, M, G;
+/// growth is "fixed" or a decimal factor above 1, at most 1000; trace, snapshot_at_limit and record
+/// take the name of a file, without a comma, or nothing; stats is "exit" or "off"; zeal "off" or a
+/// sum of alloc:N, verify, poison, quarantine:SIZE, where alloc:N alone means all four. Fails with bad_option and changes nothing; the error's `name` is
 /// the unknown key, the value, or what is no pair. `error` may be NULL.
 BESOM_API besom_status besom_options_parse(besom_options* options, const char* text,
                                            besom_error* error);
@@ -192,8 +208,8 @@ BESOM_API besom_status besom_options_check(const besom_options* options, besom_e
 // ---- heaps -------------------------------------------------------------------------------------
 
 /// `options` may be NULL: the defaults; `error` may be NULL. Fails with bad_option (also where
-/// struct_bytes is not this library's), reserve_failed, commit_failed, out_of_host_memory; then
-/// `*heap` is NULL.
+/// struct_bytes is not this library's), reserve_failed, commit_failed, out_of_host_memory, and
+/// write_failed where a file of the options cannot be made; then `*heap` is NULL.
 BESOM_API besom_status besom_heap_create(const besom_options* options, besom_heap** heap,
                                          besom_error* error);
 /// Frees everything, after the release hooks: handles, weak handles, guardians, fibers and

@@ -86,7 +86,8 @@ class HeapPtr {
 /// refusal in a row collects, then the 64th after that, and so on.
 class BESOM_API Heap {
  public:
-  /// Fails with bad_option, reserve_failed, commit_failed or out_of_host_memory.
+  /// Fails with bad_option, reserve_failed, commit_failed or out_of_host_memory, and with
+  /// write_failed where a file of the options cannot be made.
   [[nodiscard]] static Result<HeapPtr> create(const HeapOptions& options = {});
   /// Frees everything in one munmap, after the release hooks of the objects that have one. Handles
   /// and guardians become stale; finalizers are not run; a log line at `info` names the handles
@@ -395,6 +396,8 @@ class BESOM_API Heap {
   friend const detail::HeapParts& detail::parts_of(const Heap& heap) noexcept;
 
   explicit Heap(const HeapOptions& options) noexcept;
+  /// A heap that nobody observes. The options are checked, and the last word.
+  [[nodiscard]] static Result<HeapPtr> make_parts(const HeapOptions& options, const LogSink& log);
 
   /// Memory for an object of `granules`, zeroed, from the hole at hand; nullptr when its rest is
   /// too small.

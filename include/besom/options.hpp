@@ -1,7 +1,9 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
+#include <type_traits>
 
 #include "besom/detail/export.h"
 #include "besom/error.hpp"
@@ -62,6 +64,39 @@ struct Zeal {
   }
 };
 
+/// The name of a file, as an option keeps it: a copy, without memory of its own.
+class FileName {
+ public:
+  /// Of the longest name; check_options() refuses a longer one.
+  static constexpr std::size_t kMostBytes = 511;
+
+  /// No name.
+  constexpr FileName() noexcept = default;
+  /// @{
+  /// Copies `name`. An empty one is no name.
+  constexpr FileName(std::string_view name) noexcept : is_too_long_(name.size() > kMostBytes) {
+    const std::size_t count = is_too_long_ ? kMostBytes : name.size();
+    for (std::size_t i = 0; i < count; ++i) text_[i] = name[i];
+  }
+  constexpr FileName(const char* name) noexcept
+      : FileName(name != nullptr ? std::string_view(name) : std::string_view()) {}
+  template <class String>
+  requires std::is_convertible_v<const String&, std::string_view>
+  constexpr FileName(const String& name) noexcept : FileName(std::string_view(name)) {}
+  /// @}
+
+  /// Whether there is none.
+  [[nodiscard]] constexpr bool empty() const noexcept { return text_[0] == '\0'; }
+  /// Whether the name that was given had more than kMostBytes.
+  [[nodiscard]] constexpr bool is_too_long() const noexcept { return is_too_long_; }
+  /// With its zero. Good as long as this.
+  [[nodiscard]] constexpr const char* c_str() const noexcept { return text_; }
+
+ private:
+  char text_[kMostBytes + 1] = "";
+  bool is_too_long_ = false;
+};
+
 class Heap;
 
 /// Asked when an allocation is about to be refused for want of memory, with the error that it would
@@ -119,16 +154,31 @@ struct HeapOptions {
   /// nullptr: nobody is asked. Nor is anybody where allocation may not collect.
   NearLimit near_limit = nullptr;
   void* near_limit_user = nullptr;  ///< Passed to `near_limit`.
+
+  // What the heap writes down about itself: docs/debugging.md. Of two heaps of a process that are
+  // given one name at a time the second writes NAME.2, before an extension. The child of a fork
+  // writes nothing.
+
+  /// Each stop and collection, as trace events for Perfetto, while the program runs.
+  FileName trace{};
+  /// A heap snapshot, before an allocation is refused for want of memory the first time.
+  FileName snapshot_at_limit{};
+  /// What a report of the run needs: docs/record-format.md.
+  FileName record{};
+  /// A table of all statistics when the heap ends: to standard error, or line by line to `sink`
+  /// where that is set, whatever `log` says.
+  bool stats_at_exit = false;
 };
 
 /// `base` with the settings of `text` on top: "key=value" pairs separated by commas, the keys
 /// heap_initial, heap_max, reserve, growth, generational, incremental, slice, safepoints, zeal,
-/// mark_stack, hash_seed, log; of one key twice, the last counts. Sizes take K, M, G; growth is
-/// "fixed" or a decimal factor above 1, at most 1000; generational, incremental and safepoints are
-/// "on" or "off"; zeal is "off" or a
-/// sum of alloc:N, verify, poison, quarantine:SIZE. A quarantine is poisoned; alloc:N with nothing
-/// beside but a quarantine means all four. An unknown key, a senseless value or what is no pair is
-/// a bad_option; its `name` is that key, that value or that pair.
+/// mark_stack, hash_seed, log, trace, snapshot_at_limit, record, stats; of one key twice, the last
+/// counts. Sizes take K, M, G; growth is "fixed" or a decimal factor above 1, at most 1000;
+/// generational, incremental and safepoints are "on" or "off"; trace, snapshot_at_limit and record
+/// take the name of a file, without a comma, or nothing; stats is "exit" or "off"; zeal is "off" or
+/// a sum of alloc:N, verify, poison, quarantine:SIZE. A quarantine is poisoned; alloc:N with
+/// nothing beside but a quarantine means all four. An unknown key, a senseless value or what is no
+/// pair is a bad_option; its `name` is that key, that value or that pair.
 [[nodiscard]] BESOM_API Result<HeapOptions> parse_options(std::string_view text,
                                                           HeapOptions base = {});
 

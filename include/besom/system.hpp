@@ -31,7 +31,8 @@ struct System {
   /// Shows `name` in the process's memory map. Optional; failure is not an error.
   int (*name)(void* address, std::size_t bytes, const char* name) = nullptr;
 
-  // Files, for save_snapshot(), which fails with write_failed where one of them is null.
+  // Files, for save_snapshot() and what the options let a heap write: these fail with write_failed
+  // where one of them is null.
 
   /// Makes a file that did not exist and nobody else may read; the `XXXXXX` at the end of `name`
   /// becomes what no file is called. Returns its descriptor.

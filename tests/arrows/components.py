@@ -10,7 +10,7 @@ import sys
 
 # Each room includes those before it.
 ROOMS = ["include/besom", "freelist", "heap", "gc/roots", "gc/mark", "gc/weak", "gc/sweep", "gc",
-         "inspect", "capi"]
+         "inspect", "inspect/observe", "capi"]
 # Of rooms after those, each includes what is before it and no other.
 PROGRAMS = ["examples", "scheme", "tests", "bench", "fuzz"]
 

@@ -223,6 +223,43 @@ TEST_CASE("Host memory: refused at each place it is a typed error, and nothing i
                static_cast<unsigned long long>(needed));
 }
 
+TEST_CASE("Host memory: refused to what a heap writes it is a typed error, or a line is missing",
+          "[gc][host][observe]") {
+  char folder[] = "/tmp/besom-host-XXXXXX";
+  REQUIRE(mkdtemp(folder) != nullptr);
+  HeapOptions options = exact_options(kMiB);
+  options.trace = std::string(folder) + "/t.json";
+  options.record = std::string(folder) + "/r.json";
+  options.stats_at_exit = true;
+  options.sink.write = [](void*, LogLevel, const char*) noexcept {};
+  const auto run = [&] {
+    const Result<HeapPtr> heap = Heap::create(options);
+    if (!heap) return heap.error().code;
+    const Error error = (*heap)->collect();
+    return error.code;
+  };
+  const std::uint64_t before = HostMemory::allocations();
+  const std::int64_t outstanding = HostMemory::outstanding();
+  REQUIRE(run() == Errc::ok);
+  const std::uint64_t needed = HostMemory::allocations() - before;
+  std::uint64_t refusals = 0;
+  for (std::uint64_t k = 1; k <= needed; ++k) {
+    for (const bool persistent : {false, true}) {
+      HostMemory::fail(k, persistent);
+      const Errc code = run();
+      HostMemory::lift();
+      CHECK((code == Errc::ok || code == Errc::out_of_host_memory));
+      refusals += code != Errc::ok ? 1 : 0;
+      CHECK(HostMemory::injected() != 0);
+      CHECK(HostMemory::outstanding() == outstanding);
+    }
+  }
+  CHECK(refusals > 10);
+  CHECK(run() == Errc::ok);
+  for (const FileName& file : {options.trace, options.record}) CHECK(unlink(file.c_str()) == 0);
+  CHECK(rmdir(folder) == 0);
+}
+
 TEST_CASE("Host memory: a descriptor that cannot be kept is a typed error", "[gc][host]") {
   const std::unique_ptr<Heap> heap = make_heap(exact_options(kMiB));
   const auto descriptor = [] {

@@ -115,6 +115,31 @@ TEST_CASE("Options: the other keys", "[heap][options]") {
   CHECK(parsed("log=off").log == LogLevel::off);
 }
 
+TEST_CASE("Options: names of files are taken as they are, up to a comma", "[heap][options]") {
+  const HeapOptions options =
+      parsed("trace=/tmp/a b=c.json,record=r,stats=exit,snapshot_at_limit=s.heapsnapshot");
+  CHECK(options.trace.c_str() == std::string("/tmp/a b=c.json"));
+  CHECK(options.record.c_str() == std::string("r"));
+  CHECK(options.snapshot_at_limit.c_str() == std::string("s.heapsnapshot"));
+  CHECK(options.stats_at_exit);
+  const HeapOptions off = parsed("trace=,record=,snapshot_at_limit=,stats=off", options);
+  CHECK(off.trace.empty());
+  CHECK(off.record.empty());
+  CHECK(off.snapshot_at_limit.empty());
+  CHECK_FALSE(off.stats_at_exit);
+  std::string text = "trace=";
+  text.append(FileName::kMostBytes, 'x');
+  CHECK(parsed(text).trace.c_str() == text.substr(6));
+  text.push_back('x');
+  CHECK(parse_options(text).error().code == Errc::bad_option);
+  HeapOptions set;
+  set.record = text.substr(6);
+  CHECK(check_options(set).code == Errc::bad_option);
+  set.record = static_cast<const char*>(nullptr);
+  CHECK(set.record.empty());
+  CHECK_FALSE(check_options(set));
+}
+
 TEST_CASE("Options: several settings, the last of one key counting", "[heap][options]") {
   const HeapOptions options = parsed("heap_max=64M,zeal=alloc:100,log=debug,heap_max=32M");
   CHECK(options.heap_max == 32 << 20);
@@ -137,6 +162,7 @@ TEST_CASE("Options: a senseless setting is a bad_option that names it", "[heap][
       {"heap_max=64M,,log=off", "key=value"},
       {"heap_max=64M;log", "heap_max"},
       {"=64M", "unknown key"},
+      {"stats=on", "stats"},
       {"heapmax=64M", "unknown key"},
       {"HEAP_MAX=64M", "unknown key"},
       {" heap_max=64M", "unknown key"},
@@ -244,7 +270,7 @@ TEST_CASE("Options: the error has the key, value or setting that is wrong", "[he
   CHECK(name_in("heap_maximum_in_bytes_=1") == "heap_maximum_in_bytes_");
   CHECK(name_in("heap_maximum_in_bytes__=1") == "heap_maximum_in_bytes__");
   CHECK(name_in("heap_maximum_in_bytes___=1") == "heap_maximum_in_byte...");
-  CHECK(name_in(std::string(100'000, 'k') + "=1") == std::string(20, 'k') + "...");
+  CHECK(name_in(std::string(100'000, 'k').append("=1")) == std::string(20, 'k').append("..."));
   CHECK(name_in(std::string("a\nb\0c\x1b\xc3\xa9=1", 10)) == "a?b?c???");
   CHECK(parse_options("heapmax=1").error().message().find("bad_option: `heapmax`: unknown key") ==
         0);

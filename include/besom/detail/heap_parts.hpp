@@ -15,6 +15,7 @@ namespace detail {
 
 class Collector;
 class FinalizerTable;
+class HeapObserver;
 class Space;
 
 /// All that a heap consists of, open to the collector and to inspection. The Heap is the face that
@@ -30,6 +31,7 @@ struct HeapParts {
   HeapOptions options;
   Space* space = nullptr;
   Collector* collector = nullptr;
+  HeapObserver* observer = nullptr;  ///< nullptr: nobody hears what the heap does.
 };
 
 /// @{

@@ -75,6 +75,44 @@ static void options_come_from_text(void) {
   CHECK(strstr(error.detail, "heap_initial") != NULL);
 }
 
+static void heaps_write_what_options_want(void) {
+  char folder[] = "/tmp/besom-c-XXXXXX";
+  char name[64];
+  char text[1024];
+  besom_options options;
+  besom_options kept;
+  besom_error error;
+  besom_heap* heap = NULL;
+  CHECK(mkdtemp(folder) != NULL);
+  besom_options_init(&options);
+  CHECK(options.trace[0] == 0 && options.record[0] == 0 && !options.stats_at_exit);
+  options.read_environment = false;
+  snprintf(text, sizeof text, "trace=%s/t.json", folder);
+  CHECK(besom_options_parse(&options, text, &error) == BESOM_OK);
+  snprintf(options.record, sizeof options.record, "%s/r.json", folder);
+  CHECK(besom_heap_create(&options, &heap, &error) == BESOM_OK);
+  besom_heap_options(heap, &kept);
+  CHECK(strcmp(kept.trace, options.trace) == 0 && strcmp(kept.record, options.record) == 0);
+  CHECK(besom_collect(heap) == BESOM_OK);
+  besom_heap_destroy(heap);
+  for (int i = 0; i < 2; ++i) {
+    FILE* file;
+    snprintf(name, sizeof name, "%s/%s", folder, i == 0 ? "t.json" : "r.json");
+    file = fopen(name, "r");
+    CHECK(file != NULL);
+    if (file == NULL) continue;
+    text[fread(text, 1, sizeof text - 1, file)] = 0;
+    CHECK(strstr(text, i == 0 ? "\"ph\":\"M\"" : "\"is_final\":true") != NULL);
+    fclose(file);
+    CHECK(remove(name) == 0);
+  }
+  CHECK(remove(folder) == 0);
+  CHECK(besom_heap_create(&options, &heap, &error) == BESOM_WRITE_FAILED);
+  CHECK(heap == NULL && strcmp(error.name, "trace") == 0);
+  memset(options.record, 'x', sizeof options.record);
+  CHECK(besom_options_check(&options, &error) == BESOM_BAD_OPTION);
+}
+
 static void* refuse_memory(void* hint, size_t bytes) {
   (void)hint;
   (void)bytes;
@@ -517,6 +555,7 @@ static void reset_restores_an_empty_heap(void) {
 
 void test_heaps(void) {
   errors_have_names_and_messages();
+  heaps_write_what_options_want();
   options_come_from_text();
   bad_options_make_no_heap();
   calls_that_may_be_missing_may_be_null();

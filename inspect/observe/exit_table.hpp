@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstdint>
+
+#include "besom/detail/heap_parts.hpp"
+#include "besom/log.hpp"
+#include "besom/stats.hpp"
+
+namespace besom::detail {
+
+/// Sums up what collections did, and writes a table of it when the heap ends.
+class ExitTable {
+ public:
+  /// `sink` without a `write`: to standard error.
+  ExitTable(const HeapParts& heap, const LogSink& sink, std::uint64_t begun) noexcept
+      : heap_(heap), sink_(sink), begun_(begun) {}
+
+  void add_collection(const CollectionStats& stats) noexcept;
+  void write() noexcept;
+
+ private:
+  void line(const char* label, const char* value) noexcept;
+  void write_collections(const HeapStats& stats) noexcept;
+  void write_stops() noexcept;
+  void write_memory(const HeapStats& stats) noexcept;
+
+  const HeapParts& heap_;
+  LogSink sink_;
+  std::uint64_t begun_;
+  std::uint64_t minor_ = 0;
+  std::uint64_t live_most_ = 0;
+  std::uint64_t roots_ns_ = 0;
+  std::uint64_t mark_ns_ = 0;
+  std::uint64_t weak_ns_ = 0;
+  std::uint64_t sweep_ns_ = 0;
+  std::uint64_t rescans_ = 0;
+  std::uint64_t bad_refs_ = 0;
+  std::uint64_t bad_headers_ = 0;
+};
+
+}  // namespace besom::detail
