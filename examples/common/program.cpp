@@ -12,9 +12,6 @@
 #include <string_view>
 #include <utility>
 
-#include "pauses.hpp"
-#include "trace.hpp"
-
 namespace example {
 
 using besom::CollectionStats;
@@ -82,42 +79,16 @@ std::string json_string(std::string_view text) {
   return quoted + '"';
 }
 
-/// What the collections of a run add up to, gathered by a listener.
-struct Collections {
-  Pauses pauses;
-  Trace trace;
-  std::uint64_t live_bytes_most = 0;
-  std::uint64_t roots_ns = 0;
-  std::uint64_t mark_ns = 0;
-  std::uint64_t sweep_ns = 0;
-  std::uint64_t bad_refs = 0;
-  std::uint64_t bad_headers = 0;
-  std::uint64_t mark_rescans = 0;
-
-  void add(const CollectionStats& stats) noexcept {
-    trace.add(stats);
-    pauses.add(stats.pause_ns);
-    live_bytes_most = std::max(live_bytes_most, stats.live_bytes);
-    roots_ns += stats.roots_ns;
-    mark_ns += stats.mark_ns;
-    sweep_ns += stats.sweep_ns;
-    bad_refs += stats.bad_refs;
-    bad_headers += stats.bad_headers;
-    mark_rescans += stats.mark_rescans;
-  }
-};
-
 /// All that the summary shows.
 struct Summary {
   const char* name;
   std::uint64_t seed;
-  bool incremental;
   int exit_code;
   std::string message;  ///< Of a run that failed.
   double seconds;
   HeapStats heap;
   CollectionStats last;
-  const Collections* collections;
+  std::uint64_t bad_refs;
   std::uint64_t work;
   const char* work_unit;
 
@@ -129,25 +100,17 @@ void print_row(const char* label, const std::string& value) {
   std::printf("  %-12s %s\n", label, value.c_str());
 }
 
-void print_table(const Summary& summary, bool all) {
+void print_table(const Summary& summary) {
   const HeapStats& heap = summary.heap;
-  const CollectionStats& last = summary.last;
-  const Collections& sums = *summary.collections;
-  const auto number = [](std::uint64_t n) { return std::to_string(n); };
   char time[64];
   std::snprintf(time, sizeof time, "%.2f s, %.1f %% of it in collections", summary.seconds,
                 100 * share(heap.pause_ns, summary.seconds * 1e9));
 
   std::printf("\n%s, seed %" PRIu64 "\n", summary.name, summary.seed);
   print_row("time", time);
-  print_row("collections", number(heap.collections));
-  // A cycle of an incremental heap has many stops.
-  print_row("pause", duration_text(sums.pauses.median_ns()) +
-                         (summary.incremental ? " a cycle in the median, " : " median, ") +
-                         duration_text(heap.pause_max_ns) +
-                         (summary.incremental ? " the longest stop" : " worst"));
-  print_row("live", bytes_text(last.live_bytes) + " after the last collection, " +
-                        bytes_text(sums.live_bytes_most) + " after the largest");
+  print_row("collections", std::to_string(heap.collections));
+  print_row("pause", duration_text(heap.pause_max_ns) + " the longest stop");
+  print_row("live", bytes_text(summary.last.live_bytes) + " after the last collection");
   print_row("committed", bytes_text(heap.committed));
   print_row("allocated", bytes_text(heap.allocated) + ", " +
                              bytes_text(static_cast<std::uint64_t>(summary.bytes_per_second())) +
@@ -155,31 +118,12 @@ void print_table(const Summary& summary, bool all) {
   if (summary.work != 0) {
     print_row("throughput", rate_text(summary.work_per_second()) + " " + summary.work_unit + "/s");
   }
-  if (all) {
-    print_row("reserved", bytes_text(heap.reserved) + ", and " + bytes_text(heap.table_reserved) +
-                              " for side tables, at most " + bytes_text(heap.table_bytes) +
-                              " of it in use");
-    print_row("capacity", bytes_text(heap.capacity) + ", " + bytes_text(heap.used) + " used");
-    print_row("freed",
-              count_text(heap.freed_objects, "object") + ", " + bytes_text(heap.freed_bytes));
-    print_row("phases", duration_text(sums.roots_ns) + " roots, " + duration_text(sums.mark_ns) +
-                            " mark, " + duration_text(sums.sweep_ns) + " sweep");
-    // Only a collection that swept has counted them.
-    const bool has_swept = last.cause == besom::Cause::requested || last.holes != 0;
-    print_row("holes", has_swept ? count_text(last.holes, "hole") + ", the largest of " +
-                                       bytes_text(last.largest_hole)
-                                 : std::string("not counted, as the sweep was left to allocation"));
-    print_row("rescans", number(sums.mark_rescans) + " for want of mark stack");
-    print_row("damage", count_text(sums.bad_refs, "bad ref") + ", " +
-                            count_text(sums.bad_headers, "bad header"));
-  }
   print_row("result", summary.exit_code == kFine ? "checked, correct" : summary.message);
 }
 
 void print_json(std::FILE* out, const Summary& summary) {
   const HeapStats& heap = summary.heap;
   const CollectionStats& last = summary.last;
-  const Collections& sums = *summary.collections;
   const auto field = [out](const char* key, std::uint64_t value) {
     std::fprintf(out, ",\"%s\":%" PRIu64, key, value);
   };
@@ -189,15 +133,10 @@ void print_json(std::FILE* out, const Summary& summary) {
   std::fprintf(out, ",\"message\":%s,\"seconds\":%.6f", json_string(summary.message).c_str(),
                summary.seconds);
   field("collections", heap.collections);
-  field("pause_median_ns", sums.pauses.median_ns());
   field("pause_max_ns", heap.pause_max_ns);
   field("pause_total_ns", heap.pause_ns);
-  field("roots_ns", sums.roots_ns);
-  field("mark_ns", sums.mark_ns);
-  field("sweep_ns", sums.sweep_ns);
   field("live_bytes", last.live_bytes);
   field("live_objects", last.live_objects);
-  field("live_bytes_max", sums.live_bytes_most);
   field("committed_bytes", heap.committed);
   field("reserved_bytes", heap.reserved);
   field("table_bytes", heap.table_bytes);
@@ -209,9 +148,7 @@ void print_json(std::FILE* out, const Summary& summary) {
   field("freed_objects", heap.freed_objects);
   field("holes", last.holes);
   field("largest_hole_bytes", last.largest_hole);
-  field("mark_rescans", sums.mark_rescans);
-  field("bad_refs", sums.bad_refs);
-  field("bad_headers", sums.bad_headers);
+  field("bad_refs", summary.bad_refs);
   field("work", summary.work);
   std::fprintf(out, ",\"work_unit\":%s", json_string(summary.work_unit).c_str());
   std::fprintf(out, ",\"work_per_second\":%.1f,\"allocated_bytes_per_second\":%.1f}\n",
@@ -259,9 +196,8 @@ struct Program::State {
   HeapOptions options;
   CLI::App app;
   std::string settings;  ///< The heap's, from the command line, in the words of parse_options().
-  std::string stats;     ///< "", "table" or "json".
+  std::string stats;     ///< "", "exit" or "json".
   std::string snapshot;  ///< Name of the file that is still to be written, if any.
-  std::string trace;     ///< Likewise, for all of the run.
   std::uint64_t seed = 1;
   std::uint64_t work = 0;
   const char* work_unit = "";
@@ -309,16 +245,18 @@ struct Program::State {
         "Slow checks: `off`, or a sum of alloc:N (collect at every Nth allocation), verify, "
         "poison and quarantine:SIZE; alloc:N alone means all four");
     add_setting("--log-level", "log", "trace, debug, info, warn, error or off");
-    app.add_flag("--stats{table}", stats,
+    add_setting("--trace", "trace",
+                "Write each stop and collection to this file, for Perfetto (ui.perfetto.dev)");
+    add_setting("--record", "record", "Write what a report of the run needs to this file");
+    add_setting("--snapshot-at-limit", "snapshot_at_limit",
+                "Write the heap to this file when it is full, for Chrome's DevTools");
+    app.add_flag("--stats{exit}", stats,
                  "All statistics at the end; --stats=json: as JSON, alone on standard output")
-        ->check(CLI::IsMember({"table", "json"}))
+        ->check(CLI::IsMember({"exit", "json"}))
         ->group("Common");
     app.add_option(
            "--snapshot", snapshot,
            "Write the heap to this file at its fullest or at the end, for Chrome's DevTools")
-        ->group("Common");
-    app.add_option("--trace", trace,
-                   "Write what each collection did, and when, to this file, for Perfetto")
         ->group("Common");
     app.add_option("--seed", seed, "For the random numbers")
         ->capture_default_str()
@@ -387,14 +325,16 @@ int Program::run(int argc, char** argv, const std::function<void(Heap&)>& work) 
   if (const char* environment = secure_getenv("BESOM_OPTIONS")) state.apply(environment);
   state.apply(state.settings);
   state.options.read_environment = false;
+  if (state.stats == "exit") state.options.stats_at_exit = true;
   std::FILE* json = state.stats == "json" ? divert_stdout() : nullptr;
 
   const std::unique_ptr<Heap> heap = require(Heap::create(state.options));
-  Collections collections;
-  if (!state.trace.empty()) collections.trace.open(state.trace, state.name);
+  std::uint64_t bad_refs = 0;
   static_cast<void>(heap->set_listener(
-      [](void* user, const CollectionStats& stats) { static_cast<Collections*>(user)->add(stats); },
-      &collections));
+      [](void* user, const CollectionStats& stats) {
+        *static_cast<std::uint64_t*>(user) += stats.bad_refs;
+      },
+      &bad_refs));
 
   Stop outcome{kFine, ""};
   const auto begun = std::chrono::steady_clock::now();
@@ -406,33 +346,29 @@ int Program::run(int argc, char** argv, const std::function<void(Heap&)>& work) 
   }
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begun;
 
-  if (!collections.trace.finish() && outcome.exit_code == kFine) {
-    outcome = {kFailed, state.trace + ": not all of the trace could be written"};
-  }
   const bool verifies = !state.is_quiet || state.options.zeal.verify || !state.stats.empty();
   const VerifyReport report = verifies ? besom::verify(*heap) : VerifyReport{};
-  if (outcome.exit_code == kFine && (!report.ok() || collections.bad_refs != 0)) {
+  if (outcome.exit_code == kFine && (!report.ok() || bad_refs != 0)) {
     outcome = {kFailed, report.ok()    ? "collections met bad refs"
                         : report.error ? report.error.message()
                                        : report.defects[0].message()};
   }
   const Summary summary{.name = state.name,
                         .seed = state.seed,
-                        .incremental = state.options.incremental,
                         .exit_code = outcome.exit_code,
                         .message = outcome.message,
                         .seconds = elapsed.count(),
                         .heap = heap->stats(),
                         .last = heap->last_collection(),
-                        .collections = &collections,
+                        .bad_refs = bad_refs,
                         .work = state.work,
                         .work_unit = state.work_unit};
   std::cout.flush();
   if (json != nullptr) {
     print_json(json, summary);
     std::fclose(json);
-  } else if (!state.is_quiet || !state.stats.empty()) {
-    print_table(summary, !state.stats.empty());
+  } else if (!state.is_quiet) {
+    print_table(summary);
   }
   if (outcome.exit_code != kFine && !outcome.message.empty()) {
     std::fprintf(stderr, "%s: %s\n", state.name, outcome.message.c_str());

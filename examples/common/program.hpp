@@ -71,8 +71,8 @@ class Program {
   void option(const char* name, const char* help, std::string& value);
   /// The command line from the first argument on that is no option, for the example to interpret.
   void rest(const char* name, const char* help, std::vector<std::string>& arguments);
-  /// No summary unless `--stats` asks for one, and the heap is verified at the end under zeal
-  /// alone: for an example whose output is somebody else's.
+  /// No summary, and the heap is verified at the end under zeal alone, or where `--stats` is given:
+  /// for an example whose output is somebody else's.
   void be_quiet() noexcept;
 
   /// Collects and writes what `--snapshot` asks for, at the first call: where the example's data is
