@@ -61,6 +61,8 @@ struct besom_heap {
   void* log_user = nullptr;
   besom_near_limit near_limit = nullptr;
   void* near_limit_user = nullptr;
+  besom_site_namer name_site = nullptr;
+  void* name_site_user = nullptr;
   const besom_system* system = nullptr;
   besom::System calls = {};
   besom_listener listener = nullptr;

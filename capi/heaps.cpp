@@ -188,6 +188,8 @@ static_assert(BESOM_FILE_NAME == besom::FileName::kMostBytes + 1);
   result.snapshot_at_limit = text_in(options.snapshot_at_limit);
   result.record = text_in(options.record);
   result.stats_at_exit = options.stats_at_exit;
+  result.allocation_profile = text_in(options.allocation_profile);
+  result.sample_bytes = options.sample_bytes;
   return result;
 }
 
@@ -213,6 +215,8 @@ void write_to(besom_options& options, const HeapOptions& source) noexcept {
   std::strcpy(options.snapshot_at_limit, source.snapshot_at_limit.c_str());
   std::strcpy(options.record, source.record.c_str());
   options.stats_at_exit = source.stats_at_exit;
+  std::strcpy(options.allocation_profile, source.allocation_profile.c_str());
+  options.sample_bytes = source.sample_bytes;
 }
 
 besom_status tell(besom_error* out, const Error& error) noexcept {
@@ -387,7 +391,8 @@ void besom_heap_options(const besom_heap* heap, besom_options* options) {
 
 void* besom_allocate(besom_heap* heap, besom_type type, uint64_t length) {
   if (heap == nullptr) return nullptr;
-  void* object = heap->heap->allocate(type, length);
+  void* object =
+      besom::detail::allocate_for(*heap->heap, type, length, __builtin_return_address(0));
   if (object == nullptr) give_heap_error(heap);
   return object;
 }

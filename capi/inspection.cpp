@@ -86,6 +86,17 @@ const char* name_of(const besom::PathStep& step, const besom::RootPath& path) no
   return step.field != nullptr ? step.field->name.c_str() : nullptr;
 }
 
+bool name_site(void* user, besom::AllocationSite& site) {
+  const auto* heap = static_cast<const besom_heap*>(user);
+  besom_site named = {};
+  if (!heap->name_site(heap->name_site_user, &named)) return false;
+  site = {.function = named.function != nullptr ? named.function : "",
+          .file = named.file != nullptr ? named.file : "",
+          .line = named.line,
+          .column = named.column};
+  return true;
+}
+
 }  // namespace
 
 besom_status besom_each_object(besom_heap* heap, besom_object_visitor visitor, void* user) {
@@ -125,6 +136,41 @@ besom_status besom_census(besom_heap* heap, besom_census_visitor visitor, void* 
     visitor(user, &out);
   }
   return BESOM_OK;
+}
+
+besom_status besom_set_site_namer(besom_heap* heap, besom_site_namer namer, void* user) {
+  if (heap == nullptr) return BESOM_BAD_ARGUMENT;
+  const Error error = heap->heap->set_site_namer(namer != nullptr ? name_site : nullptr, heap);
+  if (error) return give(heap, error);
+  heap->name_site = namer;
+  heap->name_site_user = user;
+  return BESOM_OK;
+}
+
+besom_status besom_allocation_sites(besom_heap* heap, besom_allocation_visitor visitor,
+                                    void* user) {
+  if (heap == nullptr || visitor == nullptr) return refuse_null(heap, "visitor");
+  const Result<besom::AllocationSites> sites = besom::allocation_sites(*heap->heap);
+  if (!sites) return give(heap, sites.error());
+  for (const besom::AllocationRow& row : sites->rows()) {
+    const besom_allocation_row out{.function = row.function,
+                                   .file = row.file,
+                                   .line = row.line,
+                                   .column = row.column,
+                                   .type = row.type,
+                                   .type_name = besom::name_of(row.descriptor),
+                                   .samples = row.samples,
+                                   .allocated_bytes = row.allocated_bytes,
+                                   .live_samples = row.live_samples,
+                                   .live_bytes = row.live_bytes};
+    visitor(user, &out);
+  }
+  return BESOM_OK;
+}
+
+besom_status besom_save_allocation_profile(besom_heap* heap, const char* name) {
+  if (heap == nullptr || name == nullptr) return refuse_null(heap, "name");
+  return give(heap, besom::save_allocation_profile(*heap->heap, name));
 }
 
 besom_status besom_path_to_root(besom_heap* heap, const void* object, besom_step_visitor visitor,

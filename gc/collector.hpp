@@ -10,6 +10,7 @@
 #include "gc/accounts.hpp"
 #include "gc/mark/marker.hpp"
 #include "gc/object_slots.hpp"
+#include "gc/observer.hpp"
 #include "gc/refusal.hpp"
 #include "gc/remembered.hpp"
 #include "gc/sweep/releaser.hpp"
@@ -72,6 +73,8 @@ class Collector {
     return result;
   }
 
+  /// For Space::is_sample_due(): tells the observer, while the heap refuses all else.
+  void take_sample(const AllocationSample& sample) noexcept;
   /// Whether the collection that is being reported found the object alive that starts at `index`.
   /// False where none starts. Good in HeapObserver::after_collection(). O(1).
   [[nodiscard]] bool has_found(std::uint32_t index) noexcept {

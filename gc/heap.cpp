@@ -93,7 +93,6 @@ Heap::~Heap() {
 char* Heap::bump_in_new_line(std::uint32_t granules) noexcept {
   return parts_.space->bump(granules);
 }
-char* Heap::take(std::uint32_t granules) noexcept { return parts_.space->take(granules); }
 
 Result<TypeId> Heap::define(TypeDescriptor descriptor) {
   if (!parts_.collector->may_enter()) return parts_.error;
@@ -114,6 +113,12 @@ inline void* Heap::begin_noted(char* object, const detail::TypeInfo& info, TypeI
   return info.is_leaf ? begin_leaf(object, type, length) : begin_object(object, type, length);
 }
 
+inline void Heap::note_taken(const void* object, std::uint64_t size_bytes, TypeId type,
+                             const void* caller) noexcept {
+  if (parts_.space->is_sample_due()) [[unlikely]]
+    parts_.collector->take_sample({detail::index_of(object), type, size_bytes, caller});
+}
+
 /// Apart from the others, for which the registers that it needs would be saved.
 __attribute__((noinline)) void* Heap::begin_released(char* object, TypeId type,
                                                      std::uint32_t length) noexcept {
@@ -122,10 +127,11 @@ __attribute__((noinline)) void* Heap::begin_released(char* object, TypeId type,
                                                  : begin_object(object, type, length);
 }
 
-void* Heap::allocate(TypeId type, std::uint64_t length) noexcept {
+__attribute__((always_inline)) inline void* Heap::allocate_for(TypeId type, std::uint64_t length,
+                                                               const void* caller) noexcept {
   const detail::TypeTable& types = parts_.collector->types();
   if (!types.contains(type) || length > kMostElements) [[unlikely]]
-    return allocate_slow(type, length);
+    return allocate_slow_for(type, length, caller);
   const TypeInfo& info = types[type];
   const auto count = static_cast<std::uint32_t>(length);
   const std::uint64_t bytes = info.size_bytes(count) + kGranuleBytes - 1;
@@ -133,22 +139,45 @@ void* Heap::allocate(TypeId type, std::uint64_t length) noexcept {
     const auto granules = static_cast<std::uint32_t>(bytes >> kGranuleShift);
     detail::Window& window = parts_.front.windows[granules];
     const std::size_t rounded = std::size_t{granules} << kGranuleShift;
-    char* object = nullptr;
     if (window.room() >= rounded) [[likely]] {
-      object = window.cursor;
+      char* const object = window.cursor;
       window.cursor += rounded;
       detail::zero_granules(object, granules);
-    } else {
-      object = parts_.space->take(granules);
-    }
-    if (object != nullptr) [[likely]] {
       return begin_noted(object, info, type, count);
     }
+    if (char* const object = parts_.space->take(granules)) [[likely]] {
+      begin_noted(object, info, type, count);
+      note_taken(object, rounded, type, caller);
+      return object;
+    }
   }
-  return allocate_slow(type, length);
+  return allocate_slow_for(type, length, caller);
+}
+
+void* Heap::take(TypeId type, std::uint32_t granules) noexcept {
+  const void* const caller = __builtin_return_address(0);
+  char* const object = parts_.space->take(granules);
+  if (object == nullptr) [[unlikely]]
+    return allocate_slow_for(type, 0, caller);
+  begin_object(object, type, 0);
+  note_taken(object, std::uint64_t{granules} << kGranuleShift, type, caller);
+  return object;
+}
+
+void* Heap::allocate(TypeId type, std::uint64_t length) noexcept {
+  return allocate_for(type, length, __builtin_return_address(0));
+}
+void* detail::allocate_for(Heap& heap, TypeId type, std::uint64_t length,
+                           const void* caller) noexcept {
+  return heap.allocate_for(type, length, caller);
 }
 
 __attribute__((noinline)) void* Heap::allocate_slow(TypeId type, std::uint64_t length) noexcept {
+  return allocate_slow_for(type, length, __builtin_return_address(0));
+}
+
+__attribute__((noinline)) void* Heap::allocate_slow_for(TypeId type, std::uint64_t length,
+                                                        const void* caller) noexcept {
   if (!parts_.collector->may_enter()) return nullptr;
   const detail::TypeTable& types = parts_.collector->types();
   if (!types.contains(type)) {
@@ -176,7 +205,9 @@ __attribute__((noinline)) void* Heap::allocate_slow(TypeId type, std::uint64_t l
   Error error;
   char* object = parts_.collector->allocate(granules, error);
   if (object == nullptr) return fail(parts_, error);
-  return begin_noted(object, types[type], type, count);
+  begin_noted(object, types[type], type, count);
+  note_taken(object, rounded, type, caller);
+  return object;
 }
 
 AllocationContract Heap::allocation_contract(std::uint64_t size_bytes) noexcept {
@@ -348,6 +379,7 @@ Error Heap::reset() noexcept {
   parts_.roots->clear();
   parts_.newest = 0;
   parts_.collector->reset();
+  if (parts_.observer != nullptr) parts_.observer->after_reset();
   return {};
 }
 
@@ -359,6 +391,13 @@ Utilisation Heap::utilisation() const noexcept { return parts_.collector->stops(
 Error Heap::set_listener(CollectionListener listener, void* user) noexcept {
   if (!parts_.collector->may_enter()) return parts_.error;
   parts_.collector->set_listener(listener, user);
+  return {};
+}
+
+Error Heap::set_site_namer(SiteNamer namer, void* user) noexcept {
+  if (!parts_.collector->may_enter()) return parts_.error;
+  parts_.name_site = namer;
+  parts_.name_site_user = user;
   return {};
 }
 

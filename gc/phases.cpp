@@ -46,6 +46,13 @@ void Collector::Busy::leave() noexcept {
   collector_.set_locked(false);
 }
 
+void Collector::take_sample(const AllocationSample& sample) noexcept {
+  static_cast<void>(read([&](const Space&, const TypeTable&) {
+    heap_.observer->after_sample(sample);
+    return true;
+  }));
+}
+
 /// Of a collection that was abandoned. The next is due after as much allocation as after any other:
 /// a callback that gives up each time shall not be called at each allocation.
 void Collector::keep_all(CollectionStats& stats) noexcept {

@@ -140,12 +140,14 @@ constexpr std::uint32_t kMostSlice = 1u << 30;
 constexpr const char* kUnknownKey =
     "unknown key; known: heap_initial, heap_max, reserve, growth, generational, incremental, "
     "slice, safepoints, zeal, "
-    "mark_stack, hash_seed, log, trace, snapshot_at_limit, record, stats";
+    "mark_stack, hash_seed, log, trace, snapshot_at_limit, record, stats, allocation_profile, "
+    "sample_bytes";
 
 /// The option of a file that the key names, or nullptr.
 FileName* file_option(std::string_view key, HeapOptions& options) {
   if (key == "trace") return &options.trace;
   if (key == "snapshot_at_limit") return &options.snapshot_at_limit;
+  if (key == "allocation_profile") return &options.allocation_profile;
   return key == "record" ? &options.record : nullptr;
 }
 constexpr const char* kLongName = "the name of a file has more than 511 bytes";
@@ -190,6 +192,9 @@ const char* apply(std::string_view key, std::string_view value, HeapOptions& opt
   if (key == "log") {
     return unless(parse_log(value, options.log),
                   "log: none of trace, debug, info, warn, error, off");
+  }
+  if (key == "sample_bytes") {
+    return unless(parse_size(value, options.sample_bytes), "sample_bytes: not a size");
   }
   if (key == "stats") {
     options.stats_at_exit = value == "exit";
@@ -252,7 +257,12 @@ Error check_options(const HeapOptions& options) noexcept {
   const double factor = options.growth.factor;
   if (factor != 0 && !is_factor(factor)) return bad(kNoGrowth);
   if (options.log > LogLevel::off) return bad("log: no level");
-  for (const FileName* file : {&options.trace, &options.snapshot_at_limit, &options.record}) {
+  if (options.sample_bytes != 0 &&
+      (options.sample_bytes < (4 << 10) || options.sample_bytes > std::uint64_t{1} << 40)) {
+    return bad("sample_bytes: from 4 KiB to 1 TiB");
+  }
+  for (const FileName* file :
+       {&options.trace, &options.snapshot_at_limit, &options.record, &options.allocation_profile}) {
     if (file->is_too_long()) return bad(kLongName).named(file->c_str());
   }
   if (options.system != nullptr) {

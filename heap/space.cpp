@@ -70,8 +70,17 @@ char* Space::allocate_large(std::uint32_t granules) noexcept {
   if (is_marking_) ++born_;
   note_young(index, kGranuleBytes);
   note_unvisited({index, bytes});
-  handed_out_ += bytes;
+  note_handed_out(bytes);
   return clear({index, bytes});
+}
+
+void Space::note_handed_out(std::uint32_t bytes) noexcept {
+  handed_out_ += bytes;
+  if (ends_at_mark_ != 0) [[unlikely]] {
+    unmarked_ += bytes;
+  } else if (handed_out_ > sample_at_) [[unlikely]] {
+    is_sample_due_ = true;
+  }
 }
 
 /// The run is no longer free: the sweep passes over it, a minor collection looks into it.
@@ -81,7 +90,7 @@ void Space::claim(Run run) noexcept {
   sweep_.keep_run(run);
   note_young(run.index, run.size_bytes);
   note_unvisited(run);
-  handed_out_ += run.size_bytes;
+  note_handed_out(run.size_bytes);
 }
 
 /// While the sweep keeps what is new by a mark, that passes for old in the next minor collection.
@@ -254,6 +263,7 @@ void Space::reset() noexcept {
   front_->cursor = front_->limit = nullptr;
   bins_ = {};
   end_marking();
+  ends_at_mark_ = 0;
   quarantine_.clear();
   hole_position_ = last_opened_for_ = 0;
   note_new_holes();

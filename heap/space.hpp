@@ -118,6 +118,16 @@ class Space {
   void set_closed(bool closed) noexcept { is_closed_ = closed; }
   /// Lets nothing be allocated without allocate(), up to the next call of it. O(1).
   void interrupt() noexcept;
+  /// A mark: the object that has the byte `handed_out` of all that are handed out is a sample.
+  /// What is taken to bump objects in ends there, so that this one has to ask for memory: whoever
+  /// does asks is_sample_due() when it got some, and sets the next mark.
+  void sample_at(std::uint64_t handed_out) noexcept {
+    sample_at_ = handed_out;
+    is_sample_due_ = false;
+  }
+  [[nodiscard]] bool is_sample_due() const noexcept { return is_sample_due_; }
+  /// Bytes that no mark could be in, as the last one was still to be met.
+  [[nodiscard]] std::uint64_t unmarked() const noexcept { return unmarked_; }
 
   /// Leaves the dead below granule `end`, which are not marked, to be swept by allocation. See
   /// Sweep::begin(). retire() before.
@@ -233,6 +243,10 @@ class Space {
     may_have_runs_ = true;
   }
   void claim(Run run) noexcept;
+  [[nodiscard]] bool has_marks() const noexcept { return sample_at_ != kNoMark; }
+  [[nodiscard]] bool cut_at_mark(Run& run, std::uint32_t granules) noexcept;
+  void note_handed_out(std::uint32_t bytes) noexcept;
+  void unmeet_mark(std::uint32_t what, std::uint32_t rest) noexcept;
   char* clear(Run run) noexcept;
   void publish(Window& window, std::uint32_t granules) noexcept;
   void retire_bumped() noexcept;
@@ -260,6 +274,13 @@ class Space {
   BitTree young_lines_;  ///< Without room where the heap is not generational.
   std::uint64_t untouched_ = 0;
   std::uint64_t handed_out_ = 0;
+  static constexpr std::uint64_t kNoMark = ~std::uint64_t{0};
+  std::uint64_t sample_at_ = kNoMark;
+  std::uint64_t unmarked_ = 0;
+  /// What ends at the mark: the window of so many granules, or the cursor's hole; 0: nothing does.
+  std::uint32_t ends_at_mark_ = 0;
+  static constexpr std::uint32_t kCursor = kWindowClasses + 1;
+  bool is_sample_due_ = false;
   std::uint32_t last_opened_for_ = 0;  ///< Granules.
   std::uint64_t born_ = 0;
   std::uint32_t cursor_first_ = 0;    ///< Where the cursor's hole begins: for born_.

@@ -18,6 +18,10 @@ __attribute__((noinline)) char* Space::take(std::uint32_t granules) noexcept {
 
 /// What is at hand without asking the free list.
 char* Space::take_held(std::uint32_t granules) noexcept {
+  if (ends_at_mark_ != 0 && (ends_at_mark_ == granules || ends_at_mark_ == kCursor)) [[unlikely]] {
+    ends_at_mark_ = 0;
+    is_sample_due_ = true;
+  }
   if (granules <= Bins::kSizes) {
     if (const std::uint32_t index = bins_.pop(granules)) {
       const Run run{index, granules * kGranuleBytes};
@@ -81,15 +85,18 @@ Run Space::next_small_hole(std::uint32_t granules) noexcept {
 }
 
 /// A window where the same size asked the last time too. Objects of many sizes are better off in
-/// one hole: windows would scatter over the arena what is written in turn.
+/// one hole: windows would scatter over the arena what is written in turn. So they would when marks
+/// are looked for: whoever has a window would pass by the mark at the cursor.
 char* Space::open(Run run, std::uint32_t granules) noexcept {
   BESOM_ASSERT(run.size_bytes >= granules * kGranuleBytes);
   const bool again = granules == std::exchange(last_opened_for_, granules);
-  if (granules <= kWindowClasses && run.size_bytes >= kLeastWindowBytes &&
-      (again || (always_windows_ & bit(granules)) != 0)) {
-    return open_window(run, granules);
-  }
-  return open_hole(run, granules);
+  const bool is_cut = cut_at_mark(run, granules);
+  const bool is_window = granules <= kWindowClasses && run.size_bytes >= kLeastWindowBytes &&
+                         ((again && !has_marks()) || (always_windows_ & bit(granules)) != 0);
+  char* const object = is_window ? open_window(run, granules) : open_hole(run, granules);
+  if (is_cut) [[unlikely]]
+    ends_at_mark_ = is_window ? granules : kCursor;
+  return object;
 }
 
 /// Cleared as a whole: the first object comes at once and the others soon.
@@ -129,6 +136,36 @@ std::uint32_t Space::window_bytes() const noexcept {
       std::clamp<std::uint64_t>(share, kWindowClasses * kGranuleBytes, kMaxWindowBytes));
 }
 
+/// For an object of `granules`. Where that is the sample, it gets what it takes and no more, so
+/// that the next mark may follow at once. Returns whether the mark is to be met at the end of
+/// `run`.
+bool Space::cut_at_mark(Run& run, std::uint32_t granules) noexcept {
+  const bool is_near = sample_at_ < handed_out_ + run.size_bytes && ends_at_mark_ == 0;
+  if (!is_near && !is_sample_due_) [[likely]]
+    return false;
+  const std::uint32_t bytes = granules * kGranuleBytes;
+  std::uint32_t kept = bytes;
+  if (!is_sample_due_ && sample_at_ >= handed_out_ + bytes) {
+    kept = static_cast<std::uint32_t>(sample_at_ - handed_out_) / kGranuleBytes * kGranuleBytes;
+  }
+  if (kept < run.size_bytes) {
+    const Run rest{run.index + kept, run.size_bytes - kept};
+    free_list_.start_block(rest.index);
+    // In a bin it would pass for dead where the sweep has not been yet.
+    sweep_.keep_run(rest);
+    keep_rest(rest);
+    run.size_bytes = kept;
+  }
+  return !is_sample_due_ && sample_at_ >= handed_out_ + bytes;
+}
+
+/// What was to end at the mark is given back before, with so much left.
+void Space::unmeet_mark(std::uint32_t what, std::uint32_t rest) noexcept {
+  if (ends_at_mark_ != what || rest == 0) return;
+  ends_at_mark_ = 0;
+  sample_at_ = handed_out_ + rest;
+}
+
 void Space::publish(Window& window, std::uint32_t granules) noexcept {
   BESOM_ASSERT(window.first <= window.cursor && window.cursor <= window.limit);
   if (window.first == window.cursor) return;
@@ -144,6 +181,7 @@ void Space::retire_window(Window& window, std::uint32_t granules) noexcept {
   if (rest != 0) {
     BESOM_ASSERT(rest <= handed_out_);
     handed_out_ -= rest;
+    unmeet_mark(granules, rest);
     keep_rest({index_of(window.cursor), rest});
   }
   window = {};
@@ -160,6 +198,7 @@ void Space::retire_cursor() noexcept {
   if (rest == 0) return;
   free_list_.start_block(index);
   handed_out_ -= rest;
+  unmeet_mark(kCursor, rest);
   keep_rest({index, rest});
 }
 

@@ -7,7 +7,7 @@
 #include <span>
 
 #include "besom/inspect.hpp"
-#include "heap/replaced_file.hpp"
+#include "inspect/file_target.hpp"
 #include "inspect/heap_view.hpp"
 #include "inspect/json_output.hpp"
 #include "inspect/object_ranks.hpp"
@@ -322,17 +322,9 @@ Result<SnapshotStats> save_snapshot(Heap& heap, const char* name,
   const detail::HeapParts& parts = detail::parts_of(heap);
   if (!parts.collector->may_enter()) return parts.error;
   if (name == nullptr) return detail::missing("save_snapshot(): no name");
-  struct Target {
-    detail::ReplacedFile file;
-    Error error;
-  } target{detail::ReplacedFile(parts.space->arena().system()), {}};
+  detail::FileTarget target(parts.space->arena().system());
   if (const Error error = target.file.open(name)) return error;
-  const auto append = [](void* user, const char* bytes, std::size_t count) {
-    auto* to = static_cast<Target*>(user);
-    to->error = to->file.write(bytes, count);
-    return !to->error;
-  };
-  const Result<SnapshotStats> written = write_snapshot(heap, {append, &target}, labeller);
+  const Result<SnapshotStats> written = write_snapshot(heap, target.sink(), labeller);
   if (target.error) return target.error;
   if (!written) return written;
   if (const Error error = target.file.commit()) return error;

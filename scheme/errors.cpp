@@ -223,6 +223,25 @@ Place Interp::place() const {
   return {};
 }
 
+/// As place(), and whose instruction that is.
+bool Interp::name_site(besom::AllocationSite& site) {
+  if (!running_ || pc_ == nullptr) return false;
+  Frames frames(*this);
+  do {
+    const Code* code = frames.code();
+    if (code == nullptr) return false;
+    if (code->is_internal != 0 || !is_object(code->file.get())) continue;
+    const Place place = frames.place();
+    const Value name = code->name.get();
+    site_function_ = is(name, kSymbol) ? utf8(name) : name == kTrue ? "(top level)" : "(lambda)";
+    site_file_ = utf8(place.file);
+    site = {
+        .function = site_function_, .file = site_file_, .line = place.line, .column = place.column};
+    return true;
+  } while (frames.next());
+  return false;
+}
+
 std::string Interp::text_of(const Place& place) const {
   if (!is_object(place.file)) return "";
   return utf8(place.file) + ":" + std::to_string(place.line) + ":" + std::to_string(place.column) +

@@ -61,6 +61,11 @@ Interp::Interp(besom::Heap& heap)
   roots_ = heap.add_roots(
       [](void* user, besom::Tracer& tracer) { static_cast<Interp*>(user)->visit_roots(tracer); },
       this, "scheme");
+  static_cast<void>(heap.set_site_namer(
+      [](void* user, besom::AllocationSite& site) {
+        return static_cast<Interp*>(user)->name_site(site);
+      },
+      this));
   mark_hook_ = heap.add_mark_hook(
       [](void* user, const besom::MarkView&) {
         static_cast<Interp*>(user)->collected_ = true;
@@ -86,6 +91,7 @@ Interp::~Interp() {
   close_interp(*this);
   // Nothing is left that would have to be released when this is no longer there.
   static_cast<void>(heap_.reset());
+  static_cast<void>(heap_.set_site_namer(nullptr, nullptr));
 }
 
 Value Interp::make_guardian() {

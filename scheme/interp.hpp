@@ -159,6 +159,8 @@ class Interp {
   /// Where the program is: of the instruction that is being carried out, or of the form that is
   /// compiled.
   [[nodiscard]] Place place() const;
+  /// The procedure of the program's that runs, for the heap's profile of allocations.
+  [[nodiscard]] bool name_site(besom::AllocationSite& site);
   /// `place`, "file:line:col: ", or "" when unknown.
   [[nodiscard]] std::string text_of(const Place& place) const;
   /// The text of an uncaught object, with up to ten frames.
@@ -292,7 +294,8 @@ class Interp {
   /// Registers, as of the last call out of the VM.
   Value* fp_ = nullptr;
   const Insn* pc_ = nullptr;
-  Value* top_ = nullptr;  ///< End of the live slots; nullptr: of the whole frame.
+  std::string site_function_, site_file_;  ///< What name_site() gave out.
+  Value* top_ = nullptr;                   ///< End of the live slots; nullptr: of the whole frame.
   /// The part of `registers.rest` that is still to be returned to.
   std::uint32_t rest_end_ = 0, rest_fp_ = 0, rest_pc_ = 0;
   /// What calls and loops compare with: the soft limit, or null to make them poll().

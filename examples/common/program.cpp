@@ -248,6 +248,8 @@ struct Program::State {
     add_setting("--trace", "trace",
                 "Write each stop and collection to this file, for Perfetto (ui.perfetto.dev)");
     add_setting("--record", "record", "Write what a report of the run needs to this file");
+    add_setting("--allocation-profile", "allocation_profile",
+                "Write where live objects were allocated to this file, for Chrome's DevTools");
     add_setting("--snapshot-at-limit", "snapshot_at_limit",
                 "Write the heap to this file when it is full, for Chrome's DevTools");
     app.add_flag("--stats{exit}", stats,

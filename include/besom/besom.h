@@ -189,17 +189,26 @@ typedef struct besom_options {
   /// A table of all statistics when the heap ends: to standard error, or line by line to
   /// `log_write` where that is set, whatever `log` says.
   bool stats_at_exit;
+  /// Where the objects were allocated that lived after the fullest collection, written when the
+  /// heap ends, for Chrome's DevTools, to which such a file is a `.heapprofile`. Samples one
+  /// allocation in 512 KiB unless `sample_bytes` is set.
+  char allocation_profile[BESOM_FILE_NAME];
+  /// One in so many bytes allocated is sampled, on the average: from 4 KiB to 1 TiB. Deterministic,
+  /// but allocation and collections take other places than without. 0: none, which costs nothing.
+  /// besom_set_site_namer() gives the places names.
+  uint64_t sample_bytes;
 } besom_options;
 
 /// Sets all of them to the defaults, and struct_bytes.
 BESOM_API void besom_options_init(besom_options* options);
 /// Sets what `text` says: "key=value" pairs separated by commas, the keys heap_initial, heap_max,
 /// reserve, growth, generational, incremental, slice, safepoints, zeal, mark_stack, hash_seed, log,
-/// trace, snapshot_at_limit, record, stats; of one key twice, the last counts. Sizes take K, M, G;
-/// growth is "fixed" or a decimal factor above 1, at most 1000; trace, snapshot_at_limit and record
-/// take the name of a file, without a comma, or nothing; stats is "exit" or "off"; zeal "off" or a
-/// sum of alloc:N, verify, poison, quarantine:SIZE, where alloc:N alone means all four. Fails with bad_option and changes nothing; the error's `name` is
-/// the unknown key, the value, or what is no pair. `error` may be NULL.
+/// trace, snapshot_at_limit, record, stats, allocation_profile, sample_bytes; of one key twice, the
+/// last counts. Sizes take K, M, G; growth is "fixed" or a decimal factor above 1, at most 1000;
+/// trace, snapshot_at_limit, record and allocation_profile take the name of a file, without a
+/// comma, or nothing; stats is "exit" or "off"; zeal "off" or a sum of alloc:N, verify, poison,
+/// quarantine:SIZE, where alloc:N alone means all four. Fails with bad_option and changes nothing;
+/// the error's `name` is the unknown key, the value, or what is no pair. `error` may be NULL.
 BESOM_API besom_status besom_options_parse(besom_options* options, const char* text,
                                            besom_error* error);
 /// BESOM_BAD_OPTION when they contradict themselves. `error` may be NULL.
@@ -863,6 +872,47 @@ typedef void (*besom_census_visitor)(void* user, const besom_census_row* row);
 /// A row for each type that has objects, that with the most bytes first. Fails with reentrant,
 /// wrong_thread and out_of_host_memory. O(heap).
 BESOM_API besom_status besom_census(besom_heap* heap, besom_census_visitor visitor, void* user);
+
+/// Where the program allocates, as the host names it. All zero to begin with.
+typedef struct besom_site {
+  const char* function;  ///< Copied, up to 63 bytes. May be NULL.
+  const char* file;      ///< Likewise, up to 127 bytes, of a longer one the end.
+  uint32_t line;         ///< From 1; 0: not known.
+  uint32_t column;       ///< Likewise.
+} besom_site;
+/// Asked for each allocation that is sampled, on the heap's thread, when the object has just been
+/// made: what is the program doing? Fills `site` with text that stays until the next call; false:
+/// it does not know. Must return, may read objects and call besom_object_start(), and nothing else
+/// of the heap.
+typedef bool (*besom_site_namer)(void* user, besom_site* site);
+/// `namer` is asked where the program is, at each allocation that is a sample: see
+/// besom_options::sample_bytes. NULL: the addresses that besom_allocate() returns to are taken.
+/// Fails with reentrant and wrong_thread.
+BESOM_API besom_status besom_set_site_namer(besom_heap* heap, besom_site_namer namer, void* user);
+
+/// A place in the program that allocates objects of one type, with what the samples of it say.
+typedef struct besom_allocation_row {
+  const char* function;      ///< As the host named it; else a symbol, or an address in `file`.
+  const char* file;          ///< As the host named it; else the program's or library's. May be "".
+  uint32_t line;             ///< 0: not known.
+  uint32_t column;           ///< Likewise.
+  besom_type type;           ///< Of the objects.
+  const char* type_name;     ///< Its name.
+  uint64_t samples;          ///< How many were taken.
+  uint64_t allocated_bytes;  ///< About so many in all, also of objects that are dead.
+  uint64_t live_samples;     ///< Alive at the last collection, or new since.
+  uint64_t live_bytes;       ///< About so many are.
+} besom_allocation_row;
+/// Called for each row.
+typedef void (*besom_allocation_visitor)(void* user, const besom_allocation_row* row);
+/// Where objects were allocated, that with the most live bytes first. Fails with bad_option where
+/// that is not sampled (besom_options::sample_bytes), reentrant, wrong_thread and
+/// out_of_host_memory. O(sites), of which there are up to 1024.
+BESOM_API besom_status besom_allocation_sites(besom_heap* heap, besom_allocation_visitor visitor,
+                                              void* user);
+/// Writes where live objects were allocated into the file `name`, which ends in ".heapprofile" for
+/// Chrome's DevTools. Fails likewise, and as besom_save_snapshot().
+BESOM_API besom_status besom_save_allocation_profile(besom_heap* heap, const char* name);
 
 /// What leads to an object.
 typedef enum besom_via {

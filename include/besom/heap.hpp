@@ -15,14 +15,20 @@
 #include "besom/mark_hook.hpp"
 #include "besom/options.hpp"
 #include "besom/ref.hpp"
+#include "besom/site.hpp"
 #include "besom/stats.hpp"
 #include "besom/type.hpp"
 #include "besom/weak.hpp"
 
 namespace besom {
 
+class Heap;
+
 namespace detail {
 struct TypeInfo;
+
+/// For interfaces on top of this one, whose calls return to `caller`.
+void* allocate_for(Heap& heap, TypeId type, std::uint64_t length, const void* caller) noexcept;
 }  // namespace detail
 
 class BESOM_API RootRegistration;
@@ -166,12 +172,9 @@ class BESOM_API Heap {
         std::memset(object, 0, kBytes);
         return static_cast<T*>(begin_object(object, type.id, 0));
       }
-      char* object = bump(kGranules);
-      if (object == nullptr) [[unlikely]]
-        object = take(kGranules);
-      if (object != nullptr) [[likely]] {
+      if (char* object = bump(kGranules)) [[likely]]
         return static_cast<T*>(begin_object(object, type.id, 0));
-      }
+      return static_cast<T*>(take(type.id, kGranules));
     }
     return static_cast<T*>(allocate_slow(type.id, 0));
   }
@@ -290,6 +293,11 @@ class BESOM_API Heap {
   /// nullptr: nobody listens any more. Fails with reentrant and wrong_thread.
   Error set_listener(CollectionListener listener, void* user) noexcept;
 
+  /// `namer` is asked where the program is, at each allocation that is a sample: see
+  /// HeapOptions::sample_bytes. nullptr: the addresses that calls of the heap return to are taken.
+  /// Fails with reentrant and wrong_thread.
+  Error set_site_namer(SiteNamer namer, void* user) noexcept;
+
   /// Collects if that is due: where HeapOptions::safepoints is on, nothing else does but collect().
   /// After a refused allocation a full one is. All that is to stay has to be rooted here. Inside a
   /// NoCollectScope it does nothing. Fails with reentrant, wrong_thread and abandoned. Some twenty
@@ -394,6 +402,8 @@ class BESOM_API Heap {
  private:
   friend detail::HeapParts& detail::parts_of(Heap& heap) noexcept;
   friend const detail::HeapParts& detail::parts_of(const Heap& heap) noexcept;
+  friend void* detail::allocate_for(Heap& heap, TypeId type, std::uint64_t length,
+                                    const void* caller) noexcept;
 
   explicit Heap(const HeapOptions& options) noexcept;
   /// A heap that nobody observes. The options are checked, and the last word.
@@ -408,8 +418,8 @@ class BESOM_API Heap {
     return bump_in_new_line(granules);
   }
   [[nodiscard]] char* bump_in_new_line(std::uint32_t granules) noexcept;
-  /// See Space::take().
-  [[nodiscard]] char* take(std::uint32_t granules) noexcept;
+  /// A new object without a trailing array or a release hook. See Space::take().
+  [[nodiscard]] void* take(TypeId type, std::uint32_t granules) noexcept;
 
   /// An object without refs.
   void* begin_leaf(char* object, TypeId type, std::uint32_t length) noexcept {
@@ -424,8 +434,15 @@ class BESOM_API Heap {
   }
   void* begin_noted(char* object, const detail::TypeInfo& info, TypeId type,
                     std::uint32_t length) noexcept;
+  /// A new object, whose memory was not at hand, may be a sample.
+  void note_taken(const void* object, std::uint64_t size_bytes, TypeId type,
+                  const void* caller) noexcept;
   void* begin_released(char* object, TypeId type, std::uint32_t length) noexcept;
   [[nodiscard]] void* allocate_slow(TypeId type, std::uint64_t length) noexcept;
+  /// allocate(), whose call returns to `caller`.
+  [[nodiscard]] void* allocate_for(TypeId type, std::uint64_t length, const void* caller) noexcept;
+  [[nodiscard]] void* allocate_slow_for(TypeId type, std::uint64_t length,
+                                        const void* caller) noexcept;
   [[nodiscard]] RootRegistration add_source(const detail::RootSource& source);
   Result<std::uint64_t> run_finalizers_by(detail::FinalizerRunner runner,
                                           std::uint64_t limit) noexcept;

@@ -212,6 +212,52 @@ class BESOM_API HeldRoots {
 /// their number.
 [[nodiscard]] BESOM_API Result<HeldRoots> held_roots(Heap& heap) noexcept;
 
+/// A place in the program that allocates objects of one type, with what the samples of it say.
+struct AllocationRow {
+  const char* function;  ///< As the host named it; else a symbol, or an address in `file`.
+  const char* file;      ///< As the host named it; else the program's or library's. May be "".
+  std::uint32_t line;    ///< 0: not known.
+  std::uint32_t column;  ///< Likewise.
+  TypeId type;           ///< Of the objects.
+  const TypeDescriptor* descriptor;  ///< Of that. Lives as long as the heap.
+  std::uint64_t samples;             ///< How many were taken.
+  std::uint64_t allocated_bytes;     ///< About so many in all, also of objects that are dead.
+  std::uint64_t live_samples;        ///< Alive at the last collection, or new since.
+  std::uint64_t live_bytes;          ///< About so many are.
+};
+
+/// Where a heap's objects were allocated, as far as that was sampled: HeapOptions::sample_bytes.
+class BESOM_API AllocationSites {
+ public:
+  /// That with the most live bytes first. Texts live as long as the heap.
+  [[nodiscard]] std::span<const AllocationRow> rows() const noexcept {
+    return {rows_.data(), count_};
+  }
+  /// How many allocations were sampled; what those stand for that found no room among the rows, of
+  /// which there are up to 1024, is in none.
+  [[nodiscard]] std::uint64_t samples() const noexcept { return samples_; }
+  /// One allocation in so many bytes is, now; twice as many whenever 65,536 samples live.
+  [[nodiscard]] std::uint64_t sample_bytes() const noexcept { return sample_bytes_; }
+  /// A line for each row, each with its newline.
+  [[nodiscard]] std::string message() const { return detail::message_of(*this); }
+  /// The same into `buffer`: see Error::write_message().
+  std::size_t write_message(char* buffer, std::size_t size) const noexcept;
+
+ private:
+  friend BESOM_API Result<AllocationSites> allocation_sites(Heap& heap) noexcept;
+  detail::ZeroedArray<AllocationRow> rows_;
+  std::size_t count_ = 0;
+  std::uint64_t samples_ = 0;
+  std::uint64_t sample_bytes_ = 0;
+};
+
+/// Where objects were allocated. Fails with bad_option where that is not sampled, and as census()
+/// does. O(sites).
+[[nodiscard]] BESOM_API Result<AllocationSites> allocation_sites(Heap& heap) noexcept;
+/// Writes where live objects were allocated into the file `name`, which ends in ".heapprofile" for
+/// Chrome's DevTools. Fails as allocation_sites() and, for the file, as save_snapshot() do.
+[[nodiscard]] BESOM_API Error save_allocation_profile(Heap& heap, const char* name) noexcept;
+
 /// Where a heap snapshot goes, in order and in pieces of up to 64 KiB. False: it takes no more, and
 /// the snapshot fails. Must return, and may not call into the heap.
 struct SnapshotSink {

@@ -168,17 +168,29 @@ struct HeapOptions {
   /// A table of all statistics when the heap ends: to standard error, or line by line to `sink`
   /// where that is set, whatever `log` says.
   bool stats_at_exit = false;
+  /// Where the objects were allocated that lived after the fullest collection, written when the
+  /// heap ends, for Chrome's DevTools, to which such a file is a `.heapprofile`. Samples one
+  /// allocation in kSampleBytes unless `sample_bytes` is set.
+  FileName allocation_profile{};
+  /// One in so many bytes allocated is sampled, on the average: from 4 KiB to 1 TiB. Deterministic,
+  /// but allocation and collections take other places than without. 0: none, which costs nothing.
+  /// Heap::set_site_namer() gives the places names.
+  std::uint64_t sample_bytes = 0;
+
+  /// The `sample_bytes` of an `allocation_profile` for which none are set.
+  static constexpr std::uint64_t kSampleBytes = 512 << 10;
 };
 
 /// `base` with the settings of `text` on top: "key=value" pairs separated by commas, the keys
 /// heap_initial, heap_max, reserve, growth, generational, incremental, slice, safepoints, zeal,
-/// mark_stack, hash_seed, log, trace, snapshot_at_limit, record, stats; of one key twice, the last
-/// counts. Sizes take K, M, G; growth is "fixed" or a decimal factor above 1, at most 1000;
-/// generational, incremental and safepoints are "on" or "off"; trace, snapshot_at_limit and record
-/// take the name of a file, without a comma, or nothing; stats is "exit" or "off"; zeal is "off" or
-/// a sum of alloc:N, verify, poison, quarantine:SIZE. A quarantine is poisoned; alloc:N with
-/// nothing beside but a quarantine means all four. An unknown key, a senseless value or what is no
-/// pair is a bad_option; its `name` is that key, that value or that pair.
+/// mark_stack, hash_seed, log, trace, snapshot_at_limit, record, stats, allocation_profile,
+/// sample_bytes; of one key twice, the last counts. Sizes take K, M, G; growth is "fixed" or a
+/// decimal factor above 1, at most 1000; generational, incremental and safepoints are "on" or
+/// "off"; trace, snapshot_at_limit, record and allocation_profile take the name of a file, without
+/// a comma, or nothing; stats is "exit" or "off"; zeal is "off" or a sum of alloc:N, verify,
+/// poison, quarantine:SIZE. A quarantine is poisoned; alloc:N with nothing beside but a quarantine
+/// means all four. An unknown key, a senseless value or what is no pair is a bad_option; its `name`
+/// is that key, that value or that pair.
 [[nodiscard]] BESOM_API Result<HeapOptions> parse_options(std::string_view text,
                                                           HeapOptions base = {});
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cinttypes>
 #include <cstdio>
+#include <utility>
 
 #include "gc/clock.hpp"
 #include "gc/collector.hpp"
@@ -85,7 +86,7 @@ void ExitTable::line(const char* label, const char* value) noexcept {
   }
 }
 
-void ExitTable::write() noexcept {
+void ExitTable::write(const SiteTable* sites) noexcept {
   char value[200];
   const std::uint64_t ns = now_ns() - begun_;
   const HeapStats stats = heap_.collector->stats();
@@ -98,6 +99,7 @@ void ExitTable::write() noexcept {
   write_collections(stats);
   write_stops();
   write_memory(stats);
+  if (sites != nullptr) write_sites(*sites);
 }
 
 void ExitTable::write_collections(const HeapStats& stats) noexcept {
@@ -169,6 +171,34 @@ void ExitTable::write_memory(const HeapStats& stats) noexcept {
   TextOutput external(value, sizeof value);
   add_bytes(external, stats.external);
   line("external", value);
+}
+
+/// The ten with the most bytes at the fullest collection.
+void ExitTable::write_sites(const SiteTable& sites) noexcept {
+  constexpr std::uint32_t kMost = 10;
+  const bool has_peak = sites.has_peak();
+  const auto bytes_of = [has_peak](const Site& site) {
+    return has_peak ? site.peak_bytes : site.live_bytes;
+  };
+  const Site* most[kMost];
+  std::uint32_t count = 0;
+  for (const Site& site : sites.sites()) {
+    const Site* next = &site;
+    for (std::uint32_t i = 0; i < count; ++i) {
+      if (bytes_of(*next) > bytes_of(*most[i])) std::swap(next, most[i]);
+    }
+    if (count < kMost) most[count++] = next;
+  }
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const Site& site = *most[i];
+    char value[230];
+    TextOutput text(value, sizeof value);
+    add_bytes(text, bytes_of(site));
+    add_bytes(text.add(" alive at the fullest of "), site.allocated_bytes);
+    text.add(": ").add(site.function).add(" ").add(site.file);
+    if (site.line != 0) text.print(":%" PRIu32, site.line);
+    line("site", value);
+  }
 }
 
 }  // namespace besom::detail

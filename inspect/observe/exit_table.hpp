@@ -5,6 +5,7 @@
 #include "besom/detail/heap_parts.hpp"
 #include "besom/log.hpp"
 #include "besom/stats.hpp"
+#include "inspect/observe/site_table.hpp"
 
 namespace besom::detail {
 
@@ -16,13 +17,15 @@ class ExitTable {
       : heap_(heap), sink_(sink), begun_(begun) {}
 
   void add_collection(const CollectionStats& stats) noexcept;
-  void write() noexcept;
+  /// `sites` may be nullptr.
+  void write(const SiteTable* sites) noexcept;
 
  private:
   void line(const char* label, const char* value) noexcept;
   void write_collections(const HeapStats& stats) noexcept;
   void write_stops() noexcept;
   void write_memory(const HeapStats& stats) noexcept;
+  void write_sites(const SiteTable& sites) noexcept;
 
   const HeapParts& heap_;
   LogSink sink_;

@@ -3,12 +3,25 @@
 #include <new>
 
 #include "gc/clock.hpp"
+#include "inspect/observe/profile.hpp"
 
 namespace besom::detail {
 
+namespace {
+
+constexpr Error kRefused{.code = Errc::out_of_host_memory, .detail = "observers"};
+
+/// Whether it can be made.
+Error try_file(const OutputName& name, const System& system) noexcept {
+  ReplacedFile tried(system);
+  return tried.open(name.c_str());
+}
+
+}  // namespace
+
 bool Observers::are_wanted(const HeapOptions& options) noexcept {
   return options.stats_at_exit || !options.trace.empty() || !options.record.empty() ||
-         !options.snapshot_at_limit.empty();
+         !options.snapshot_at_limit.empty() || Sampler::sample_bytes_of(options) != 0;
 }
 
 Observers::Observers(HeapParts& heap, const LogSink& log) noexcept
@@ -16,7 +29,7 @@ Observers::Observers(HeapParts& heap, const LogSink& log) noexcept
 
 Result<std::unique_ptr<Observers>> Observers::create(HeapParts& heap, const LogSink& log) noexcept {
   std::unique_ptr<Observers> observers(new (std::nothrow) Observers(heap, log));
-  if (observers == nullptr) return Error{.code = Errc::out_of_host_memory, .detail = "observers"};
+  if (observers == nullptr) return kRefused;
   if (const Error error = observers->open()) return error;
   return observers;
 }
@@ -25,29 +38,35 @@ Result<std::unique_ptr<Observers>> Observers::create(HeapParts& heap, const LogS
 Error Observers::open() noexcept {
   const HeapOptions& options = heap_.options;
   const System& system = heap_.space->arena().system();
-  const Error refused{.code = Errc::out_of_host_memory, .detail = "observers"};
-  if (options.stats_at_exit) {
-    table_.reset(new (std::nothrow) ExitTable(heap_, options.sink, begun_));
-    if (table_ == nullptr) return refused;
-  }
+  if (Error error = open_sites()) return error.named("allocation_profile");
   if (!options.snapshot_at_limit.empty()) {
     snapshot_.take(options.snapshot_at_limit);
-    ReplacedFile tried(system);
-    if (const Error error = tried.open(snapshot_.c_str())) {
-      return error.named("snapshot_at_limit");
-    }
+    if (Error error = try_file(snapshot_, system)) return error.named("snapshot_at_limit");
+  }
+  if (options.stats_at_exit) {
+    table_.reset(new (std::nothrow) ExitTable(heap_, options.sink, begun_));
+    if (table_ == nullptr) return kRefused;
   }
   if (!options.trace.empty()) {
     trace_.reset(new (std::nothrow) Trace(system, log_, begun_));
-    if (trace_ == nullptr) return refused;
+    if (trace_ == nullptr) return kRefused;
     if (const Error error = trace_->open(options.trace)) return error.named("trace");
   }
   if (!options.record.empty()) {
-    record_.reset(new (std::nothrow) Record(heap_, log_, begun_));
-    if (record_ == nullptr) return refused;
+    record_.reset(new (std::nothrow) Record(heap_, sites(), log_, begun_));
+    if (record_ == nullptr) return kRefused;
     if (const Error error = record_->open(options.record)) return error.named("record");
   }
   return {};
+}
+
+Error Observers::open_sites() noexcept {
+  if (Sampler::sample_bytes_of(heap_.options) == 0) return {};
+  sampler_.reset(new (std::nothrow) Sampler(heap_));
+  if (sampler_ == nullptr || !sampler_->create()) return kRefused;
+  if (heap_.options.allocation_profile.empty()) return {};
+  profile_.take(heap_.options.allocation_profile);
+  return try_file(profile_, heap_.space->arena().system());
 }
 
 void Observers::after_stop(StopKind kind, std::uint64_t begin, std::uint64_t end) noexcept {
@@ -56,6 +75,7 @@ void Observers::after_stop(StopKind kind, std::uint64_t begin, std::uint64_t end
 }
 
 void Observers::after_collection(const CollectionStats& stats) noexcept {
+  if (sampler_ != nullptr && !stats.abandoned) sampler_->drop_dead();
   if (table_ != nullptr) table_->add_collection(stats);
   if (trace_ != nullptr) trace_->add_collection(stats);
   if (record_ != nullptr) record_->add_collection(stats);
@@ -81,7 +101,30 @@ void Observers::save_snapshot(const Error& refusal) noexcept {
 void Observers::at_end() noexcept {
   if (trace_ != nullptr) trace_->end();
   if (record_ != nullptr) record_->end();
-  if (table_ != nullptr && process_id() == process_) table_->write();
+  if (process_id() != process_) return;
+  if (!profile_.empty()) save_profile();
+  if (table_ != nullptr) table_->write(sites());
+}
+
+void Observers::after_sample(const AllocationSample& sample) noexcept { sampler_->add(sample); }
+
+void Observers::after_reset() noexcept {
+  if (sampler_ != nullptr) sampler_->drop_all();
+}
+
+const SiteTable* Observers::sites() const noexcept {
+  return sampler_ != nullptr ? &sampler_->sites() : nullptr;
+}
+
+void Observers::save_profile() noexcept {
+  const SiteTable& sites = sampler_->sites();
+  const Error error =
+      detail::save_profile(sites, heap_.collector->types(), heap_.space->arena().system(),
+                           profile_.c_str(), sites.has_peak() ? ProfileOf::peak : ProfileOf::live);
+  if (!error) return;
+  char message[160];
+  error.write_message(message, sizeof message);
+  log_.log(LogLevel::error, "allocation profile %s is not written: %s", profile_.c_str(), message);
 }
 
 }  // namespace besom::detail

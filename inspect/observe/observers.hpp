@@ -8,6 +8,7 @@
 #include "inspect/observe/exit_table.hpp"
 #include "inspect/observe/output_name.hpp"
 #include "inspect/observe/record.hpp"
+#include "inspect/observe/sampler.hpp"
 #include "inspect/observe/trace.hpp"
 
 namespace besom::detail {
@@ -24,12 +25,17 @@ class Observers final : public HeapObserver {
   void after_stop(StopKind kind, std::uint64_t begin, std::uint64_t end) noexcept override;
   void after_collection(const CollectionStats& stats) noexcept override;
   void at_limit(const Error& refusal) noexcept override;
+  void after_sample(const AllocationSample& sample) noexcept override;
+  void after_reset() noexcept override;
+  [[nodiscard]] const SiteTable* sites() const noexcept override;
   void at_end() noexcept override;
 
  private:
   Observers(HeapParts& heap, const LogSink& log) noexcept;
   [[nodiscard]] Error open() noexcept;
+  [[nodiscard]] Error open_sites() noexcept;
   void save_snapshot(const Error& refusal) noexcept;
+  void save_profile() noexcept;
 
   HeapParts& heap_;
   LogSink log_;
@@ -38,6 +44,8 @@ class Observers final : public HeapObserver {
   std::unique_ptr<Trace> trace_;
   std::unique_ptr<Record> record_;
   std::unique_ptr<ExitTable> table_;
+  std::unique_ptr<Sampler> sampler_;
+  OutputName profile_;
   OutputName snapshot_;
   bool has_met_limit_ = false;
 };

@@ -5,14 +5,16 @@
 #include <utility>
 
 #include "gc/clock.hpp"
-#include "heap/replaced_file.hpp"
+#include "inspect/file_target.hpp"
 #include "inspect/observe/record_text.hpp"
 
 namespace besom::detail {
 
-Record::Record(HeapParts& heap, const LogSink& log, std::uint64_t begun) noexcept
+Record::Record(HeapParts& heap, const SiteTable* sites, const LogSink& log,
+               std::uint64_t begun) noexcept
     : heap_(heap), log_(log), begun_(begun) {
   tables_.process = process_id();
+  tables_.sites = sites;
   const auto since_1970 = std::chrono::system_clock::now().time_since_epoch();
   tables_.begun_unix_ms = static_cast<std::uint64_t>(
       std::chrono::duration_cast<std::chrono::milliseconds>(since_1970).count());
@@ -119,18 +121,10 @@ Error Record::write(Durability durability) noexcept {
   constexpr std::uint64_t kLeastApart = 1'000'000'000;
   const std::uint64_t written = now();
   next_write_ns_ = written + std::max(written / 4, kLeastApart);
-  struct Target {
-    ReplacedFile file;
-    Error error;
-  } target{ReplacedFile(heap_.space->arena().system()), {}};
+  FileTarget target(heap_.space->arena().system());
   if (const Error error = target.file.open(name_.c_str())) return error;
-  const auto append = [](void* user, const char* bytes, std::size_t count) {
-    auto* to = static_cast<Target*>(user);
-    to->error = to->file.write(bytes, count);
-    return !to->error;
-  };
   const bool is_final = durability == Durability::synced;
-  if (!write_record(tables_, heap_, written, is_final, {append, &target})) {
+  if (!write_record(tables_, heap_, written, is_final, target.sink())) {
     return target.error ? target.error
                         : Error{.code = Errc::out_of_host_memory, .detail = "record"};
   }

@@ -13,8 +13,8 @@ namespace besom::detail {
 /// Writes down what a run did, in a file of bounded size: docs/record-format.md.
 class Record {
  public:
-  /// `heap` outlives it.
-  Record(HeapParts& heap, const LogSink& log, std::uint64_t begun) noexcept;
+  /// `heap` and `sites` outlive it; `sites` may be nullptr.
+  Record(HeapParts& heap, const SiteTable* sites, const LogSink& log, std::uint64_t begun) noexcept;
 
   /// Writes the first. Fails with write_failed and out_of_host_memory.
   [[nodiscard]] Error open(const FileName& name) noexcept;

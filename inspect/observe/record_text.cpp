@@ -6,7 +6,7 @@
 
 #include "besom/version.h"
 #include "gc/collector.hpp"
-#include "inspect/json_output.hpp"
+#include "inspect/observe/json.hpp"
 #include "inspect/observe/program_name.hpp"
 #include "inspect/observe/run_tables.hpp"
 
@@ -15,73 +15,6 @@ namespace {
 
 constexpr const char* kStopKinds[] = {"full", "minor", "begin", "slice", "end"};
 constexpr const char* kWhys[] = {"collection", "limit", "end"};
-
-/// Members and elements with the commas between them.
-class Json {
- public:
-  explicit Json(JsonOutput& output) noexcept : output_(output) {}
-
-  void begin(const char* key, char bracket) noexcept {
-    add_key(key);
-    output_.text({&bracket, 1});
-    is_first_ = true;
-  }
-  void end(char bracket) noexcept {
-    output_.text({&bracket, 1});
-    is_first_ = false;
-  }
-  /// Without a key an element.
-  void number(const char* key, std::uint64_t number) noexcept {
-    add_key(key);
-    output_.number(number);
-  }
-  void text(const char* key, std::string_view text) noexcept {
-    add_key(key);
-    output_.string(text);
-  }
-  void truth(const char* key, bool truth) noexcept {
-    add_key(key);
-    output_.text(truth ? "true" : "false");
-  }
-  void null(const char* key) noexcept {
-    add_key(key);
-    output_.text("null");
-  }
-  /// A finite one.
-  void real(const char* key, double number) noexcept {
-    add_key(key);
-    // What printf() writes depends on the locale.
-    const auto millionths = static_cast<std::uint64_t>(number * 1e6 + 0.5);
-    char digits[8];
-    std::snprintf(digits, sizeof digits, "%06" PRIu64, millionths % 1'000'000);
-    output_.number(millionths / 1'000'000);
-    output_.text(".");
-    output_.text(digits);
-  }
-  template <class Names>
-  void names(const char* key, const Names& names) noexcept {
-    begin(key, '[');
-    for (const char* name : names) text(nullptr, name);
-    end(']');
-  }
-  void row(std::initializer_list<std::uint64_t> numbers) noexcept {
-    begin(nullptr, '[');
-    for (const std::uint64_t number : numbers) this->number(nullptr, number);
-    end(']');
-  }
-
- private:
-  void add_key(const char* key) noexcept {
-    if (!is_first_) output_.text(key != nullptr ? ",\n" : ",");
-    is_first_ = false;
-    if (key == nullptr) return;
-    output_.string(key);
-    output_.text(":");
-  }
-
-  JsonOutput& output_;
-  bool is_first_ = true;
-};
 
 void write_options(Json& json, const HeapOptions& options) noexcept {
   json.begin("options", '{');
@@ -100,6 +33,7 @@ void write_options(Json& json, const HeapOptions& options) noexcept {
   json.number("quarantine", options.zeal.quarantine);
   json.end('}');
   json.number("mark_stack", options.mark_stack);
+  json.number("sample_bytes", options.sample_bytes);
   char seed[24];
   std::snprintf(seed, sizeof seed, "%" PRIu64, options.hash_seed);
   json.text("hash_seed", seed);
@@ -246,6 +180,43 @@ void write_moment(Json& json, const Moment& moment) noexcept {
   json.end('}');
 }
 
+/// Of more than there is room for, those with the most bytes: found one by one, as a record asks
+/// for no memory but its buffer.
+void write_sites(Json& json, const SiteTable& table) noexcept {
+  constexpr std::size_t kMost = 256;
+  json.begin("sites", '{');
+  json.number("sample_bytes", table.sample_bytes());
+  json.number("samples", table.samples());
+  json.number("lost", table.lost());
+  json.begin("rows", '[');
+  const Site* last = nullptr;
+  const auto comes_before = [](const Site& a, const Site& b) {
+    return a.allocated_bytes != b.allocated_bytes ? a.allocated_bytes > b.allocated_bytes : &a < &b;
+  };
+  for (std::size_t i = 0; i < std::min(kMost, table.sites().size()); ++i) {
+    const Site* next = nullptr;
+    for (const Site& site : table.sites()) {
+      const bool is_left = last == nullptr || comes_before(*last, site);
+      if (is_left && (next == nullptr || comes_before(site, *next))) next = &site;
+    }
+    json.begin(nullptr, '{');
+    json.text("function", next->function);
+    json.text("file", next->file);
+    json.number("line", next->line);
+    json.number("column", next->column);
+    json.number("type", next->type);
+    json.number("allocated_bytes", next->allocated_bytes);
+    json.number("samples", next->samples);
+    json.number("live_bytes", next->live_bytes);
+    json.number("live_samples", next->live_samples);
+    json.number("peak_bytes", next->peak_bytes);
+    json.end('}');
+    last = next;
+  }
+  json.end(']');
+  json.end('}');
+}
+
 void write_head(Json& json, const RunTables& run, std::uint64_t written_ns,
                 bool is_final) noexcept {
   json.number("besom_record", 1);
@@ -281,7 +252,11 @@ bool write_record(const RunTables& run, const HeapParts& heap, std::uint64_t wri
   json.begin("moments", '[');
   for (const Moment& moment : run.moments.all()) write_moment(json, moment);
   json.end(']');
-  json.null("sites");
+  if (run.sites != nullptr) {
+    write_sites(json, *run.sites);
+  } else {
+    json.null("sites");
+  }
   json.end('}');
   output.text("\n");
   output.flush();

@@ -5,6 +5,7 @@
 
 #include "besom/stats.hpp"
 #include "inspect/observe/moments.hpp"
+#include "inspect/observe/site_table.hpp"
 #include "inspect/observe/thinned.hpp"
 
 namespace besom::detail {
@@ -74,6 +75,7 @@ struct RunTables {
   Thinned<CollectionRow, kCollections> collections;
   StopTable stops;
   Moments moments;
+  const SiteTable* sites = nullptr;  ///< nullptr: not sampled.
   std::uint64_t refusals = 0;
   std::uint64_t first_refusal_ns = 0;
 };

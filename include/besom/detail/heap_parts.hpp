@@ -6,6 +6,7 @@
 #include "besom/detail/root_table.hpp"
 #include "besom/error.hpp"
 #include "besom/options.hpp"
+#include "besom/site.hpp"
 
 namespace besom {
 
@@ -31,6 +32,8 @@ struct HeapParts {
   HeapOptions options;
   Space* space = nullptr;
   Collector* collector = nullptr;
+  SiteNamer name_site = nullptr;
+  void* name_site_user = nullptr;
   HeapObserver* observer = nullptr;  ///< nullptr: nobody hears what the heap does.
 };
 

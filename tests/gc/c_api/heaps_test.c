@@ -113,6 +113,61 @@ static void heaps_write_what_options_want(void) {
   CHECK(besom_options_check(&options, &error) == BESOM_BAD_OPTION);
 }
 
+typedef struct Program {
+  unsigned line;
+  unsigned rows;
+  uint64_t bytes;
+} Program;
+static bool name_site(void* user, besom_site* site) {
+  const Program* program = (const Program*)user;
+  site->function = "main";
+  site->line = program->line;
+  return program->line != 0;
+}
+static void count_row(void* user, const besom_allocation_row* row) {
+  Program* program = (Program*)user;
+  ++program->rows;
+  program->bytes += row->live_bytes;
+  CHECK(row->samples >= row->live_samples && row->allocated_bytes >= row->live_bytes);
+  CHECK(strcmp(row->type_name, "Bytes") == 0);
+  CHECK(row->line == 0 ? row->function[0] != 0 : strcmp(row->function, "main") == 0);
+}
+
+static void allocations_are_sampled(void) {
+  static const besom_descriptor bytes = {
+      .name = "Bytes", .size = sizeof(besom_header), .trailing = BESOM_TRAILING_BYTES};
+  char name[] = "/tmp/besom-c-XXXXXX";
+  int file = mkstemp(name);
+  Program program = {0, 0, 0};
+  besom_options options;
+  besom_heap* heap = NULL;
+  besom_type type;
+  CHECK(file >= 0);
+  close(file);
+  besom_options_init(&options);
+  options.read_environment = false;
+  CHECK(besom_heap_create(&options, &heap, NULL) == BESOM_OK);
+  CHECK(besom_allocation_sites(heap, count_row, &program) == BESOM_BAD_OPTION);
+  besom_heap_destroy(heap);
+  options.sample_bytes = 16 << 10;
+  CHECK(besom_heap_create(&options, &heap, NULL) == BESOM_OK);
+  CHECK(besom_define(heap, &bytes, &type) == BESOM_OK);
+  CHECK(besom_set_site_namer(heap, name_site, &program) == BESOM_OK);
+  for (program.line = 0; program.line < 3; ++program.line) {
+    for (int i = 0; i < 1000; ++i) CHECK(besom_allocate(heap, type, 1000) != NULL);
+  }
+  CHECK(besom_allocation_sites(heap, count_row, &program) == BESOM_OK);
+  CHECK(program.rows == 3 && program.bytes != 0);
+  CHECK(besom_save_allocation_profile(heap, name) == BESOM_OK);
+  CHECK(besom_set_site_namer(heap, NULL, NULL) == BESOM_OK);
+  CHECK(besom_collect(heap) == BESOM_OK);
+  program.bytes = 0;
+  CHECK(besom_allocation_sites(heap, count_row, &program) == BESOM_OK);
+  CHECK(program.bytes == 0);
+  besom_heap_destroy(heap);
+  CHECK(remove(name) == 0);
+}
+
 static void* refuse_memory(void* hint, size_t bytes) {
   (void)hint;
   (void)bytes;
@@ -555,6 +610,7 @@ static void reset_restores_an_empty_heap(void) {
 
 void test_heaps(void) {
   errors_have_names_and_messages();
+  allocations_are_sampled();
   heaps_write_what_options_want();
   options_come_from_text();
   bad_options_make_no_heap();

@@ -110,6 +110,7 @@ MAY_BE_NULL = {
     "besom_write_snapshot": {"labeller", "snapshot"},
     "besom_save_snapshot": {"labeller", "snapshot"},
     "besom_set_listener": {"listener"},
+    "besom_set_site_namer": {"namer"},
 }
 ALWAYS_MAY_BE_NULL = {"user", "label"}
 
