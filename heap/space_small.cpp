@@ -151,8 +151,9 @@ bool Space::cut_at_mark(Run& run, std::uint32_t granules) noexcept {
   if (kept < run.size_bytes) {
     const Run rest{run.index + kept, run.size_bytes - kept};
     free_list_.start_block(rest.index);
-    // In a bin it would pass for dead where the sweep has not been yet.
-    sweep_.keep_run(rest);
+    // In a bin it would pass for dead where the sweep has not been yet. A cycle has no use for a
+    // mark on it, and nobody clears those above all that was ever used.
+    if (!is_marking_) sweep_.keep_run(rest);
     keep_rest(rest);
     run.size_bytes = kept;
   }
