@@ -242,6 +242,39 @@ TEST_CASE("Sites: memory that ends at samples is whole, in every kind of heap", 
   }
 }
 
+TEST_CASE("Sites: what is left behind samples is not marked", "[gc][sites]") {
+  for (const int each : {3, 10}) {
+    Place place;
+    HeapOptions options = sampled(4 * kKiB);
+    options.heap_max = 8 * kMiB;
+    options.incremental = true;
+    NamedKit kit(place, options);  // which grows while cycles mark
+    std::vector<Handle<Header>> kept;
+    for (std::uint32_t size = 8; size <= 800; ++size) {
+      const Result<TypeId> type = kit.heap.define({.name = "sized", .size = size});
+      REQUIRE(type);
+      for (int i = 0; i < each; ++i) {
+        kept.emplace_back(kit.heap, static_cast<Header*>(kit.heap.allocate(*type)));
+      }
+    }
+    CHECK(kit.survivors() == kept.size());
+  }
+}
+
+TEST_CASE("Sites: what is left behind samples is not swept while it waits", "[gc][sites]") {
+  Place place;
+  HeapOptions options = sampled(64 * kKiB);
+  options.heap_max = 1024 * kMiB;
+  options.heap_initial = 900 * kMiB;
+  NamedKit kit(place, options);
+  for (int i = 0; i < 4'000'000; ++i) {
+    void* object = i % 4 == 3 ? static_cast<void*>(kit.heap.allocate(kit.bytes, 100))
+                              : kit.heap.allocate(kit.node);
+    if (object == nullptr) FAIL(kit.heap.error().message());
+  }
+  CHECK(verify(kit.heap).ok());
+}
+
 TEST_CASE("Sites: the same program has the same samples", "[gc][sites]") {
   const auto run = [] {
     Place place;
