@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """observed.py [--environment] COMMAND...: runs COMMAND, an example, with --trace, --record,
---snapshot-at-limit and --stats, or with BESOM_OPTIONS that say the same, and checks what the heap then
+--allocation-profile, --snapshot-at-limit and --stats, or with BESOM_OPTIONS that say the same, and checks what the heap then
 wrote of itself: docs/record-format.md and the trace format."""
 
 import json
@@ -10,6 +10,7 @@ import sys
 import tempfile
 
 PHASES = ["roots", "mark", "weak", "sweep"]
+OPTIONS = ("trace", "record", "allocation_profile", "snapshot_at_limit")
 WHOLE = ["full collection", "minor collection"]
 
 
@@ -92,13 +93,33 @@ def check_record(record, stops):
         check_moment(moment, record["types"])
 
 
+def check_sites(sites, profile):
+    """The profile has sites of the record, and what their samples stand for. Returns functions."""
+    rows = sites["rows"]
+    assert sum(row["samples"] for row in rows) + sites["lost"] == sites["samples"]
+    for row in rows:
+        assert row["function"] and 0 < row["samples"] and row["live_samples"] <= row["samples"]
+        assert max(row["live_bytes"], row["peak_bytes"]) <= row["allocated_bytes"]
+    nodes = {}
+    for site in profile["head"]["children"]:
+        frame = site["callFrame"]
+        assert any((row["function"], row["file"], row["line"]) ==
+                   (frame["functionName"], frame["url"], frame["lineNumber"] + 1) for row in rows)
+        for node in [site, *site["children"]]:
+            assert node["id"] not in nodes
+            nodes[node["id"]] = node["selfSize"]
+    assert all(nodes[sample["nodeId"]] == sample["size"] for sample in profile["samples"])
+    assert sum(nodes.values()) == sum(sample["size"] for sample in profile["samples"])
+    return {row["function"] for row in rows}
+
+
 def main():
     command = sys.argv[1:]
     by_environment = command[0] == "--environment"
     if by_environment:
         del command[0]
     with tempfile.TemporaryDirectory() as folder:
-        names = {option: os.path.join(folder, f"a.{option}") for option in ("trace", "record", "snapshot_at_limit")}
+        names = {option: os.path.join(folder, f"a.{option}") for option in OPTIONS}
         environment = dict(os.environ)
         if by_environment:
             environment["BESOM_OPTIONS"] = ",".join([f"{option}={name}" for option, name in names.items()] + ["stats=exit"])
@@ -110,11 +131,16 @@ def main():
             events = json.load(stream)
         with open(names["record"], encoding="utf-8") as stream:
             record = json.load(stream)
+        with open(names["allocation_profile"], encoding="utf-8") as stream:
+            profile = json.load(stream)
         has_snapshot = os.path.exists(names["snapshot_at_limit"])
         assert sorted(os.listdir(folder)) == sorted(os.path.basename(name) for name in names.values() if os.path.exists(name))
     stops = check_trace(events)
     assert stops
     check_record(record, stops)
+    functions = check_sites(record["sites"], profile)
+    if "scheme" in command[0]:
+        assert "grow" in functions, functions
     assert has_snapshot == (record["refusals"] != 0)
     if "out_of_memory" in command[0]:
         assert has_snapshot and any(moment["why"] == "limit" for moment in record["moments"])
