@@ -3,6 +3,7 @@
 #include <besom/besom.hpp>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -66,9 +67,15 @@ struct Record {
   }
 };
 
-/// Options for tests that count collections or bytes: what the environment says must not matter.
+/// Options for tests that count collections or bytes: what the environment says must not matter. But
+/// with BESOM_TEST_SLICES set, all collections go in the smallest slices: for suites that only ask
+/// whether the heap stays whole.
 inline HeapOptions exact_options(std::uint64_t heap_max = 64 * kMiB) {
   HeapOptions options;
+  if (std::getenv("BESOM_TEST_SLICES") != nullptr) {
+    options.incremental = true;
+    options.slice = 1;
+  }
   options.heap_max = heap_max;
   options.zeal = {0, false, false};
   options.log = LogLevel::off;
