@@ -12,6 +12,8 @@
 #include <string_view>
 #include <utility>
 
+#include "report.hpp"
+
 namespace example {
 
 using besom::CollectionStats;
@@ -198,6 +200,7 @@ struct Program::State {
   std::string settings;  ///< The heap's, from the command line, in the words of parse_options().
   std::string stats;     ///< "", "exit" or "json".
   std::string snapshot;  ///< Name of the file that is still to be written, if any.
+  std::string report;    ///< Name of the page, if any.
   std::uint64_t seed = 1;
   std::uint64_t work = 0;
   const char* work_unit = "";
@@ -259,6 +262,8 @@ struct Program::State {
     app.add_option(
            "--snapshot", snapshot,
            "Write the heap to this file at its fullest or at the end, for Chrome's DevTools")
+        ->group("Common");
+    app.add_option("--report", report, "Make this HTML page of the run, with besom-report")
         ->group("Common");
     app.add_option("--seed", seed, "For the random numbers")
         ->capture_default_str()
@@ -328,9 +333,10 @@ int Program::run(int argc, char** argv, const std::function<void(Heap&)>& work) 
   state.apply(state.settings);
   state.options.read_environment = false;
   if (state.stats == "exit") state.options.stats_at_exit = true;
+  const Report page(state.report, state.options);
   std::FILE* json = state.stats == "json" ? divert_stdout() : nullptr;
 
-  const std::unique_ptr<Heap> heap = require(Heap::create(state.options));
+  std::unique_ptr<Heap> heap = require(Heap::create(state.options));
   std::uint64_t bad_refs = 0;
   static_cast<void>(heap->set_listener(
       [](void* user, const CollectionStats& stats) {
@@ -375,6 +381,8 @@ int Program::run(int argc, char** argv, const std::function<void(Heap&)>& work) 
   if (outcome.exit_code != kFine && !outcome.message.empty()) {
     std::fprintf(stderr, "%s: %s\n", state.name, outcome.message.c_str());
   }
+  heap.reset();
+  page.make();
   return outcome.exit_code;
 } catch (const Stop& stopped) {
   std::fprintf(stderr, "%s: %s\n", state_->name, stopped.message.c_str());
