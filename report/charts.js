@@ -19,8 +19,17 @@
     for (; left >= step && unit + 1 < units.length; ++unit) left /= step;
     return `${+left.toFixed(unit === 0 || left >= 100 ? 0 : 1)} ${units[unit]}`;
   };
-  const size = bytes => bytes == null ? '' : scaled(bytes, ['B', 'KiB', 'MiB', 'GiB', 'TiB'], 1024);
-  const time = ns => ns == null ? '' : ns === 0 ? '0' : scaled(ns, ['ns', 'µs', 'ms', 's'], 1000);
+  const SIZES = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+  const TIMES = ['ns', 'µs', 'ms', 's'];
+  const size = bytes => bytes == null ? '' : scaled(bytes, SIZES, 1024);
+  const time = ns => ns == null ? '' : ns === 0 ? '0' : scaled(ns, TIMES, 1000);
+  /// Along an axis all are in the unit that the greatest asks for, with as many digits as tell them apart.
+  const inOneUnit = (units, step) => (_, splits) => {
+    let unit = 0;
+    let one = 1;
+    for (; Math.max(...splits) >= one * step && unit + 1 < units.length; ++unit) one *= step;
+    return splits.map(value => value === 0 ? '0' : `${+(value / one).toFixed(6)} ${units[unit]}`);
+  };
   const count = number => number ? String(number) : '';
 
   let style;
@@ -36,8 +45,8 @@
     labelFont: '12px system-ui, sans-serif', labelSize: 18, ...more,
   });
   const powersOfTwo = Array.from({length: 50}, (_, i) => 2 ** i);
-  const timeAxis = () => axis({label: 'Time since the heap was made', values: (_, splits) => splits.map(time), space: 64, size: 34});
-  const sizeAxis = label => axis({label, size: 66, incrs: powersOfTwo, values: (_, splits) => splits.map(size)});
+  const timeAxis = () => axis({label: 'Time since the heap was made', values: inOneUnit(TIMES, 1000), space: 72, size: 34});
+  const sizeAxis = label => axis({label, size: 66, incrs: powersOfTwo, values: inOneUnit(SIZES, 1024)});
   const timeSeries = {label: 'After', value: (_, ns) => time(ns)};
 
   function put(name, height, options, data) {
@@ -62,7 +71,8 @@
       add(row.end_ns, row.live_after, row.live, row.committed, row.resident, row.external);
     }
     add(end, record.stats.used, null, record.stats.committed, null, record.stats.external);
-    const line = (label, colour, more) => ({label, stroke: colour, width: 1.5, spanGaps: true, points: {show: false}, value: (_, bytes) => size(bytes) || '–', ...more});
+    const lastKnown = (u, _, series, i) => i == null ? '–' : size(u.data[series].slice(0, i + 1).filter(bytes => bytes != null).pop()) || '–';
+    const line = (label, colour, more) => ({label, stroke: colour, width: 1.5, spanGaps: true, points: {show: false}, value: lastKnown, ...more});
     const stepped = uPlot.paths.stepped({align: 1});
     const series = [timeSeries, line('Used', hue(0), {fill: faded(hue(0), 0.12)}), line('Live', hue(2), {width: 2}), line('Committed', hue(1), {paths: stepped}),
                     line('Resident', hue(3), {paths: stepped, dash: [5, 4]})];

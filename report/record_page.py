@@ -12,6 +12,7 @@ KINDS = {
     "end": ("cycle ends", "The last marking, and what follows it"),
 }
 SITES_SHOWN = 25
+SIZE_OPTIONS = {"heap_initial", "heap_max", "reserve", "sample_bytes", "zeal quarantine"}
 
 
 def scaled(value, units, step):
@@ -248,7 +249,15 @@ class Page:
         flat = {}
         for key, value in self.record["options"].items():
             flat.update({f"{key} {inner}": deep for inner, deep in value.items()} if isinstance(value, dict) else {key: value})
-        return html_table("In force", ["Option", "Value"], [(key, json.dumps(value) if isinstance(value, bool) else value) for key, value in flat.items()])
+        return html_table("In force", ["Option", "Value"], [(key, option_text(key, value)) for key, value in flat.items()])
+
+
+def option_text(key, value):
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if key == "growth" and value == 0:
+        return "fixed"
+    return size(value) if key in SIZE_OPTIONS and isinstance(value, (int, float)) and value > 0 else value
 
 
 def place_of(site):

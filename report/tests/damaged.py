@@ -5,6 +5,7 @@ import copy
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -20,13 +21,13 @@ class Folder:
     def __init__(self, path):
         self.record, self.page = path / "a.json", path / "a.html"
 
-    def run(self, *arguments):
-        return subprocess.run([BESOM_REPORT, *arguments], capture_output=True, text=True)
+    def run(self, *arguments, program=BESOM_REPORT):
+        return subprocess.run([program, *arguments], capture_output=True, text=True)
 
-    def refused(self, code, words, text, *more):
+    def refused(self, code, words, text, *more, program=BESOM_REPORT):
         """A record of this text makes no page."""
         self.record.write_text(text, encoding="utf-8")
-        run = self.run(self.record, *more)
+        run = self.run(self.record, *more, program=program)
         assert run.returncode == code and words in run.stderr, (words, run)
         assert "Traceback" not in run.stderr, run.stderr
         assert not self.page.exists() and self.record.read_text(encoding="utf-8") == text
@@ -38,6 +39,15 @@ class Folder:
         parts = check_page(self.page.read_text(encoding="utf-8"), record)
         self.page.unlink()
         return parts
+
+
+def installed(folder, with_parts):
+    """The program as it is installed, with its parts or without."""
+    (folder / "bin").mkdir(exist_ok=True)
+    if with_parts:
+        shutil.copytree(pathlib.Path(BESOM_REPORT).parent, folder / "share" / "besom" / "report")
+        (folder / "share" / "besom" / "report" / "besom-report").unlink()
+    return shutil.copy(BESOM_REPORT, folder / "bin")
 
 
 def paths_of(value, path=()):
@@ -98,6 +108,10 @@ def main():
         folder.refused(64, "usage", text, "--unknown")
         assert folder.run("/no/such/record").returncode == 66
         assert folder.run("--help").returncode == 0
+
+        folder.refused(66, "the page's parts are neither in", text, program=installed(pathlib.Path(path), False))
+        assert folder.run(folder.record, program=installed(pathlib.Path(path), True)).returncode == 0
+        folder.page.unlink()
 
         notes = "".join(folder.accepted(dict(record, is_final=False)).text_of("p"))
         assert "killed" in notes and "killed" not in "".join(folder.accepted(record).text_of("p"))
