@@ -67,9 +67,9 @@ struct Record {
   }
 };
 
-/// Options for tests that count collections or bytes: what the environment says must not matter. But
-/// with BESOM_TEST_SLICES set, all collections go in the smallest slices: for suites that only ask
-/// whether the heap stays whole.
+/// Options for tests that count collections or bytes: what the environment says must not matter.
+/// But with BESOM_TEST_SLICES set, all collections go in the smallest slices: for suites that only
+/// ask whether the heap stays whole.
 inline HeapOptions exact_options(std::uint64_t heap_max = 64 * kMiB) {
   HeapOptions options;
   if (std::getenv("BESOM_TEST_SLICES") != nullptr) {
