@@ -108,6 +108,8 @@ class Collector {
   /// Between the two, which nest, arrays of tables are not made smaller.
   void begin_table_walk() noexcept { ++table_walks_; }
   void end_table_walk() noexcept { --table_walks_; }
+  /// At the end of a cycle, before the dead come back: whatever is weak forgets them at once.
+  void forget_dead() noexcept;
   void note_released(const void* object) noexcept { releaser_.add(index_of(object)); }
   /// Gives up the cycle that is under way, and calls the release hooks of all objects, which then
   /// are forgotten: before the heap is destroyed or reset().
@@ -273,10 +275,11 @@ class Collector {
   void leave_marking() noexcept;
   // settling.cpp
   /// What a cycle does when its marking is over, in this order.
-  enum class Settling : std::uint8_t { no, slots, handles, tables, finalizers, releases };
+  enum class Settling : std::uint8_t { no, slots, handles, finalizers, tables, releases };
   void decide(std::uint64_t units) noexcept;
   void settle_slice(std::uint64_t units) noexcept;
   void settle_or_stop(Busy& busy, std::uint64_t units) noexcept;
+  [[nodiscard]] bool forget_some(std::uint64_t limit) noexcept;
   [[nodiscard]] bool settle_some(Busy& busy, std::uint64_t units) noexcept;
   void retire_all() noexcept;
   void settle_finalizers(CollectionStats& stats) noexcept;

@@ -190,6 +190,7 @@ bool Collector::mark_some(std::uint64_t units, bool is_concealed) noexcept {
 /// Nobody is to see that a cycle marked. Space::retire() before.
 void Collector::leave_marking() noexcept {
   Space& space = *heap_.space;
+  marker_.resume();  // a marking that was abandoned knows of no end
   Cards cards = space.cards();
   cards.stop_marking(heap_.options.heap_max);
   // All that lives is old from now on.
@@ -197,7 +198,6 @@ void Collector::leave_marking() noexcept {
   set_old_values(space.base(), nullptr);
   settling_ = Settling::no;
   // Of what was allocated and given back nothing may be left where no sweep will come.
-  marker_.resume();
   constexpr std::uint32_t kShift = kGranuleShift + kLineShift;
   marker_.marks().clear_lines((marker_.end() >> kLineShift) + 1,
                               static_cast<std::uint32_t>(space.untouched() >> kShift) + 1);

@@ -56,10 +56,8 @@ void Collector::settle_or_stop(Busy& busy, std::uint64_t units) noexcept {
   busy.leave();
 }
 
-/// True when nothing is left to be done, or a callback gave up.
-bool Collector::settle_some(Busy& busy, std::uint64_t units) noexcept {
-  const std::uint64_t limit = units > ~marker_.work() ? ~std::uint64_t{0} : marker_.work() + units;
-  CollectionStats& stats = accounts_.current();
+/// What is weak forgets the dead, until the marker's work comes to `limit`. True when it has.
+bool Collector::forget_some(std::uint64_t limit) noexcept {
   HandleTable& handles = heap_.roots->weak_handles();
   if (settling_ == Settling::slots) {
     if (!marker_.clear_weak_some(limit)) return false;
@@ -71,21 +69,45 @@ bool Collector::settle_some(Busy& busy, std::uint64_t units) noexcept {
       marker_.add_work(
           handles.walk_chunk([&](HandleSlot& slot) { marker_.clear_handle(slot.ref); }));
     }
-    settling_ = Settling::tables;
-  }
-  if (settling_ == Settling::tables && !marker_.has_tables()) settling_ = Settling::finalizers;
-  if (settling_ == Settling::tables) {
-    retire_all();
-    if (!shrink_tables(limit)) return false;
     settling_ = Settling::finalizers;
   }
+  return true;
+}
+
+void Collector::forget_dead() noexcept {
+  if (settling_ != Settling::slots && settling_ != Settling::handles) return;
+  Busy busy(*this, Phase::marking);
+  accounts_.begin_stop();
+  heap_.space->conceal_unused();
+  marker_.resume();
+  static_cast<void>(forget_some(~std::uint64_t{0}));
+  heap_.space->reveal_unused();
+  accounts_.end_stop(StopKind::slice);
+  busy.leave();
+}
+
+void forget_dead(HeapParts& heap) noexcept { heap.collector->forget_dead(); }
+
+/// True when nothing is left to be done, or a callback gave up.
+bool Collector::settle_some(Busy& busy, std::uint64_t units) noexcept {
+  const std::uint64_t limit = units > ~marker_.work() ? ~std::uint64_t{0} : marker_.work() + units;
+  CollectionStats& stats = accounts_.current();
+  if (!forget_some(limit)) return false;
   if (settling_ == Settling::finalizers) {
     settle_finalizers(stats);
     if (stats.abandoned) return true;
     releaser_.begin();
+    settling_ = Settling::tables;
+  }
+  // From here on nobody can give up.
+  busy.enter(Phase::sweeping);
+  if (settling_ == Settling::tables) {
+    if (marker_.has_tables()) {
+      retire_all();
+      if (!shrink_tables(limit)) return false;
+    }
     settling_ = Settling::releases;
   }
-  busy.enter(Phase::sweeping);
   while (!releaser_.is_done()) {
     if (marker_.work() >= limit) return false;
     constexpr std::uint64_t kAtOnce = 64;
@@ -122,8 +144,6 @@ void Collector::end_settling(Busy& busy) noexcept {
   CollectionStats& stats = accounts_.current();
   if (!stats.abandoned) {
     retire_all();
-    // Those that finalizers keep.
-    static_cast<void>(shrink_tables(~std::uint64_t{0}));
     leave_marking();
   }
   free_and_report(busy, StopKind::end);

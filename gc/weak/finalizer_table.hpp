@@ -227,5 +227,7 @@ class FinalizerTable {
 /// Takes the side tables that waiting for an object needs, as Collector::prepare_weak(): defined
 /// beside that.
 [[nodiscard]] Error prepare_agents(HeapParts& heap) noexcept;
+/// Collector::forget_dead(), likewise.
+void forget_dead(HeapParts& heap) noexcept;
 
 }  // namespace besom::detail

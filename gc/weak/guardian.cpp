@@ -91,6 +91,7 @@ Result<Guarded> Guardian::next_both() noexcept {
 
 Error Guardian::make_all_ready() noexcept {
   if (Error error = refusal()) return error;
+  detail::forget_dead(detail::parts_of(*table_->heap()));
   table_->expire(*queue_);
   // Of a cycle that is under way, what is ready was no root when it began.
   const char* const base = detail::base_of(*table_->heap());

@@ -78,6 +78,7 @@ static std::uint32_t home_of(std::uint32_t hash, std::uint32_t count) noexcept {
 std::uint32_t EntryTable::Entries::live() const noexcept {
   std::uint32_t live = 0;
   for (std::uint32_t i = 0; i < count; ++i) {
+    prepare_read(&first[i].key, false);
     if (!first[i].key.peek().is_null()) ++live;
   }
   return live;

@@ -35,7 +35,9 @@ struct Guarded {
 /// - All objects that are found dead together become ready together, also those that refer to each
 ///   other. They are handed out by priority, the highest first, and among equals in the order of
 ///   their registration.
-/// - Weak things that were reachable forget an object before it becomes ready.
+/// - Weak things that were reachable forget an object before it becomes ready, and what it alone
+/// led
+///   to as well.
 /// - Destroying the guardian, its heap, or resetting the heap, drops what it has, silently. Who
 ///   wants the rest calls make_all_ready() before and empties the queue. What has to be let go in
 ///   any case belongs in TypeDescriptor::release.
@@ -88,8 +90,10 @@ class BESOM_API Guardian {
   /// set() has them.
   [[nodiscard]] Result<Guarded> next_both() noexcept;
 
-  /// Makes everything that is registered ready, dead or not: for a program that ends. Fails with
-  /// stale_handle, reentrant and wrong_thread. O(n log n) in what is registered.
+  /// Makes everything that is registered ready, dead or not: for a program that ends. Weak things
+  /// forget what a cycle has found dead by now, and keep the rest. Fails with stale_handle,
+  /// reentrant and wrong_thread. O(n log n) in what is registered; at the end of a cycle also
+  /// O(weak slots and handles).
   Error make_all_ready() noexcept;
 
   /// Registrations whose objects were not found dead.

@@ -130,7 +130,7 @@ struct HeapOptions {
   /// no huge pages, and may grow by half beyond `growth` while it marks. Only for programs in
   /// which every store of a ref into an object goes through write_ref() or a member type, or comes
   /// after note_overwrite(), and in which weak slots are read by WeakMember, WeakValueMember or
-  /// note_read().
+  /// prepare_read().
   bool incremental = false;
   /// Of an incremental heap, what a slice marks at least, in objects and slots visited, some ten
   /// nanoseconds each: from 1 to 2^30.

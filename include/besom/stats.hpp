@@ -90,8 +90,9 @@ enum class StopKind : std::uint8_t {
   full,   ///< A collection of the whole heap at once, or one that was abandoned.
   minor,  ///< A collection of the young alone.
   begin,  ///< The beginning of an incremental cycle: the roots.
-  slice,  ///< Some marking of a cycle.
-  end,    ///< The end of a cycle: the last marking, and all that comes after marking.
+  slice,  ///< Some of a cycle: of its marking, of what comes after that, or the stops between
+          ///< these.
+  end,    ///< The end of a cycle: what is left by then.
 };
 
 /// The stops of one kind, in wall clock, verification under zeal excepted. What allocation does by

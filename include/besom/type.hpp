@@ -465,6 +465,7 @@ struct Entry {
   }
   /// The weak one died, or break_up() was called.
   [[nodiscard]] bool is_broken() const noexcept {
+    prepare_read(&key, false);
     return key.peek().is_null() && !value.peek().is_null();
   }
   /// Takes the entry out, as the collector does.

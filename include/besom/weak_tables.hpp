@@ -34,10 +34,7 @@ struct Ephemeron : detail::Array<Entry> {
   [[nodiscard]] Value value() const noexcept { return (*this)[0].value.get(); }
   /// @}
   /// The key died.
-  [[nodiscard]] bool is_broken() const noexcept {
-    prepare_read(&(*this)[0], false);
-    return (*this)[0].is_broken();
-  }
+  [[nodiscard]] bool is_broken() const noexcept { return (*this)[0].is_broken(); }
 
   /// For Heap::define().
   static TypeDescriptor type() { return {.name = "Ephemeron", .trailing = Trailing::ephemerons}; }

@@ -7,8 +7,9 @@
 namespace besom::test {
 namespace {
 
-HeapOptions incremental_options() {
+HeapOptions incremental_options(bool generational) {
   HeapOptions options = exact_options();
+  options.generational = generational;
   options.incremental = true;
   options.slice = 1;
   return options;
@@ -16,7 +17,7 @@ HeapOptions incremental_options() {
 
 /// A heap whose cycles can be stopped where marking has just ended.
 struct SettlingKit : WeakKit {
-  SettlingKit() : WeakKit(incremental_options()) {
+  explicit SettlingKit(bool generational = false) : WeakKit(incremental_options(generational)) {
     hook = heap.add_mark_hook([](void* user, const MarkView&) { ++*static_cast<int*>(user); },
                               &markings, "test");
     // Of these the first are cleared at once, the last after all others.
@@ -292,6 +293,101 @@ TEST_CASE("Settling: a collection on purpose ends the cycle first, and a reset d
   CHECK(verify(kit.heap).ok());
   REQUIRE(kit.heap.allocate(kit.node));
   CHECK(kit.survivors() == 0);
+}
+
+TEST_CASE("Settling: what is made ready on purpose is forgotten by all weak slots or by none",
+          "[gc][incremental][guardians]") {
+  for (int steps = 0; steps < 40; steps += 3) {
+    SettlingKit kit;
+    Guardian guardian(kit.heap);
+    std::vector<Handle<WeakBox>> boxes;
+    std::vector<Weak<Node>> weak;
+    for (int i = 0; i < 10; ++i) {
+      const Handle<Node> guarded = kit.make_node();
+      REQUIRE_FALSE(guardian.guard(guarded.get()));
+      boxes.push_back(kit.make_box(guarded.get()));
+      weak.emplace_back(kit.heap, guarded.get());
+    }
+    kit.mark();
+    for (int i = 0; i < steps; ++i) REQUIRE(kit.heap.step(1));
+    REQUIRE_FALSE(guardian.make_all_ready());
+    std::vector<Handle<Node>> back;
+    while (void* object = *guardian.next()) {
+      back.emplace_back(kit.heap, static_cast<Node*>(object));
+    }
+    CHECK(back.size() == 10);
+    for (std::size_t i = 0; i < 10; ++i) {
+      REQUIRE(boxes[i]->target.get().is_null() == (weak[i].get() == nullptr));
+    }
+    kit.finish();
+    for (const Handle<Node>& object : back) CHECK(kit.lives(object.ref()));
+  }
+}
+
+TEST_CASE(
+    "Settling: a table counts and an entry says what can be found, not what is not cleared yet",
+    "[gc][incremental][tables]") {
+  SettlingKit kit;
+  const Handle<WeakKeyTable> table = kit.make_key_table();
+  const Handle<EphemeronArray> array(kit.heap, kit.heap.allocate(kit.ephemerons, 20));
+  const Handle<Node> kept = kit.make_node();
+  REQUIRE_FALSE(table->put(kit.heap, kit.value_of(kept.get()), Value::integer(1)));
+  for (std::uint32_t i = 0; i < 20; ++i) {
+    const Handle<Node> dead = kit.make_node();
+    REQUIRE_FALSE(table->put(kit.heap, kit.value_of(dead.get()), Value::integer(2)));
+    array->data()[i].key = kit.value_of(dead.get());
+  }
+  kit.mark();
+  CHECK(array->data()[19].is_broken());
+  CHECK(table->size(kit.heap) == 1);
+  kit.finish();
+  CHECK(table->size(kit.heap) == 1);
+}
+
+TEST_CASE("Settling: a callback that gives up, in a cycle or at its end, leaves all whole",
+          "[gc][incremental][recovery]") {
+  struct Foreign {
+    Header header;
+    std::uint64_t unused;
+  };
+  for (const bool generational : {false, true}) {
+    for (const bool late : {false, true}) {
+      INFO(generational << late);
+      SettlingKit kit(generational);
+      bool gives_up = false;
+      const Result<TypeId> type =
+          kit.heap.define({.name = "Foreign",
+                           .size = sizeof(Foreign),
+                           .trace =
+                               [](const void*, std::uint32_t, Tracer& tracer) {
+                                 if (*static_cast<bool*>(tracer.user())) tracer.abandon();
+                               },
+                           .trace_user = &gives_up});
+      REQUIRE(type);
+      Guardian guardian(kit.heap);
+      const Handle<WeakKeyTable> table = kit.make_key_table();
+      Handle<Foreign> foreign(kit.heap, static_cast<Foreign*>(kit.heap.allocate(*type)));
+      REQUIRE_FALSE(guardian.guard(foreign.get()));
+      for (int i = 0; i < 60; ++i) {
+        const Handle<Node> dead = kit.make_node();
+        REQUIRE_FALSE(table->put(kit.heap, kit.value_of(dead.get()), Value::integer(i)));
+      }
+      if (late) {
+        foreign.reset();
+        kit.mark();
+      }
+      gives_up = true;
+      Result<std::uint64_t> left = kit.heap.step(1);
+      for (int i = 0; left && i < 1'000'000; ++i) left = kit.heap.step(1);
+      REQUIRE_FALSE(left);
+      CHECK(left.error().code == Errc::abandoned);
+      CHECK(verify(kit.heap).ok());
+      gives_up = false;
+      REQUIRE_FALSE(kit.heap.collect());
+      CHECK(verify(kit.heap).ok());
+      CHECK(table->size(kit.heap) == 0);
+    }
+  }
 }
 
 }  // namespace besom::test
