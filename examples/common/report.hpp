@@ -10,6 +10,7 @@ class Report {
  public:
   /// `page` is the file's name, or empty for none. Where `options` say nothing of a record, the
   /// heap that is made with them writes one beside the page, which goes when the page is there.
+  /// Further heaps with these options have pages of their own: PAGE.2.html beside PAGE.html.
   Report(std::string page, besom::HeapOptions& options);
 
   /// After the heap has gone. Throws Stop where no page could be made.
