@@ -10,9 +10,10 @@ from conan.tools.cmake import CMake, CMakeDeps, CMakeToolchain, cmake_layout
 from conan.tools.files import copy, load, rmdir
 
 required_conan_version = ">=2.0"
-# What CMake builds the library of.
+# What CMake builds the library of, and besom-report.
 FILES = ("CMakeLists.txt", "LICENSE", "NOTICE", "library.txt", "include/*", "freelist/*", "heap/*",
-         "gc/*", "inspect/*", "capi/*", "packaging/*.in")
+         "gc/*", "inspect/*", "capi/*", "packaging/*.in",
+         "report/*")
 
 
 class BesomConan(ConanFile):

@@ -192,8 +192,9 @@ case $kind in
     dpkg-deb --field packages/libbesom0.2_*.deb Depends | grep -E 'libc6 .*libspdlog|libspdlog.*libc6'
     dpkg-deb --field packages/libbesom-dev_*.deb Depends | grep 'libbesom0.2 (= 0.2.0)'
     [ "$(find root -mindepth 1 -maxdepth 2 | sort | tr '\n' ' ')" = \
-      'root/usr root/usr/include root/usr/lib root/usr/share ' ]
+      'root/usr root/usr/bin root/usr/include root/usr/lib root/usr/share ' ]
     diff -r "$source_root/include/besom" root/usr/include/besom
+    { root/usr/bin/besom-report nothing 2>&1 || true; } | grep 'nothing: No such file'
     (cd root && cat ../packages/besom/debian/*/DEBIAN/md5sums | md5sum --check --quiet)
     # The shared library by pkg-config, the static one as well.
     export PKG_CONFIG_SYSROOT_DIR=$work/root

@@ -98,6 +98,8 @@ def check_vcpkg(work):
     said = run("cmake", "-P", work / "port.cmake")
     assert set(re.findall(r"^feature (\w+)", said, re.M)) == set(manifest["features"]), said
     assert (work / "prefix/share/besom/usage").is_file()
+    report = subprocess.run([work / "prefix/tools/besom/besom-report", work / "none"], stderr=subprocess.PIPE, text=True)
+    assert "none: No such file" in report.stderr, report
     return files_of(work / "prefix/include")
 
 
