@@ -159,10 +159,21 @@ class Page:
         table = self.record["stops"]["longest"]
         names = list(self.kinds)
         longest = sorted((dict(zip(table["columns"], row)) for row in table["rows"]), key=lambda row: -row["ns"])
-        longest = [(time(row["begin_ns"]), time(row["ns"]), KINDS[names[row["kind"]]][0] if row["kind"] < len(names) else "?") for row in longest]
+        longest = [(time(row["begin_ns"]), time(row["ns"]), KINDS[names[row["kind"]]][0] if row["kind"] < len(names) else "?", self.cause_at(row["begin_ns"]))
+                   for row in longest]
         return (paragraph(text) + chart("pauses", "Stops over time. " + text)
                 + html_table("Stops by kind", ["Kind", "#Stops", "#Together", "#Mean", "#Longest"], rows)
-                + details("The longest stops", html_table("The longest stops", ["#After", "#Took", "Kind"], longest)))
+                + details("The longest stops", html_table("The longest stops", ["#After", "#Took", "Kind", "Cause"], longest)))
+
+    def cause_name(self, cause):
+        known = self.record["collections"]["causes"]
+        return known[cause] if cause < len(known) else f"cause {cause}"
+
+    def cause_at(self, begin_ns):
+        """Of the collection that a stop was part of, where one collection is known for it."""
+        if self.record["collections"]["each"] > 1:
+            return ""
+        return next((self.cause_name(row["cause"]) for row in self.collections if row["begin_ns"] <= begin_ns <= row["end_ns"]), "")
 
     def lengths(self):
         if not self.stops:
@@ -191,13 +202,13 @@ class Page:
         inside = html_table("Time by phase", ["Phase", "#Time", "#Share"], rows)
         causes = {}
         for row in self.collections:
-            causes[row["cause"]] = causes.get(row["cause"], 0) + row["full"] + row["minor"] + row["abandoned"]
-        known = self.record["collections"]["causes"]
-        rows = [(known[cause] if cause < len(known) else f"cause {cause}", count(number)) for cause, number in sorted(causes.items(), key=lambda item: -item[1])]
+            number, stopped = causes.get(row["cause"], (0, 0))
+            causes[row["cause"]] = (number + row["full"] + row["minor"] + row["abandoned"], stopped + row["stopped_ns"])
+        rows = [(self.cause_name(cause), count(number), time(stopped)) for cause, (number, stopped) in sorted(causes.items(), key=lambda item: -item[1][1])]
         note = ""
         if self.record["collections"]["each"] > 1:
             note = paragraph("The run was long, and neighbours count together, under the cause of the last of them.")
-        return inside + html_table("Collections by cause", ["Cause", "#Collections"], rows) + note
+        return inside + html_table("Collections by cause", ["Cause", "#Collections", "#Stopped"], rows) + note
 
     def census(self):
         if not self.moments:
