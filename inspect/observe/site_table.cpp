@@ -46,7 +46,10 @@ void name_by_address(Site& site) noexcept {
   }
   if (found.dli_fname != nullptr) file.add(ending<sizeof site.file>(found.dli_fname));
   if (found.dli_sname != nullptr) {
-    function.add(beginning<sizeof site.function>(found.dli_sname));
+    // Calls in the same function are places of their own, of functions inlined there perhaps.
+    constexpr std::size_t kOffset = sizeof "+0x12345678";
+    function.add(beginning<sizeof site.function - kOffset>(found.dli_sname));
+    function.print("+0x%" PRIxPTR, address - reinterpret_cast<std::uintptr_t>(found.dli_saddr));
   } else {
     function.print("0x%" PRIxPTR, address - reinterpret_cast<std::uintptr_t>(found.dli_fbase));
   }
