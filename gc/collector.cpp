@@ -99,7 +99,12 @@ void Collector::conclude(Busy& busy, StopKind kind) noexcept {
     stats.weak_ns = now_ns() - marked_at;
   }
   busy.enter(Phase::sweeping);
-  if (!stats.abandoned) release_dead(stats);
+  if (!stats.abandoned) {
+    const std::uint64_t dead_from = now_ns();
+    static_cast<void>(shrink_tables(~std::uint64_t{0}));
+    release_dead(stats);
+    stats.weak_ns += now_ns() - dead_from;
+  }
   free_and_report(busy, kind);
 }
 
@@ -300,12 +305,9 @@ void Collector::settle(CollectionStats& stats) noexcept {
 
 /// What goes before the sweep: the hooks of the dead run.
 void Collector::release_dead(CollectionStats& stats) noexcept {
-  const std::uint64_t begun = now_ns();
-  static_cast<void>(shrink_tables(~std::uint64_t{0}));
   const Releaser::Counts released = releaser_.release(*heap_.space, types_, &marker_.marks());
   stats.bad_headers += released.bad_headers;
   stats.released = released.released;
-  stats.weak_ns += now_ns() - begun;
 }
 
 void Collector::note_findings(CollectionStats& stats) const noexcept {

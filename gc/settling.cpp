@@ -96,27 +96,15 @@ bool Collector::settle_some(Busy& busy, std::uint64_t units) noexcept {
   if (settling_ == Settling::finalizers) {
     settle_finalizers(stats);
     if (stats.abandoned) return true;
-    releaser_.begin();
     settling_ = Settling::tables;
+    // A host may know the dead until their hooks have run, and bring them back. Nobody could after.
+    busy.enter(Phase::sweeping);
+    release_dead(stats);
   }
-  // From here on nobody can give up.
   busy.enter(Phase::sweeping);
-  if (settling_ == Settling::tables) {
-    if (marker_.has_tables()) {
-      retire_all();
-      if (!shrink_tables(limit)) return false;
-    }
-    settling_ = Settling::releases;
-  }
-  while (!releaser_.is_done()) {
-    if (marker_.work() >= limit) return false;
-    constexpr std::uint64_t kAtOnce = 64;
-    const Releaser::Counts counts = releaser_.some(*heap_.space, types_, &marker_.marks(), kAtOnce);
-    stats.released += counts.released;
-    stats.bad_headers += counts.bad_headers;
-    marker_.add_work(kAtOnce);
-  }
-  return true;
+  if (!marker_.has_tables()) return true;
+  retire_all();
+  return shrink_tables(limit);
 }
 
 /// Windows, too, of which objects are counted when they close: what is cut off an array shall not

@@ -90,6 +90,7 @@ struct Summary {
   double seconds;
   HeapStats heap;
   CollectionStats last;
+  std::uint64_t live_bytes_most;
   std::uint64_t bad_refs;
   std::uint64_t work;
   const char* work_unit;
@@ -139,6 +140,7 @@ void print_json(std::FILE* out, const Summary& summary) {
   field("pause_total_ns", heap.pause_ns);
   field("live_bytes", last.live_bytes);
   field("live_objects", last.live_objects);
+  field("live_bytes_max", summary.live_bytes_most);
   field("committed_bytes", heap.committed);
   field("reserved_bytes", heap.reserved);
   field("table_bytes", heap.table_bytes);
@@ -337,12 +339,17 @@ int Program::run(int argc, char** argv, const std::function<void(Heap&)>& work) 
   std::FILE* json = state.stats == "json" ? divert_stdout() : nullptr;
 
   std::unique_ptr<Heap> heap = require(Heap::create(state.options));
-  std::uint64_t bad_refs = 0;
+  struct {
+    std::uint64_t bad_refs = 0;
+    std::uint64_t live_bytes = 0;  ///< After the collection that left most.
+  } seen;
   static_cast<void>(heap->set_listener(
       [](void* user, const CollectionStats& stats) {
-        *static_cast<std::uint64_t*>(user) += stats.bad_refs;
+        auto& all = *static_cast<decltype(seen)*>(user);
+        all.bad_refs += stats.bad_refs;
+        all.live_bytes = std::max(all.live_bytes, stats.live_bytes);
       },
-      &bad_refs));
+      &seen));
 
   Stop outcome{kFine, ""};
   const auto begun = std::chrono::steady_clock::now();
@@ -356,7 +363,7 @@ int Program::run(int argc, char** argv, const std::function<void(Heap&)>& work) 
 
   const bool verifies = !state.is_quiet || state.options.zeal.verify || !state.stats.empty();
   const VerifyReport report = verifies ? besom::verify(*heap) : VerifyReport{};
-  if (outcome.exit_code == kFine && (!report.ok() || bad_refs != 0)) {
+  if (outcome.exit_code == kFine && (!report.ok() || seen.bad_refs != 0)) {
     outcome = {kFailed, report.ok()    ? "collections met bad refs"
                         : report.error ? report.error.message()
                                        : report.defects[0].message()};
@@ -368,7 +375,8 @@ int Program::run(int argc, char** argv, const std::function<void(Heap&)>& work) 
                         .seconds = elapsed.count(),
                         .heap = heap->stats(),
                         .last = heap->last_collection(),
-                        .bad_refs = bad_refs,
+                        .live_bytes_most = seen.live_bytes,
+                        .bad_refs = seen.bad_refs,
                         .work = state.work,
                         .work_unit = state.work_unit};
   std::cout.flush();

@@ -28,20 +28,12 @@ class Releaser {
     std::uint64_t bad_headers = 0;
   };
   Counts release(const Space& space, const TypeTable& types, const GranuleBits* marks) noexcept;
-  /// The same in parts: from begin() on, calls of some() that each look at `most` objects.
-  void begin() noexcept { next_ = 0; }
-  Counts some(const Space& space, const TypeTable& types, const GranuleBits* marks,
-              std::uint64_t most) noexcept;
-  [[nodiscard]] bool is_done() const noexcept {
-    return objects_.first_from(next_) == GranuleSet::kNone;
-  }
 
   [[nodiscard]] bool is_used() const noexcept { return objects_.is_reserved(); }
   [[nodiscard]] std::uint64_t table_bytes() const noexcept { return objects_.table_bytes(); }
 
  private:
   GranuleSet objects_;
-  std::uint32_t next_ = 0;  ///< The granule from which some() goes on.
 };
 
 }  // namespace besom::detail

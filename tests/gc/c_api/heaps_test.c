@@ -421,6 +421,12 @@ static void cycles_go_in_slices(void) {
   besom_store_pointer((void**)&list->first, NULL);
   besom_store_ref(&node->left, moved);
   besom_note_read(&node->left);
+  besom_note_read_slot(&node->left);
+  besom_prepare_read(&node->left);
+  besom_prepare_read_slot(&node->left);
+  besom_prepare_read(NULL);
+  besom_prepare_read_slot(NULL);
+  besom_note_read_slot(NULL);
   besom_note_overwrite(node, sizeof *node);
   besom_note_old_slots(&node->left, sizeof node->left);
   besom_note_overwrite_object(node);
