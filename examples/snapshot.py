@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """snapshot.py NAMES COMMAND...: runs COMMAND, in which FILE stands for the name of a new file, and
 checks that it then is a heap snapshot in which each of NAMES, separated by commas, is the name of an
-object that a root keeps alive. COMMAND prints its statistics as JSON: what is alive in the snapshot
-is most of what ever was, and there is little else."""
+object that a root keeps alive. Where COMMAND says --stats=json it prints its statistics: what is alive
+in the snapshot is most of what ever was, and there is little else."""
 
 import json
 import os
