@@ -236,7 +236,8 @@ TEST_CASE("Sites: memory that ends at samples is whole, in every kind of heap", 
       for (const Handle<ByteArray>& array : kept) live += array ? array->length() + 16 : 0;
       REQUIRE_FALSE(kit.heap.collect());
       std::uint64_t estimate = 0;
-      for (const AllocationRow& row : sites_of(kit.heap).rows()) estimate += row.live_bytes;
+      const AllocationSites sites = sites_of(kit.heap);
+      for (const AllocationRow& row : sites.rows()) estimate += row.live_bytes;
       CHECK(is_near(estimate, live, .3));
     }
   }
