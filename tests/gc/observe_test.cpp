@@ -8,9 +8,7 @@
 #include <cerrno>
 #include <csetjmp>
 #include <filesystem>
-#include <fstream>
 #include <map>
-#include <sstream>
 #include <string>
 #include <vector>
 
@@ -21,41 +19,12 @@
 #include "tests/gc/kit.hpp"
 #include "tests/gc/snapshot_reader.hpp"
 #include "tests/heap/fault_system.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 namespace besom::test {
 namespace {
 
 namespace fs = std::filesystem;
-
-class Folder {
- public:
-  Folder() {
-    std::string name = (fs::temp_directory_path() / "besom-observe-XXXXXX").string();
-    REQUIRE(mkdtemp(name.data()) != nullptr);
-    path_ = name;
-  }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  ~Folder() { fs::remove_all(path_); }
-
-  [[nodiscard]] std::string file(const char* name) const { return (path_ / name).string(); }
-  [[nodiscard]] std::string text(const char* name) const {
-    std::ostringstream text;
-    text << std::ifstream(file(name), std::ios::binary).rdbuf();
-    return text.str();
-  }
-  [[nodiscard]] std::vector<std::string> names() const {
-    std::vector<std::string> names;
-    for (const fs::directory_entry& entry : fs::directory_iterator(path_)) {
-      names.push_back(entry.path().filename().string());
-    }
-    std::sort(names.begin(), names.end());
-    return names;
-  }
-
- private:
-  fs::path path_;
-};
 
 using Names = std::vector<std::string>;
 
@@ -77,7 +46,7 @@ struct Lines {
   }
 };
 
-HeapOptions observed(const Folder& folder, std::uint64_t heap_max = 4 * kMiB) {
+HeapOptions observed(const TemporaryFolder& folder, std::uint64_t heap_max = 4 * kMiB) {
   HeapOptions options = exact_options(heap_max);
   options.trace = folder.file("t.json");
   options.record = folder.file("r.json");
@@ -122,7 +91,7 @@ TEST_CASE("Observe: a heap that is to write nothing has no observer", "[gc][obse
 
 TEST_CASE("Observe: the trace is there while the program runs, and ends with the heap",
           "[gc][observe]") {
-  const Folder folder;
+  const TemporaryFolder folder;
   {
     Kit kit(observed(folder));
     CHECK(folder.names() == Names{"r.json", "t.json"});
@@ -139,7 +108,7 @@ TEST_CASE("Observe: the trace is there while the program runs, and ends with the
 }
 
 TEST_CASE("Observe: a cycle's stops are in the trace one by one", "[gc][observe][incremental]") {
-  const Folder folder;
+  const TemporaryFolder folder;
   HeapOptions options = observed(folder);
   options.incremental = true;
   StopStats slices;
@@ -159,7 +128,7 @@ TEST_CASE("Observe: a cycle's stops are in the trace one by one", "[gc][observe]
 }
 
 TEST_CASE("Observe: of a cycle that is given up the trace says so", "[gc][observe][incremental]") {
-  const Folder folder;
+  const TemporaryFolder folder;
   HeapOptions options = observed(folder);
   options.incremental = true;
   {
@@ -174,7 +143,7 @@ TEST_CASE("Observe: of a cycle that is given up the trace says so", "[gc][observ
 
 TEST_CASE("Observe: a process that is killed leaves a trace and a record that can be read",
           "[gc][observe][faults]") {
-  const Folder folder;
+  const TemporaryFolder folder;
   const Death death = death_of([&] {
     Kit kit(observed(folder));
     for (int i = 0; i < 5; ++i) static_cast<void>(kit.heap.collect());
@@ -190,7 +159,7 @@ TEST_CASE("Observe: a process that is killed leaves a trace and a record that ca
 }
 
 TEST_CASE("Observe: of heaps that live together each has a file of its own", "[gc][observe]") {
-  const Folder folder;
+  const TemporaryFolder folder;
   {
     const HeapOptions options = observed(folder);
     const std::unique_ptr<Heap> first = make_heap(options);
@@ -220,7 +189,7 @@ TEST_CASE("Observe: of heaps that live together each has a file of its own", "[g
 }
 
 TEST_CASE("Observe: the child of a fork writes nothing", "[gc][observe]") {
-  const Folder folder;
+  const TemporaryFolder folder;
   HeapOptions options = observed(folder, 1 * kMiB);
   options.snapshot_at_limit = folder.file("s.heapsnapshot");
   options.stats_at_exit = true;
@@ -254,7 +223,7 @@ TEST_CASE("Observe: the child of a fork writes nothing", "[gc][observe]") {
 TEST_CASE("Observe: a file that cannot be made is known when the heap is made",
           "[gc][observe][misuse]") {
   MisuseTable table("names for what a heap is to write");
-  const Folder folder;
+  const TemporaryFolder folder;
   const std::string pipe = folder.file("pipe");
   const std::string nowhere = folder.file("none/a");
   fs::create_symlink("nothing", pipe);
@@ -294,7 +263,7 @@ TEST_CASE("Observe: a file that cannot be made is known when the heap is made",
 TEST_CASE("Observe: each call for a file refused at each place, and the program goes on",
           "[gc][observe][faults]") {
   Lines lines;
-  const auto run = [&](const Folder& folder) -> Error {
+  const auto run = [&](const TemporaryFolder& folder) -> Error {
     HeapOptions options = observed(folder, 1 * kMiB);
     options.snapshot_at_limit = folder.file("s.heapsnapshot");
     options.system = &FaultSystem::table();
@@ -316,7 +285,7 @@ TEST_CASE("Observe: each call for a file refused at each place, and the program 
         SystemCall::close_file, SystemCall::replace_file}) {
     FaultSystem::reset();
     {
-      const Folder folder;
+      const TemporaryFolder folder;
       REQUIRE_FALSE(run(folder));
       CHECK(folder.names() == Names{"r.json", "s.heapsnapshot", "t.json"});
     }
@@ -324,7 +293,7 @@ TEST_CASE("Observe: each call for a file refused at each place, and the program 
     REQUIRE(calls >= 2);
     for (std::uint64_t k = 1; k <= calls; ++k) {
       INFO(name_of(call) << ' ' << k << " of " << calls);
-      const Folder folder;
+      const TemporaryFolder folder;
       FaultSystem::reset();
       FaultSystem::fail(call, k, false);
       lines.lines.clear();
@@ -343,7 +312,7 @@ TEST_CASE("Observe: each call for a file refused at each place, and the program 
 }
 
 TEST_CASE("Observe: the heap is written once, before the first refusal", "[gc][observe]") {
-  const Folder folder;
+  const TemporaryFolder folder;
   Lines lines;
   HeapOptions options = exact_options(1 * kMiB);
   options.snapshot_at_limit = folder.file("s.heapsnapshot");
@@ -363,7 +332,7 @@ TEST_CASE("Observe: the heap is written once, before the first refusal", "[gc][o
 }
 
 TEST_CASE("Observe: an embedder who makes room leaves nothing to write", "[gc][observe]") {
-  const Folder folder;
+  const TemporaryFolder folder;
   HeapOptions options = observed(folder, 1 * kMiB);
   options.snapshot_at_limit = folder.file("s.heapsnapshot");
   static Handle<ByteArray> spare;
@@ -427,7 +396,7 @@ TEST_CASE("Observe: a heap that writes collects at the same places", "[gc][obser
     return collections;
   };
   for (const bool generational : {false, true}) {
-    const Folder folder;
+    const TemporaryFolder folder;
     HeapOptions plain = exact_options();
     plain.generational = generational;
     plain.hash_seed = 1;
@@ -442,7 +411,7 @@ TEST_CASE("Observe: a heap that writes collects at the same places", "[gc][obser
 
 TEST_CASE("Observe: a callback that jumps out of a collection does no harm",
           "[gc][observe][recovery]") {
-  const Folder folder;
+  const TemporaryFolder folder;
   {
     Kit kit(observed(folder));
     static std::jmp_buf landing;
@@ -490,7 +459,7 @@ TEST_CASE("Observe: a table of events is exact while there is room, then merges 
 }
 
 TEST_CASE("Observe: the record stays below a megabyte, whatever happens", "[gc][observe]") {
-  const Folder folder;
+  const TemporaryFolder folder;
   {
     HeapOptions options = observed(folder, 256 * kKiB);
     options.trace = {};

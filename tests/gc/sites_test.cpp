@@ -2,16 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
-#include <fstream>
 #include <map>
-#include <sstream>
 #include <string>
 #include <vector>
 
 #include "inspect/observe/site_table.hpp"
 #include "tests/gc/kit.hpp"
 #include "tests/support/random.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 namespace besom::test {
 namespace {
@@ -406,31 +404,24 @@ TEST_CASE("Sites: what lived at the fullest collection is remembered", "[gc][sit
 }
 
 TEST_CASE("Sites: a profile is written at the end, and on demand", "[gc][sites]") {
-  namespace fs = std::filesystem;
-  std::string folder = (fs::temp_directory_path() / "besom-sites-XXXXXX").string();
-  REQUIRE(mkdtemp(folder.data()) != nullptr);
-  const auto text_of = [&](const char* name) {
-    std::ostringstream text;
-    text << std::ifstream(folder + "/" + name).rdbuf();
-    return text.str();
-  };
+  const TemporaryFolder folder;
   {
     Place place;
     place.line = 9;
     HeapOptions options = exact_options();
-    options.allocation_profile = folder + "/end.heapprofile";
+    options.allocation_profile = folder.file("end.heapprofile");
     NamedKit kit(place, options);
-    CHECK(fs::is_empty(folder));
+    CHECK(folder.names().empty());
     std::vector<Handle<ByteArray>> kept;
     for (int i = 0; i < 1000; ++i) kept.push_back(kit.heap.make(kit.bytes, 4000));
     CHECK(sites_of(kit.heap).sample_bytes() == HeapOptions::kSampleBytes);
-    REQUIRE_FALSE(save_allocation_profile(kit.heap, (folder + "/now.heapprofile").c_str()));
-    CHECK(save_allocation_profile(kit.heap, (folder + "/none/x").c_str()).code ==
+    REQUIRE_FALSE(save_allocation_profile(kit.heap, folder.file("now.heapprofile").c_str()));
+    CHECK(save_allocation_profile(kit.heap, folder.file("none/x").c_str()).code ==
           Errc::write_failed);
     CHECK(save_allocation_profile(kit.heap, nullptr).code == Errc::bad_argument);
   }
   for (const char* name : {"now.heapprofile", "end.heapprofile"}) {
-    const std::string text = text_of(name);
+    const std::string text = folder.text(name);
     INFO(text);
     CHECK(text.find("{\"head\":{\"callFrame\":{\"functionName\":\"(root)\"") == 0);
     CHECK(text.find("\"functionName\":\"nowhere\"") != std::string::npos);
@@ -438,7 +429,6 @@ TEST_CASE("Sites: a profile is written at the end, and on demand", "[gc][sites]"
     CHECK(text.find("\"lineNumber\":8") != std::string::npos);
     CHECK(text.find("\"functionName\":\"ByteArray\"") != std::string::npos);
   }
-  fs::remove_all(folder);
 }
 
 }  // namespace besom::test

@@ -6,18 +6,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 #include <string>
 #include <vector>
 
 #include "tests/gc/kit.hpp"
 #include "tests/gc/snapshot_reader.hpp"
 #include "tests/heap/fault_system.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 namespace besom::test {
 namespace {
@@ -26,40 +25,20 @@ namespace fs = std::filesystem;
 
 constexpr const char* kOld = "the old snapshot";
 
-/// A folder with an old file, that goes with its contents.
-class Folder {
+/// With an old file in it.
+class Folder : public TemporaryFolder {
  public:
-  Folder() {
-    std::string name = (fs::temp_directory_path() / "besom-snapshot-XXXXXX").string();
-    REQUIRE(mkdtemp(name.data()) != nullptr);
-    path_ = name;
-    std::ofstream(file()) << kOld;
-  }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  ~Folder() { fs::remove_all(path_); }
+  Folder() { std::ofstream(file()) << kOld; }
 
-  [[nodiscard]] std::string file() const { return (path_ / "a.heapsnapshot").string(); }
-  [[nodiscard]] std::string other(const char* name) const { return (path_ / name).string(); }
-  [[nodiscard]] std::string text() const {
-    std::ostringstream text;
-    text << std::ifstream(file(), std::ios::binary).rdbuf();
-    return text.str();
-  }
-  [[nodiscard]] std::vector<std::string> names() const {
-    std::vector<std::string> names;
-    for (const fs::directory_entry& entry : fs::directory_iterator(path_)) {
-      names.push_back(entry.path().filename().string());
-    }
-    std::sort(names.begin(), names.end());
-    return names;
-  }
+  [[nodiscard]] std::string file() const { return other(kName); }
+  [[nodiscard]] std::string other(const char* name) const { return TemporaryFolder::file(name); }
+  [[nodiscard]] std::string text() const { return TemporaryFolder::text(kName); }
   [[nodiscard]] bool is_as_before() const {
-    return text() == kOld && names() == std::vector<std::string>{"a.heapsnapshot"};
+    return text() == kOld && names() == std::vector<std::string>{kName};
   }
 
  private:
-  fs::path path_;
+  static constexpr const char* kName = "a.heapsnapshot";
 };
 
 /// A heap whose snapshot takes several writes.

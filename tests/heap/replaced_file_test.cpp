@@ -4,41 +4,21 @@
 #include "heap/replaced_file.hpp"
 
 #include <cerrno>
-#include <filesystem>
 #include <fstream>
-#include <sstream>
 #include <string>
 
 #include "tests/heap/show.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 namespace besom::test {
 namespace {
 
-namespace fs = std::filesystem;
+struct Folder : TemporaryFolder {
+  [[nodiscard]] std::string text() const { return TemporaryFolder::text("file"); }
+  [[nodiscard]] std::size_t files() const { return names().size(); }
 
-struct Folder {
-  Folder() {
-    std::string name = (fs::temp_directory_path() / "besom-file-XXXXXX").string();
-    REQUIRE(mkdtemp(name.data()) != nullptr);
-    path = name;
-    file = (path / "file").string();
-  }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  ~Folder() { fs::remove_all(path); }
-
-  [[nodiscard]] std::string text() const {
-    std::ostringstream text;
-    text << std::ifstream(file, std::ios::binary).rdbuf();
-    return text.str();
-  }
-  [[nodiscard]] std::ptrdiff_t files() const {
-    return std::distance(fs::directory_iterator(path), fs::directory_iterator());
-  }
-
-  fs::path path;
-  std::string file;
+  std::string file = TemporaryFolder::file("file");
 };
 
 }  // namespace
