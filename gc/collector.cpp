@@ -30,6 +30,22 @@ const char* name_of(Cause cause) noexcept {
   return "unknown";
 }
 
+const char* name_of(StopKind kind) noexcept {
+  switch (kind) {
+    case StopKind::full:
+      return "full";
+    case StopKind::minor:
+      return "minor";
+    case StopKind::begin:
+      return "begin";
+    case StopKind::slice:
+      return "slice";
+    case StopKind::end:
+      return "end";
+  }
+  return "unknown";
+}
+
 namespace detail {
 
 Result<std::unique_ptr<Collector>> Collector::create(HeapParts& heap, LogSink log) {

@@ -25,7 +25,6 @@ class Stops {
   [[nodiscard]] Utilisation utilisation() const noexcept;
 
  private:
-  static constexpr std::uint32_t kKinds = 5;
   static constexpr std::uint64_t kSpansMs[] = {1, 5, 10, 50};
   static constexpr std::uint32_t kSpans = sizeof kSpansMs / sizeof *kSpansMs;
   static constexpr std::uint64_t kNsPerMs = 1'000'000;
@@ -48,7 +47,7 @@ class Stops {
   [[nodiscard]] Entry& at(std::uint32_t number) noexcept { return ring_[number % kEntries]; }
   void look_back(Span& span, std::uint64_t length, std::uint64_t now) noexcept;
 
-  StopStats kinds_[kKinds];
+  StopStats kinds_[kStopKinds];
   Span spans_[kSpans];
   Entry ring_[kEntries];
   std::uint32_t entries_ = 0;  ///< Made so far; the last ones are in the ring.

@@ -95,6 +95,12 @@ enum class StopKind : std::uint8_t {
   end,    ///< The end of a cycle: what is left by then.
 };
 
+/// How many there are.
+inline constexpr std::uint32_t kStopKinds = 5;
+
+/// The name as it stands in the enumeration.
+[[nodiscard]] BESOM_API const char* name_of(StopKind kind) noexcept;
+
 /// The stops of one kind, in wall clock, verification under zeal excepted. What allocation does by
 /// the way, sweeping and new pages, is not a stop.
 struct StopStats {

@@ -124,14 +124,13 @@ void ExitTable::write_collections(const HeapStats& stats) noexcept {
 }
 
 void ExitTable::write_stops() noexcept {
-  constexpr const char* kKinds[] = {"full", "minor", "begin", "slice", "end"};
   const Stops& stops = heap_.collector->stops();
   char value[200];
-  for (std::uint32_t i = 0; i < std::size(kKinds); ++i) {
+  for (std::uint32_t i = 0; i < kStopKinds; ++i) {
     const StopStats& stats = stops.of(static_cast<StopKind>(i));
     if (stats.count == 0) continue;
     TextOutput text(value, sizeof value);
-    text.print("%-5s %" PRIu64 ", ", kKinds[i], stats.count);
+    text.print("%-5s %" PRIu64 ", ", name_of(static_cast<StopKind>(i)), stats.count);
     add_duration(text, stats.total_ns);
     add_duration(text.add(" in all; half of them up to "), quantile_ns(stats, 500));
     add_duration(text.add(", 99 % up to "), quantile_ns(stats, 990));

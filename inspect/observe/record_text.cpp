@@ -13,7 +13,6 @@
 namespace besom::detail {
 namespace {
 
-constexpr const char* kStopKinds[] = {"full", "minor", "begin", "slice", "end"};
 constexpr const char* kWhys[] = {"collection", "limit", "end"};
 
 void write_options(Json& json, const HeapOptions& options) noexcept {
@@ -73,9 +72,9 @@ void write_stats(Json& json, const HeapStats& stats) noexcept {
 
 void write_kinds(Json& json, const Stops& stops) noexcept {
   json.begin("kinds", '{');
-  for (std::uint32_t kind = 0; kind < std::size(kStopKinds); ++kind) {
+  for (std::uint32_t kind = 0; kind < kStopKinds; ++kind) {
     const StopStats& stats = stops.of(static_cast<StopKind>(kind));
-    json.begin(kStopKinds[kind], '{');
+    json.begin(name_of(static_cast<StopKind>(kind)), '{');
     json.number("count", stats.count);
     json.number("total_ns", stats.total_ns);
     json.number("longest_ns", stats.longest_ns);

@@ -28,7 +28,7 @@ struct StopRow {
   std::uint64_t begin_ns, end_ns;
   std::uint64_t stopped_ns;
   std::uint64_t longest_begin_ns, longest_ns;
-  std::uint64_t kinds[5];
+  std::uint64_t kinds[kStopKinds];
 
   void merge(const StopRow& later) noexcept;
 };

@@ -17,20 +17,9 @@ struct Microseconds {
 };
 Microseconds in_us(std::uint64_t ns) noexcept { return {ns / 1000, ns % 1000}; }
 
-const char* name_of(StopKind kind) noexcept {
-  switch (kind) {
-    case StopKind::full:
-      return "full collection";
-    case StopKind::minor:
-      return "minor collection";
-    case StopKind::begin:
-      return "begin";
-    case StopKind::slice:
-      return "slice";
-    case StopKind::end:
-      return "end";
-  }
-  return "stop";
+const char* title_of(StopKind kind) noexcept {
+  if (kind == StopKind::full) return "full collection";
+  return kind == StopKind::minor ? "minor collection" : name_of(kind);
 }
 
 void add_figures(TextOutput& text, const CollectionStats& stats) noexcept {
@@ -132,7 +121,7 @@ void Trace::add_stop(StopKind kind, std::uint64_t begin, std::uint64_t end) noex
       add_cycle(text, "b", begin);
       text.add("}");
     }
-    add_slice(text, name_of(kind), begin, end - begin);
+    add_slice(text, title_of(kind), begin, end - begin);
     text.add("}");
   }
   end_events(text);
@@ -142,7 +131,7 @@ void Trace::add_stop(StopKind kind, std::uint64_t begin, std::uint64_t end) noex
 void Trace::add_held() noexcept {
   if (!std::exchange(is_holding_, false)) return;
   TextOutput text = begin_events();
-  add_slice(text, name_of(held_.kind), held_.begin, held_.end - held_.begin);
+  add_slice(text, title_of(held_.kind), held_.begin, held_.end - held_.begin);
   text.add("}");
   end_events(text);
 }
@@ -153,7 +142,7 @@ void Trace::add_collection(const CollectionStats& stats) noexcept {
   if (!std::exchange(is_holding_, false)) return;
   TextOutput text = begin_events();
   add_levels(text, held_.begin, stats.live_bytes + stats.freed_bytes, stats.committed);
-  add_slice(text, name_of(held_.kind), held_.begin, held_.end - held_.begin);
+  add_slice(text, title_of(held_.kind), held_.begin, held_.end - held_.begin);
   if (is_in_cycle_) {
     text.add("}");
     add_cycle(text, "e", held_.end);
