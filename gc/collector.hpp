@@ -275,7 +275,7 @@ class Collector {
   void leave_marking() noexcept;
   // settling.cpp
   /// What a cycle does when its marking is over, in this order.
-  enum class Settling : std::uint8_t { no, slots, handles, finalizers, tables };
+  enum class Settling : std::uint8_t { no, slots, handles, finalizers, releases, tables };
   void decide(std::uint64_t units) noexcept;
   void settle_slice(std::uint64_t units) noexcept;
   void settle_or_stop(Busy& busy, std::uint64_t units) noexcept;

@@ -96,12 +96,12 @@ bool Collector::settle_some(Busy& busy, std::uint64_t units) noexcept {
   if (settling_ == Settling::finalizers) {
     settle_finalizers(stats);
     if (stats.abandoned) return true;
-    settling_ = Settling::tables;
-    // A host may know the dead until their hooks have run, and bring them back. Nobody could after.
-    busy.enter(Phase::sweeping);
-    release_dead(stats);
+    settling_ = Settling::releases;
   }
   busy.enter(Phase::sweeping);
+  // At once: a host may know the dead until their hooks have run, and bring them back.
+  if (settling_ == Settling::releases) release_dead(stats);
+  settling_ = Settling::tables;
   if (!marker_.has_tables()) return true;
   retire_all();
   return shrink_tables(limit);
