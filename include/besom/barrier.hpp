@@ -228,8 +228,9 @@ inline void prepare_read(const void* slot, bool keeps = true) noexcept {
   if (detail::Cards(detail::arena_of(slot)).marking()) detail::prepare_weak_slot(slot, keeps);
 }
 
-/// The same for an object of which the host knows by a weak structure of its own, such as a cache
-/// that a mark hook clears: call it when the object is taken out, before it is stored or rooted.
+/// Tells an incremental heap that an object is about to be used of which the host knows by a weak
+/// structure of its own, such as a cache that a mark hook clears, or the release hooks of what is
+/// in it: call it when the object is taken out, before it is stored or rooted.
 inline void note_kept(const void* object) noexcept {
   if (!detail::is_noted_at(object)) [[likely]]
     return;

@@ -430,9 +430,9 @@ static inline void besom_prepare_read(const void* slot) {
     if ((BESOM_BARRIER_AT(slot) & 2) != 0) besom_prepare_read_slot(slot);
   }
 }
-/// The same for an object of which the program knows by a weak structure of its own, such as a
-/// cache that a mark hook clears: when the object is taken out of it, before it is stored or
-/// rooted.
+/// To be called when an object is taken out of a weak structure of the program's own, such as a
+/// cache that a mark hook clears, or the release hooks of what is in it: before the object is
+/// stored or rooted, as besom_note_read().
 static inline void besom_note_kept(const void* object) {
   const uint32_t card = (uint32_t)(uintptr_t)object >> BESOM_CARD_SHIFT;
   if (card < besom_recorded_cards[(uint16_t)((uintptr_t)object >> 32)]) {
