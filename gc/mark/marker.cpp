@@ -423,9 +423,14 @@ void Marker::take_object(std::uint32_t index) noexcept {
 }
 
 void Marker::trim() noexcept {
-  if (std::uint64_t{stack_peak_} * sizeof(std::uint32_t) > kKeptStackBytes) {
-    stack_table_.discard_from(kKeptStackBytes / sizeof(std::uint32_t));
-  }
+  const std::uint64_t used = std::uint64_t{stack_peak_} * sizeof(std::uint32_t);
+  stack_touched_ = std::max(stack_touched_, used);
+  std::uint64_t kept = kKeptStackBytes;
+  // To give much back is a stop as well, and the next cycle would have it all cleared again.
+  if (is_incremental_) kept = std::max({kept, used, stack_touched_ - stack_touched_ / 8});
+  if (stack_touched_ <= kept) return;
+  stack_table_.discard_from(kept / sizeof(std::uint32_t));
+  stack_touched_ = kept;
 }
 
 }  // namespace besom::detail

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "tests/gc/kit.hpp"
+#include "tests/heap/fault_system.hpp"
 #include "tests/support/random.hpp"
 
 namespace besom::test {
@@ -84,7 +85,74 @@ Handle<Header> linked(Kit& kit, std::uint32_t count, bool keep_array, Link link)
   return Handle<Header>(kit.heap, root);
 }
 
+/// A heap's memory for the stack, and what it keeps of it each time that it gives some back.
+struct StackMemory {
+  static constexpr std::size_t kPages = (64 * kMiB / 80 * sizeof(std::uint32_t)) / 4096 + 1;
+  static constexpr std::size_t kBytes = kPages * 4096;
+  static inline char* begin = nullptr;
+  static inline std::vector<std::size_t> kept;
+
+  static void* map(std::size_t bytes) {
+    void* found = FaultSystem::table().map(bytes);
+    if (bytes == kBytes) begin = static_cast<char*>(found);
+    return found;
+  }
+  static int discard(void* address, std::size_t bytes) {
+    char* const first = static_cast<char*>(address);
+    if (begin != nullptr && first >= begin && first < begin + kBytes) {
+      kept.push_back(static_cast<std::size_t>(first - begin));
+    }
+    return FaultSystem::table().discard(address, bytes);
+  }
+};
+
+void run_cycle(Kit& kit) {
+  REQUIRE(kit.heap.allocate(kit.bytes, 64 * kKiB) != nullptr);
+  while (true) {
+    const Result<std::uint64_t> left = kit.heap.step(100'000'000);
+    REQUIRE(left);
+    if (*left == 0) break;
+  }
+}
+
+Handle<Header> random_graph(Kit& kit, std::uint32_t count, bool keep_array) {
+  return linked(kit, count, keep_array, [](RefArray<Node>& all) {
+    Random random(4711);
+    for (std::uint32_t i = 0; i < all.length(); ++i) {
+      all[i].get()->left = all[random.below(all.length())];
+      all[i].get()->right = all[random.below(all.length())];
+    }
+  });
+}
+
 }  // namespace
+
+TEST_CASE("Mark stack: a cycle gives an eighth of its memory back at most, collect() all but some",
+          "[gc][mark_stack][incremental]") {
+  System system = FaultSystem::table();
+  system.map = StackMemory::map;
+  system.discard = StackMemory::discard;
+  StackMemory::begin = nullptr;
+  StackMemory::kept.clear();
+  HeapOptions options = exact_options(64 * kMiB);
+  options.system = &system;
+  options.incremental = true;
+  Kit kit(options);
+  Handle<Header> root = random_graph(kit, 1'000'000, false);
+  for (int i = 0; i < 3; ++i) run_cycle(kit);
+  REQUIRE(StackMemory::begin != nullptr);
+  CHECK(StackMemory::kept.empty());  // the next cycle needs as much
+  root.reset();
+  for (int i = 0; i < 5; ++i) run_cycle(kit);
+  REQUIRE(StackMemory::kept.size() >= 3);
+  for (std::size_t i = 1; i < StackMemory::kept.size(); ++i) {
+    const std::size_t before = StackMemory::kept[i - 1];
+    CHECK(StackMemory::kept[i] < before);
+    CHECK(StackMemory::kept[i] + 4 * kKiB >= before - before / 8);
+  }
+  REQUIRE_FALSE(kit.heap.collect());
+  CHECK(StackMemory::kept.back() <= 260 * kKiB);
+}
 
 TEST_CASE("Mark stack of 64: a list needs no more", "[gc][mark_stack]") {
   check_small_stacks(
@@ -129,17 +197,8 @@ TEST_CASE("Mark stack of 64: a left comb, its spine marked before its teeth", "[
 }
 
 TEST_CASE("Mark stack of 64: a random graph", "[gc][mark_stack]") {
-  check_small_stacks(
-      [](Kit& kit) {
-        Random random(4711);
-        return linked(kit, 400'000 / kScale, true, [&](RefArray<Node>& all) {
-          for (std::uint32_t i = 0; i < all.length(); ++i) {
-            all[i].get()->left = all[random.below(all.length())];
-            all[i].get()->right = all[random.below(all.length())];
-          }
-        });
-      },
-      Overflow::always);
+  check_small_stacks([](Kit& kit) { return random_graph(kit, 400'000 / kScale, true); },
+                     Overflow::always);
 }
 
 TEST_CASE("Mark stack of 64: a list of hubs at falling addresses, each found last",
