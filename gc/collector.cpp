@@ -344,8 +344,8 @@ void Collector::finish(CollectionStats& stats) noexcept {
     pacer_.note_minor(stats.live_bytes, used_before);
   } else {
     // What was born during a cycle stays for it, or what died meanwhile does: once is enough.
-    pacer_.note_collection(stats.live_bytes - std::min(stats.live_bytes, accounts_.born_bytes()),
-                           used_before);
+    const std::uint64_t born = std::min(stats.live_bytes, accounts_.born_bytes());
+    pacer_.note_collection(stats.live_bytes - born, born, used_before);
     cycle_.note_work(marker_.work());
     nursery_.note_full(pacer_.room(), marker_.work());
   }

@@ -312,6 +312,7 @@ class Collector {
   Pacer pacer_;
   Nursery nursery_;
   Cycle cycle_;
+  std::uint64_t used_at_begin_ = 0;  ///< Bytes of the arena, when the cycle began to mark.
   Releaser releaser_;
   Remembered remembered_;
   TypeTable types_;

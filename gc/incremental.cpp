@@ -119,6 +119,7 @@ void Collector::begin_cycle(Cause cause) noexcept {
   open(cause, false);
   const Progress now = progress();
   cycle_.begin(now.allocated, now.pace);
+  used_at_begin_ = space.used_bytes();
   space.begin_marking(marker_.marks().words());
   set_old_values(space.base(), &marker_);
   space.conceal_unused();

@@ -14,7 +14,8 @@ std::uint64_t Collector::growth_limit() const noexcept {
 }
 
 std::uint64_t Collector::most_in_cycle() const noexcept {
-  return std::min(heap_.options.heap_max, pacer_.budget() + pacer_.budget() / 2);
+  const std::uint64_t grown = std::max(pacer_.budget(), used_at_begin_);
+  return std::min(heap_.options.heap_max, grown + grown / 2);
 }
 
 std::optional<Cause> Collector::due() const noexcept {

@@ -15,7 +15,8 @@ Pacer::Pacer(const HeapOptions& options) noexcept
       budget_(growth_.factor == 0 ? max_ : initial_),
       longest_wait_(std::max(kLongestWait * kPaceBytes, 2 * budget_)) {}
 
-void Pacer::note_collection(std::uint64_t live_bytes, std::uint64_t used_bytes) noexcept {
+void Pacer::note_collection(std::uint64_t live_bytes, std::uint64_t born_bytes,
+                            std::uint64_t used_bytes) noexcept {
   recent_peak_ -= recent_peak_ / 8;
   note_minor(live_bytes, used_bytes);
   const std::uint64_t patience = live_bytes > used_bytes / 2 ? kBuildingPatience : 1;
@@ -31,7 +32,9 @@ void Pacer::note_collection(std::uint64_t live_bytes, std::uint64_t used_bytes) 
     budget_ = std::clamp(static_cast<std::uint64_t>(most), initial_, max_);
   }
   if (!generational_) {
-    pace_ = std::min(pace_, std::max(budget_ - std::min(budget_, live_bytes), kPaceBytes));
+    const std::uint64_t wanted = budget_ - std::min(budget_, live_bytes);
+    const std::uint64_t there = max_ - std::min(max_, live_bytes + born_bytes);
+    pace_ = std::min(pace_, std::max(std::min(wanted, there), kPaceBytes));
   }
   const std::uint64_t wanted = std::max(kPaceBytes, static_cast<std::uint64_t>(live * factor));
   longest_wait_ = std::max(kLongestWait * wanted, 2 * budget_);

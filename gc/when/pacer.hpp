@@ -26,7 +26,9 @@ namespace besom::detail {
 ///     the program is building what it will work on, and to mark that early is for nothing;
 ///   - when live bytes and what was allocated since come to the budget, at least kPaceBytes after
 ///     the last collection, in a heap that is not generational. The capacity may be larger by then:
-///     the heap does not wait until the last hole of it is used up.
+///     the heap does not wait until the last hole of it is used up. Where an incremental cycle
+///     leaves more than lives, for it keeps what was born meanwhile, all of that and what was
+///     allocated since come to heap_max at most.
 ///
 /// In a generational heap minor collections put all of that off. Hence a limit: a full collection
 /// comes at the latest after kLongestWait x factor x live bytes of allocation, or after twice the
@@ -79,8 +81,10 @@ class Pacer {
   /// the embedder asked for the collection, little more than what is live.
   [[nodiscard]] std::uint64_t kept_bytes(bool requested) const noexcept;
 
-  /// `used_bytes`: what objects took before it, the dead ones included.
-  void note_collection(std::uint64_t live_bytes, std::uint64_t used_bytes) noexcept;
+  /// `live_bytes`: of what is left. `born_bytes`: of the rest of it, which nobody knows the dead
+  /// of, as it was allocated while a cycle marked. `used_bytes`: what objects took before.
+  void note_collection(std::uint64_t live_bytes, std::uint64_t born_bytes,
+                       std::uint64_t used_bytes) noexcept;
 
   /// The same for a minor collection, which does not tell how much really lives, nor lets a peak be
   /// forgotten: there may be a dozen of them before what is free now is used again.

@@ -2,6 +2,7 @@
 /// counted in units, so that it is the same on every machine.
 
 #include <algorithm>
+#include <numeric>
 #include <vector>
 
 #include "tests/gc/kit.hpp"
@@ -77,6 +78,35 @@ TEST_CASE("Incremental pace: large objects are marked for as fast as they are al
     return most;
   };
   CHECK(most_taken(true) <= most_taken(false) * 3 / 2);
+}
+
+TEST_CASE("Incremental pace: at heap_max, too, marking ends before the room does",
+          "[gc][incremental][pace]") {
+  HeapOptions options = paced_options(32 * kMiB);
+  options.slice = 100;
+  Kit kit(options);
+  // Two thirds of it live, and what a cycle keeps though it died takes room from the next.
+  const auto count = static_cast<std::uint32_t>(options.heap_max / 20 * 11 / sizeof(Node));
+  const Handle<RefArray<Node>> table = kit.heap.make(kit.refs, count);
+  for (std::uint32_t i = 0; i < count; ++i) (*table)[i] = kit.heap.allocate(kit.node);
+  std::vector<std::uint64_t> slices;
+  Seen seen = seen_by(kit.heap);
+  std::uint64_t whole = 0;
+  for (std::uint32_t i = 0; slices.size() < (Zeal::kBuiltIn ? 6 : 12); ++i) {
+    Node* node = kit.heap.allocate(kit.node);
+    REQUIRE(node != nullptr);
+    if (i % 10 == 0) (*table)[i * 7919 % count] = node;
+    if (seen_by(kit.heap).cycles == seen.cycles) continue;
+    seen = seen_by(kit.heap);
+    slices.push_back(kit.heap.stops(StopKind::slice).count);
+    if (slices.size() == 2) whole = seen.whole;
+  }
+  CHECK(seen.whole == whole);
+  std::adjacent_difference(slices.begin(), slices.end(), slices.begin());
+  // The first two began while the table was filled.
+  const auto [least, most] = std::minmax_element(slices.begin() + 2, slices.end());
+  // A cycle that one stop ended would have less than half as many.
+  CHECK(*least >= *most * 3 / 5);
 }
 
 TEST_CASE("Incremental pace: bytes outside bring a cycle to its end as if they were objects",
