@@ -145,39 +145,42 @@ std::vector<Variant> variants() {
   };
 }
 
+/// Runs one, says what it did, and adds that to `sum`.
+void run(const Variant& variant, ModelCounts& sum) {
+  const auto begun = std::chrono::steady_clock::now();
+  Choices choices(random_for(variant.name).next());
+  HeapModel model(variant.plan, choices);
+  for (std::uint64_t i = 0; i < variant.operations; ++i) model.step();
+  model.drain();
+  const ModelCounts& counts = model.counts();
+  sum.operations += counts.operations;
+  sum.collections += counts.collections;
+  sum.minor_collections += counts.minor_collections;
+  sum.allocations += counts.allocations;
+  sum.exhaustions += counts.exhaustions;
+  sum.objects_compared += counts.objects_compared;
+  sum.entries_broken += counts.entries_broken;
+  sum.finalizers_ready += counts.finalizers_ready;
+  sum.handed_out += counts.handed_out;
+  sum.floating += counts.floating;
+  const double seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
+  std::fprintf(stderr,
+               "model %-23s %8llu operations %6llu collections (%llu minor) %9llu objects "
+               "compared %6llu times exhausted %5.1f s\n",
+               variant.name, static_cast<unsigned long long>(counts.operations),
+               static_cast<unsigned long long>(counts.collections),
+               static_cast<unsigned long long>(counts.minor_collections),
+               static_cast<unsigned long long>(counts.objects_compared),
+               static_cast<unsigned long long>(counts.exhaustions), seconds);
+}
+
 }  // namespace
 
 TEST_CASE("Model: random programs leave the heap and its shadow equal, in both directions",
           "[gc][model]") {
   ModelCounts sum;
-  for (const Variant& variant : variants()) {
-    const auto begun = std::chrono::steady_clock::now();
-    Choices choices(random_for(variant.name).next());
-    HeapModel model(variant.plan, choices);
-    for (std::uint64_t i = 0; i < variant.operations; ++i) model.step();
-    model.drain();
-    const ModelCounts& counts = model.counts();
-    sum.operations += counts.operations;
-    sum.collections += counts.collections;
-    sum.minor_collections += counts.minor_collections;
-    sum.allocations += counts.allocations;
-    sum.exhaustions += counts.exhaustions;
-    sum.objects_compared += counts.objects_compared;
-    sum.entries_broken += counts.entries_broken;
-    sum.finalizers_ready += counts.finalizers_ready;
-    sum.handed_out += counts.handed_out;
-    sum.floating += counts.floating;
-    const double seconds =
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
-    std::fprintf(stderr,
-                 "model %-23s %8llu operations %6llu collections (%llu minor) %9llu objects "
-                 "compared %6llu times exhausted %5.1f s\n",
-                 variant.name, static_cast<unsigned long long>(counts.operations),
-                 static_cast<unsigned long long>(counts.collections),
-                 static_cast<unsigned long long>(counts.minor_collections),
-                 static_cast<unsigned long long>(counts.objects_compared),
-                 static_cast<unsigned long long>(counts.exhaustions), seconds);
-  }
+  for (const Variant& variant : variants()) run(variant, sum);
   std::fprintf(stderr,
                "model: %llu operations, %llu collections, %llu entries broken, %llu finalizers "
                "ready, %llu handed out\n",
@@ -194,6 +197,26 @@ TEST_CASE("Model: random programs leave the heap and its shadow equal, in both d
   CHECK(sum.entries_broken >= 10'000 / kScale);
   CHECK(sum.finalizers_ready >= 10'000 / kScale);
   CHECK(sum.handed_out >= 10'000 / kScale);
+}
+
+/// Minutes: `heap_model_tests '[long]'`.
+TEST_CASE("Model: twenty million operations with a slice after each allocation", "[.long]") {
+  ModelCounts sum;
+  for (const bool generational : {false, true}) {
+    Variant variant{generational ? "generations in slices" : "slices", 10'000'000, {}};
+    HeapOptions& options = variant.plan.options;
+    options = exact_options(4 * kMiB);
+    options.heap_initial = 64 * kKiB;
+    options.incremental = true;
+    options.generational = generational;
+    options.slice = generational ? 30 : 1;
+    options.zeal = {1, false, false};
+    variant.plan.handles = 60;
+    variant.plan.collect_every = 20'000;
+    run(variant, sum);
+  }
+  CHECK(sum.operations >= 20'000'000);
+  CHECK(sum.collections >= 10'000);
 }
 
 }  // namespace besom::test
