@@ -125,6 +125,7 @@ BESOM_SAME(freed_objects);
 BESOM_SAME(finalizers_run);
 BESOM_SAME(finalizers_failed);
 BESOM_SAME(released);
+BESOM_SAME(touched);
 #undef BESOM_SAME
 
 #define BESOM_SAME(member) BESOM_SAME_PLACE(besom_stop_stats, StopStats, member)

@@ -452,6 +452,7 @@ HeapStats Collector::stats() noexcept {
   stats.table_reserved = space.table_bytes() + marker_.table_bytes() + releaser_.table_bytes();
   stats.table_bytes = table_bytes_used(stats.table_reserved);
   stats.allocated = space.handed_out();
+  stats.touched = space.touched();
   return stats;
 }
 

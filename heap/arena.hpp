@@ -80,6 +80,8 @@ class Arena {
     if (zero_pages_.empty() || bytes == 0) return;
     if (zero_pages_.note_used(index, index + bytes)) advise_used(index, index + bytes);
   }
+  /// Bytes that were used again after they were given back, in whole pages, each time.
+  [[nodiscard]] std::uint64_t used_again() const noexcept { return zero_pages_.used_again(); }
   /// Makes `[index, index + bytes)` zero, without touching what is known to be, and calls use().
   void zero(std::uint64_t index, std::uint64_t bytes) noexcept;
   [[nodiscard]] const System& system() const noexcept { return *system_; }

@@ -202,6 +202,8 @@ class Space {
   std::uint64_t discard_all() noexcept;
   /// Memory from this index on was never handed out: zero.
   [[nodiscard]] std::uint64_t untouched() const noexcept { return untouched_; }
+  /// Bytes that were handed out for the first time, or again after they were given back.
+  [[nodiscard]] std::uint64_t touched() const noexcept { return untouched_ + arena_.used_again(); }
 
   /// Whether `index` is where an object starts. O(1): looks at windows and a bin.
   [[nodiscard]] bool is_object(std::uint32_t index) const noexcept {

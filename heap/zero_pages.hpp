@@ -45,8 +45,11 @@ class ZeroPages {
       count_ -= static_cast<std::uint64_t>(std::popcount(mask & word));
       word &= ~mask;
     });
+    used_again_ += before - count_;
     return count_ != before;
   }
+  /// Bytes of all pages that were used again after they were given back, each time.
+  [[nodiscard]] std::uint64_t used_again() const noexcept { return used_again_ << shift_; }
   /// How many pages of [begin, end), whole ones, are known to be zero.
   [[nodiscard]] std::uint64_t count(std::uint64_t begin, std::uint64_t end) const noexcept {
     BESOM_ASSERT(begin <= end && is_border(begin) && is_border(end));
@@ -115,6 +118,7 @@ class ZeroPages {
 
   ZeroedArray<std::uint64_t> words_;
   std::uint64_t count_ = 0;
+  std::uint64_t used_again_ = 0;  ///< Pages.
   std::uint32_t shift_ = 0;
 };
 

@@ -148,6 +148,7 @@ void print_json(std::FILE* out, const Summary& summary) {
   field("capacity_bytes", heap.capacity);
   field("used_bytes", heap.used);
   field("allocated_bytes", heap.allocated);
+  field("touched_bytes", heap.touched);
   field("freed_bytes", heap.freed_bytes);
   field("freed_objects", heap.freed_objects);
   field("holes", last.holes);

@@ -1109,6 +1109,9 @@ typedef struct besom_stats {
   uint64_t finalizers_run,  ///< Callbacks called by besom_run_finalizers().
       finalizers_failed,    ///< Those that threw, which none in C does.
       released;             ///< Objects whose release hooks ran.
+  /// Bytes of the arena that were handed out for the first time, or again after they were given
+  /// back: the system clears their pages when the program first writes there, which no stop counts.
+  uint64_t touched;
 } besom_stats;
 /// The collection that ended last; all zero before the first. May be called in callbacks.
 BESOM_API void besom_last_collection(const besom_heap* heap, besom_collection* collection);

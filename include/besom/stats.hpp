@@ -83,6 +83,11 @@ struct HeapStats {
   std::uint64_t finalizers_run = 0;     ///< Callbacks called by Heap::run_finalizers().
   std::uint64_t finalizers_failed = 0;  ///< Those that threw.
   std::uint64_t released = 0;           ///< Objects whose release hooks ran.
+  /// Bytes of the arena that were handed out for the first time, or again after they were given
+  /// back: the system finds and clears their pages when the program first writes there. No stop
+  /// counts that, as it happens in the midst of the program. docs/performance.md, "Pauses", has
+  /// what it costs.
+  std::uint64_t touched = 0;
 };
 
 /// What the collector does while the program stands still.

@@ -162,7 +162,8 @@ void ExitTable::write_memory(const HeapStats& stats) noexcept {
   TextOutput memory(value, sizeof value);
   add_bytes(memory, stats.committed);
   add_bytes(memory.add(" committed, "), stats.used);
-  add_bytes(memory.add(" used, "), stats.table_bytes);
+  add_bytes(memory.add(" used, "), stats.touched);
+  add_bytes(memory.add(" had to be cleared first, "), stats.table_bytes);
   add_bytes(memory.add(" in side tables at most, "), stats.reserved + stats.table_reserved);
   memory.add(" of addresses");
   line("memory", value);

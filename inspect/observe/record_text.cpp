@@ -67,6 +67,7 @@ void write_stats(Json& json, const HeapStats& stats) noexcept {
   json.number("finalizers_run", stats.finalizers_run);
   json.number("finalizers_failed", stats.finalizers_failed);
   json.number("released", stats.released);
+  json.number("touched", stats.touched);
   json.end('}');
 }
 

@@ -131,6 +131,31 @@ TEST_CASE("Stats: what side tables take is told from the address space that they
   CHECK(small.heap.stats().table_bytes <= small.heap.stats().table_reserved);
 }
 
+TEST_CASE("Stats: memory is touched when it is new, and again after it was given back",
+          "[gc][stats]") {
+  HeapOptions options = exact_options(16 * kMiB);
+  options.growth = Growth::fixed();
+  Kit kit(options);
+  std::vector<Handle<ByteArray>> kept;
+  const auto fill = [&] {
+    for (int i = 0; i < 128; ++i) kept.push_back(kit.heap.make(kit.bytes, 64 * kKiB - 16));
+  };
+  CHECK(kit.heap.stats().touched < 64 * kKiB);
+  fill();
+  CHECK(kit.heap.stats().touched >= 8 * kMiB);
+  CHECK(kit.heap.stats().touched < 9 * kMiB);
+  for (int i = 0; i < 1000; ++i) {
+    REQUIRE(kit.heap.allocate(kit.bytes, 64 * kKiB - 16) != nullptr);
+  }
+  CHECK(kit.heap.stats().touched <= 16 * kMiB);
+  kept.clear();
+  REQUIRE_FALSE(kit.heap.collect());
+  const std::uint64_t before = kit.heap.stats().touched;
+  fill();
+  CHECK(kit.heap.stats().touched >= before + 6 * kMiB);
+  CHECK(kit.heap.stats().touched <= before + 9 * kMiB);
+}
+
 TEST_CASE("Stats: an abandoned collection counts all objects and holes there are", "[gc][stats]") {
   for (const bool generational : {false, true}) {
     HeapOptions options = exact_options();

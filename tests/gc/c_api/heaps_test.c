@@ -600,6 +600,7 @@ static void table_memory_is_told_from_address_space(void) {
   besom_get_stats(heap, &stats);
   CHECK(stats.table_bytes < 1 << 20);
   CHECK(stats.table_reserved > 256 << 20);
+  CHECK(stats.touched < 1 << 20);
   besom_heap_destroy(heap);
 }
 
