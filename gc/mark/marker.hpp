@@ -262,7 +262,6 @@ class Marker final : public OldValues {
   [[nodiscard]] Found find(std::uint32_t granule) const noexcept;
   bool visit_entries(Trailing kind, char* first, std::uint32_t count) noexcept;
   [[nodiscard]] bool visit_ephemeron(char* entry) noexcept;
-  void prefetch_entry(const char* entry) const noexcept;
   [[nodiscard]] bool wait(std::uint32_t key, Link waiter, std::uint32_t& next) noexcept;
   [[nodiscard]] Found wake(std::uint32_t granule) noexcept;
   void take_chain(std::uint32_t granule, bool is_alive) noexcept;

@@ -34,26 +34,11 @@ Marker::Found Marker::find(std::uint32_t granule) const noexcept {
   return {header, checked_type(*types_, header, extent)};
 }
 
-/// Keys and values lie anywhere, so that each look at one would wait for memory.
-inline void Marker::prefetch_entry(const char* entry) const noexcept {
-  constexpr std::uint32_t kShift = kGranuleShift + kLineShift;
-  const std::uint32_t key = load(entry) >> kShift;
-  const std::uint32_t value = load(entry + kValueAt) >> kShift;
-  const std::uint32_t end = end_ >> kLineShift;
-  __builtin_prefetch(&mark_words_[std::min(key, end)]);
-  __builtin_prefetch(&lines_[std::min(key, end)]);
-  __builtin_prefetch(&mark_words_[std::min(value, end)]);
-}
-
 /// Whether some were left, as visit_ephemeron(): in slices these are noted.
 bool Marker::visit_entries(Trailing kind, char* first, std::uint32_t count) noexcept {
-  constexpr std::uint32_t kAhead = 12;
   char* const end = first + std::size_t{count} * kEntryBytes;
   bool has_left = false;
   for (char* entry = first; entry != end; entry += kEntryBytes) {
-    if (end - entry > std::ptrdiff_t{kAhead * kEntryBytes}) {
-      prefetch_entry(entry + kAhead * kEntryBytes);
-    }
     if (kind != Trailing::ephemerons) {
       mark_root(load(entry));
     } else if (visit_ephemeron(entry)) {
