@@ -353,20 +353,6 @@ void Collector::finish(CollectionStats& stats) noexcept {
   note_holes(stats);
 }
 
-/// Not after a minor collection: what it freed is used again before the next full one.
-void Collector::give_back(CollectionStats& stats) noexcept {
-  Space& space = *heap_.space;
-  constexpr std::uint64_t kWorthACall = 1 << 20;
-  const std::uint64_t kept = pacer_.kept_bytes(stats.cause == Cause::requested);
-  if (space.resident_bytes() <= kept + kWorthACall) return;
-  if (stats.cause == Cause::requested) {
-    stats.returned = space.discard_all();
-    marker_.marks().discard_zeros_below(space.untouched() >> kGranuleShift);
-  } else {
-    stats.returned = space.discard_holes(64 << 10, space.resident_bytes() - kept);
-  }
-}
-
 void Collector::note_holes(CollectionStats& stats) const noexcept {
   const Space& space = *heap_.space;
   if (space.is_swept()) {
@@ -416,6 +402,8 @@ void Collector::reset() noexcept {
   accounts_.count_dead();
   marks_ = heap_.options.generational ? Marks::old : Marks::stale;
   heap_.space->reset();
+  gives_back_ = false;
+  giving_back_.reset();
   accounts_.set_live_objects(0);
   // What the embedder holds outside is not given back by forgetting objects.
   const std::uint64_t external = pacer_.external();

@@ -247,13 +247,15 @@ class Collector {
   void free_unmarked(CollectionStats& stats) noexcept;
   [[nodiscard]] std::uint64_t bytes_of_live(const CollectionStats& stats) noexcept;
   void sweep_old(const CollectionStats& stats) noexcept;
-  void give_back(CollectionStats& stats) noexcept;
   void note_findings(CollectionStats& stats) const noexcept;
   void note_holes(CollectionStats& stats) const noexcept;
   void finish(CollectionStats& stats) noexcept;
   void close(StopKind kind) noexcept;
   void report(const CollectionStats& stats) noexcept;
   [[nodiscard]] std::uint64_t table_bytes_used(std::uint64_t reserved) const noexcept;
+  // giving_back.cpp
+  void give_back(CollectionStats& stats) noexcept;
+  [[nodiscard]] bool give_back_some() noexcept;
   // incremental.cpp
   void pace_cycle(bool may_begin) noexcept;
   [[nodiscard]] bool is_cycle_due() const noexcept;
@@ -322,6 +324,9 @@ class Collector {
   /// The sweep was left to allocation, and what came since may be marked, be it an object or not.
   bool marks_are_mixed_ = false;
   std::uint32_t lines_cleared_ = 0;  ///< Of the marks, by clear_marks_some().
+  bool gives_back_ = false;          ///< Once all is swept, in an incremental heap.
+  std::optional<Space::DiscardWalk> giving_back_;
+  std::uint64_t returned_ = 0;  ///< Bytes given back so since the last full collection.
   Settling settling_ = Settling::no;
   std::uint32_t until_zeal_ = 0;  ///< 1: the next allocation collects.
   /// Allocation comes by for a slice each time that so much of the room for external bytes is

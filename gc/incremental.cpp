@@ -69,7 +69,7 @@ void Collector::pace_cycle(bool may_begin) noexcept {
     return;
   }
   if (is_zealous) heap_.space->sweep_some(~std::uint32_t{0});
-  if (!sweep_in_steps() || !clear_marks_some() || !may_begin) return;
+  if (!sweep_in_steps() || !give_back_some() || !clear_marks_some() || !may_begin) return;
   begin_cycle(is_zealous ? Cause::zeal : cause_of_cycle());
 }
 
@@ -90,7 +90,8 @@ bool Collector::sweep_in_steps() noexcept {
   const Progress now = progress();
   const bool for_minor = cycle_.state() == Cycle::State::off;
   const std::uint64_t bytes = for_minor ? nursery_.bytes() / 2 : now.pace / 16;
-  return space.sweep_some(cycle_.stretches(space.stretches_left(), now.allocated, bytes));
+  return space.sweep_some(
+      cycle_.stretches(space.stretches_left(), now.allocated, bytes, !for_minor));
 }
 
 /// In steps, so that the beginning of a cycle need not do it in one stop. Returns whether all are
@@ -229,7 +230,7 @@ std::optional<std::uint64_t> Collector::step(std::uint64_t units) noexcept {
     const std::uint64_t stretches = std::max<std::uint64_t>(units / kUnitsPerStretch, 1);
     const bool is_swept = space.sweep_some(
         static_cast<std::uint32_t>(std::min<std::uint64_t>(stretches, ~std::uint32_t{0})));
-    if (!is_swept || !clear_marks_some()) {
+    if (!is_swept || !give_back_some() || !clear_marks_some()) {
       return space.stretches_left() * kUnitsPerStretch + cycle_.left(0);
     }
     begin_cycle(cause_of_cycle());

@@ -4,6 +4,7 @@
 /// written down. The other languages' programs beside this one do the same.
 
 #include BENCH_PEER
+#include <algorithm>
 #include <array>
 #include <vector>
 
@@ -110,7 +111,9 @@ int main(int argc, char** argv) {
   const auto objects = static_cast<std::uint32_t>(bench::argument(argc, argv, 1, kUsage));
   const std::uint64_t steps = bench::argument(argc, argv, 2, kUsage);
   const std::uint64_t every = bench::argument(argc, argv, 3, kUsage);
-  bench::Heap heap(bench::GrowsTo{1u << 30});
+  // Twice what the graph takes, and room for what is dead and not yet found to be.
+  constexpr std::uint64_t kGiB = std::uint64_t{1} << 30;
+  bench::Heap heap(bench::GrowsTo{std::clamp<std::uint64_t>(objects * 96ull, kGiB, 4 * kGiB)});
   Graph graph(heap, objects);
 
   std::vector<double> times(steps / kBatch + 1);

@@ -103,9 +103,11 @@ def main():
     parser.add_argument("--quick", action="store_true", help="does it work? seconds, small sizes")
     parser.add_argument("--only", action="append", metavar="PEER", choices=[name for name, _, _ in PEERS],
                         help="may be given several times")
+    parser.add_argument("--objects", type=int, help="that live (2000000; 50000 with --quick)")
     parser.add_argument("--cpu", type=int, default=max(os.sched_getaffinity(0)), help="to run on (the last)")
     options = parser.parse_args()
     objects, steps = (50_000, 500_000) if options.quick else (2_000_000, 20_000_000)
+    objects = options.objects or objects
     runs = options.runs or (1 if options.quick else 3)
 
     with tempfile.TemporaryDirectory() as work:

@@ -33,12 +33,14 @@ std::uint64_t Cycle::due(std::uint64_t allocated, std::uint64_t done) noexcept {
   return units;
 }
 
-std::uint32_t Cycle::stretches(std::uint32_t left, std::uint64_t allocated,
-                               std::uint64_t room) noexcept {
+std::uint32_t Cycle::stretches(std::uint32_t left, std::uint64_t allocated, std::uint64_t room,
+                               bool is_bounded) noexcept {
   BESOM_ASSERT(room != 0);
   const std::uint64_t bytes = allocated - std::min(seen_, allocated);
   seen_ = allocated;
-  return static_cast<std::uint32_t>(1 + left * std::min(bytes, room) / room);
+  const std::uint64_t due = 1 + left * std::min(bytes, room) / room;
+  const std::uint64_t most = kMostStretches * (1 + bytes / kBytesPerStep);
+  return static_cast<std::uint32_t>(is_bounded ? std::min(due, most) : due);
 }
 
 }  // namespace besom::detail

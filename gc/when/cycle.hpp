@@ -31,6 +31,8 @@ class Cycle {
   static constexpr std::uint64_t kMostSlices = 8;
   static constexpr std::uint64_t kBytesPerSlice = 2 << 10;
   static constexpr std::uint64_t kBytesOfRoom = 2;  ///< For each unit.
+  static constexpr std::uint64_t kMostStretches = 64;
+  static constexpr std::uint64_t kBytesPerStep = 32 << 10;
 
   explicit Cycle(std::uint32_t slice) noexcept : slice_(slice) {}
 
@@ -59,9 +61,12 @@ class Cycle {
   void note_work(std::uint64_t work) noexcept { last_work_ = work; }
   /// Marking ended, or was given up.
   void stop() noexcept { state_ = State::off; }
-  /// Stretches to sweep now, of `left`, so that none is left after `room` bytes of allocation.
+  /// Stretches to sweep now, of `left`, so that none is left after `room` bytes of allocation. At
+  /// most kMostStretches for each kBytesPerStep or part of it that was allocated since the last
+  /// step, if that `is_bounded`: a large heap that is nearly empty has many, and little room until
+  /// the next cycle.
   [[nodiscard]] std::uint32_t stretches(std::uint32_t left, std::uint64_t allocated,
-                                        std::uint64_t room) noexcept;
+                                        std::uint64_t room, bool is_bounded) noexcept;
 
  private:
   std::uint32_t slice_;

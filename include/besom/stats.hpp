@@ -46,7 +46,9 @@ struct CollectionStats {
   /// @}
   std::uint64_t committed = 0;  ///< Of the arena accessible, after it.
   std::uint64_t reserved = 0;   ///< Address space of the arena, its guard included.
-  std::uint64_t returned = 0;   ///< Given back to the system by this collection.
+  /// Given back to the system by this collection; in an incremental heap as a rule in steps before
+  /// it, as soon as what the last one freed was swept.
+  std::uint64_t returned = 0;
   std::uint64_t external = 0;   ///< Bytes held outside, at its end.
   /// Allocated between the beginning and the end of a cycle: live for this collection, whatever
   /// became of it. 0 where the program stood still.

@@ -397,6 +397,53 @@ TEST_CASE("Memory: what a generational heap once used goes back in time",
   CHECK(verify(kit.heap).ok());
 }
 
+namespace {
+
+/// The longest piece of the arena that was given back in one call.
+struct ArenaPieces {
+  static inline const char* base = nullptr;
+  static inline std::size_t most = 0;
+
+  static int discard(void* address, std::size_t bytes) {
+    if (detail::arena_of(address) == base) most = std::max(most, bytes);
+    return FaultSystem::table().discard(address, bytes);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("Memory: an incremental heap gives back in steps what a peak has left, and no less",
+          "[gc][memory][incremental]") {
+  System system = FaultSystem::table();
+  system.discard = ArenaPieces::discard;
+  HeapOptions options = exact_options(256 * kMiB);
+  options.system = &system;
+  options.incremental = true;
+  Kit kit(options);
+  ArenaPieces::base = detail::arena_of(kit.make_node().get());
+  ArenaPieces::most = 0;
+  Handle<Node> list(kit.heap, nullptr);
+  for (std::uint64_t i = 0; i < 100 * kMiB / sizeof(Node); ++i) {
+    Node* node = kit.heap.allocate(kit.node);
+    REQUIRE(node != nullptr);
+    node->left = list.get();
+    list.set(node);
+  }
+  list.reset();
+  std::uint64_t returned = 0;
+  std::uint64_t number = 0;
+  // The peak is forgotten by an eighth a collection.
+  for (int i = 0; i < 40 * 200'000; ++i) {
+    REQUIRE(kit.heap.allocate(kit.node) != nullptr);
+    if (kit.heap.last_collection().number == number) continue;
+    number = kit.heap.last_collection().number;
+    returned += kit.heap.last_collection().returned;
+  }
+  CHECK(returned >= 80 * kMiB);
+  CHECK(ArenaPieces::most <= kMiB);
+  CHECK(verify(kit.heap).ok());
+}
+
 TEST_CASE("Memory: of what is too much the topmost goes, for the lowest is used again first",
           "[gc][memory]") {
   HeapOptions options = fixed_options(64 * kMiB, false);
