@@ -17,7 +17,7 @@
 namespace besom::test {
 namespace {
 
-constexpr int kMembers = kUnderSanitizer ? 16'000 : 160'000;
+constexpr int kMembers = kUnderSanitizer || Zeal::kBuiltIn ? 16'000 : 160'000;
 
 double cpu_seconds() {
   timespec now;
