@@ -185,7 +185,7 @@ TEST_CASE("Lazy sweep: who reads after external bytes fell due puts no collectio
           "[gc][sweep][external][observers]") {
   Random seeds = random_for("Lazy sweep: external bytes");
   INFO("seed " << test_seed());
-  for (int round = 0; round < 60; ++round) {
+  for (int round = 0; round < (kUnderSanitizer || Zeal::kBuiltIn ? 15 : 60); ++round) {
     const std::uint64_t seed = seeds.next();
     // What each step of a heap gave: where the object lies, and how many collections there were.
     std::vector<std::pair<std::uint32_t, std::uint64_t>> steps[2];
