@@ -133,14 +133,16 @@ void on_another_thread(void (*body)(void* user), void* user) {
   pthread_join(thread, NULL);
 }
 
-int main(void) {
+/* With any argument, the cases with NULL are left out: a process each. */
+int main(int argc, char** argv) {
+  (void)argv;
   test_heaps();
   test_objects();
   test_roots();
   test_weak_things();
   test_inspection();
   test_misuse();
-  test_null_arguments();
+  if (argc == 1) test_null_arguments();
   if (failures != 0) fprintf(stderr, "%d checks failed\n", failures);
   return failures != 0;
 }
