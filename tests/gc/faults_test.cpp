@@ -16,8 +16,9 @@
 namespace besom::test {
 namespace {
 
-/// Fewer where each change of the free list pays for a part of its verification.
-constexpr std::uint32_t kNodes = Zeal::kBuiltIn ? 5000 : 12'000;
+/// Fewer where each change of the free list pays for a part of its verification, and where
+/// sanitizers check each access.
+constexpr std::uint32_t kNodes = kUnderSanitizer || Zeal::kBuiltIn ? 5000 : 12'000;
 
 struct Variant {
   const char* name;
