@@ -187,6 +187,33 @@ TEST_CASE("Settling: a value that was stored without its key lives if that comes
   CHECK(tried > 20);
 }
 
+TEST_CASE("Settling: of an array of ephemerons each finds its key, which others lead to",
+          "[gc][incremental][ephemerons]") {
+  // Each value leads to the key of the entry before it.
+  constexpr std::uint32_t kEntries = 700;
+  SettlingKit kit;
+  const Handle<EphemeronArray> array = kit.heap.make(kit.ephemerons, kEntries);
+  Handle<Node> key = kit.make_node();
+  const Handle<Node> first(kit.heap, key.get());
+  std::vector<Ref<Node>> values;
+  for (std::uint32_t i = kEntries; i-- > 0;) {
+    const Handle<Node> value = kit.make_node();
+    (*array)[i].key = kit.value_of(key.get());
+    (*array)[i].value = kit.value_of(value.get());
+    key = kit.make_node();
+    value->left = key.get();
+    values.push_back(value.ref());
+  }
+  key.reset();
+  kit.mark();
+  kit.finish();
+  for (std::uint32_t i = 0; i < kEntries; ++i) {
+    INFO(i);
+    CHECK_FALSE((*array)[i].is_broken());
+    CHECK(kit.lives(values[kEntries - 1 - i]));
+  }
+}
+
 TEST_CASE("Settling: an object that leaves a handle before that was read lives",
           "[gc][incremental][handles]") {
   SettlingKit kit;
