@@ -325,7 +325,7 @@ class Collector {
   bool marks_are_mixed_ = false;
   std::uint32_t lines_cleared_ = 0;  ///< Of the marks, by clear_marks_some().
   bool gives_back_ = false;          ///< Once all is swept, in an incremental heap.
-  std::optional<Space::DiscardWalk> giving_back_;
+  std::optional<DiscardWalk> giving_back_;
   std::uint64_t returned_ = 0;  ///< Bytes given back so since the last full collection.
   Settling settling_ = Settling::no;
   std::uint32_t until_zeal_ = 0;  ///< 1: the next allocation collects.

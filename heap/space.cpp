@@ -170,45 +170,6 @@ std::uint64_t Space::discard_holes(std::uint64_t least, std::uint64_t most) noex
   return walk.discarded();
 }
 
-void Space::discard_some(DiscardWalk& walk, std::uint32_t pieces, std::uint64_t bytes) noexcept {
-  BESOM_ASSERT(bytes >= arena_.page_bytes());
-  const BoundaryMap& map = free_list_.map();
-  const std::uint64_t before = walk.discarded_;
-  // Millions of small holes need no walk.
-  if (free_list_.largest_free_block() < walk.least_) walk.is_done_ = true;
-  for (; !walk.is_done_ && pieces != 0 && walk.discarded_ - before < bytes; --pieces) {
-    // The program may have taken a part of the hole in which the last step ended.
-    std::uint32_t granule = map.is_start(walk.next_) ? walk.next_ : map.prev_start(walk.next_);
-    if (!map.is_hole(granule)) granule = map.next_hole(walk.next_);
-    if (granule == BoundaryMap::kNone || to_bytes(granule) >= touched_end()) {
-      walk.is_done_ = !walk.counts_;
-      walk.counts_ = false;
-      walk.kept_ -= std::min(walk.kept_, walk.most_);
-      walk.next_ = 1;
-      return;
-    }
-    const std::uint32_t next = map.next_start(granule);
-    const std::uint64_t begin = std::uint64_t{std::max(granule, walk.next_)} << kGranuleShift;
-    const std::uint64_t end = std::uint64_t{next} << kGranuleShift;
-    const std::uint64_t stop = std::min(end, (begin / bytes + 1) * bytes);
-    walk.next_ = static_cast<std::uint32_t>(stop >> kGranuleShift);
-    if (end - to_bytes(granule) < walk.least_) continue;
-    discard_piece(walk, begin, std::min(stop, touched_end()));
-  }
-}
-
-void Space::discard_piece(DiscardWalk& walk, std::uint64_t begin, std::uint64_t end) noexcept {
-  if (begin >= end) return;
-  const std::uint64_t held = arena_.held_bytes(begin, end - begin);
-  if (walk.counts_) {
-    walk.kept_ += held;
-    return;
-  }
-  const std::uint64_t here = std::min(walk.kept_, held);
-  walk.kept_ -= here;
-  if (here != held) walk.discarded_ += arena_.discard(begin + here, end - begin - here);
-}
-
 std::uint64_t Space::discard_all() noexcept {
   const std::uint64_t discarded = discard_holes(arena_.page_bytes(), ~std::uint64_t{0});
   free_list_.discard_zeros_below(untouched_);

@@ -13,6 +13,7 @@
 #include "freelist/free_list.hpp"
 #include "heap/arena.hpp"
 #include "heap/bins.hpp"
+#include "heap/discard_walk.hpp"
 #include "heap/quarantine.hpp"
 #include "heap/sweep.hpp"
 #include "heap/type_table.hpp"
@@ -196,28 +197,10 @@ class Space {
   /// topmost `most` bytes of these, since the lowest are used again first. Returns the bytes given
   /// back. O(holes).
   std::uint64_t discard_holes(std::uint64_t least, std::uint64_t most) noexcept;
-  /// The same in steps, between which the program runs: a pass that counts, then one that gives
-  /// back.
-  class DiscardWalk {
-   public:
-    DiscardWalk(std::uint64_t least, std::uint64_t most) noexcept : least_(least), most_(most) {}
-    [[nodiscard]] bool is_done() const noexcept { return is_done_; }
-    /// Bytes given back so far.
-    [[nodiscard]] std::uint64_t discarded() const noexcept { return discarded_; }
-
-   private:
-    friend class Space;
-    std::uint64_t least_;
-    std::uint64_t most_;
-    std::uint64_t kept_ = 0;  ///< While counting, what the holes have; then what they may keep.
-    std::uint64_t discarded_ = 0;
-    std::uint32_t next_ = 1;  ///< The granule where the pass goes on.
-    bool counts_ = true;
-    bool is_done_ = false;
-  };
-  /// A step: looks at so many pieces, holes or parts of them between multiples of `bytes`, or gives
-  /// back so many bytes and a piece more. Precondition: these are whole pages.
-  void discard_some(DiscardWalk& walk, std::uint32_t pieces, std::uint64_t bytes) noexcept;
+  /// A step of such a walk.
+  void discard_some(DiscardWalk& walk, std::uint32_t pieces, std::uint64_t bytes) noexcept {
+    walk.step(free_list_, arena_, touched_end(), pieces, bytes);
+  }
   /// Gives all back that is not needed for the objects: every whole page of a hole, and the pages
   /// of side tables that say nothing. Call retire() before. Returns the bytes of arena given back.
   /// O(holes), and a pass over the tables of what was in use.
@@ -280,7 +263,6 @@ class Space {
   void retire_cursor() noexcept;
   void keep_rest(Run rest) noexcept;
   void give_back(Run run) noexcept;
-  void discard_piece(DiscardWalk& walk, std::uint64_t begin, std::uint64_t end) noexcept;
   void release_block(Run block) noexcept;
   void poison_run(Run run) noexcept;
   template <class Visit>

@@ -49,7 +49,7 @@ struct CollectionStats {
   /// Given back to the system by this collection; in an incremental heap as a rule in steps before
   /// it, as soon as what the last one freed was swept.
   std::uint64_t returned = 0;
-  std::uint64_t external = 0;   ///< Bytes held outside, at its end.
+  std::uint64_t external = 0;  ///< Bytes held outside, at its end.
   /// Allocated between the beginning and the end of a cycle: live for this collection, whatever
   /// became of it. 0 where the program stood still.
   std::uint64_t born_bytes = 0;
