@@ -204,9 +204,12 @@ class Collector {
   void collect_for_room(Cause cause) noexcept;
   [[nodiscard]] char* allocate_by_growing(std::uint32_t granules, std::uint64_t limit,
                                           Error& error) noexcept;
+  [[nodiscard]] char* allocate_by_growing_a_little(std::uint32_t granules,
+                                                   std::uint64_t limit) noexcept;
+  [[nodiscard]] char* allocate_by_searching(std::uint32_t granules) noexcept;
   [[nodiscard]] char* allocate_in_cycle(std::uint32_t granules, bool may_begin,
                                         Error& error) noexcept;
-  /// How far the heap may grow while a cycle marks, for which the budget was too small.
+  /// How far an incremental heap may grow rather than stop for long.
   [[nodiscard]] std::uint64_t most_in_cycle() const noexcept;
   /// How far the heap may grow now without a collection.
   [[nodiscard]] std::uint64_t growth_limit() const noexcept;
@@ -314,7 +317,7 @@ class Collector {
   Pacer pacer_;
   Nursery nursery_;
   Cycle cycle_;
-  std::uint64_t used_at_begin_ = 0;  ///< Bytes of the arena, when the cycle began to mark.
+  std::uint64_t used_at_begin_ = 0;  ///< Bytes of the arena, when the last cycle began to mark.
   Releaser releaser_;
   Remembered remembered_;
   TypeTable types_;

@@ -7,6 +7,12 @@
 #include "gc/observer.hpp"
 
 namespace besom::detail {
+namespace {
+
+/// For smaller objects, up to 64 KiB, an incremental heap grows rather than that it sweeps much.
+constexpr std::uint32_t kMostInSteps = (64 << 10) / kGranuleBytes;
+
+}  // namespace
 
 std::uint64_t Collector::growth_limit() const noexcept {
   if (accounts_.allocated_since_full() < pacer_.worth_bytes()) return heap_.options.heap_max;
@@ -64,6 +70,7 @@ char* Collector::find_room(std::uint32_t granules, Error& error) noexcept {
   if (cause) collect_for_room(*cause);
   if (char* object = space.allocate(granules)) return object;
   if (char* object = allocate_by_growing(granules, growth_limit(), error)) return object;
+  if (char* object = allocate_by_searching(granules)) return object;
   if (char* object = allocate_in_cycle(granules, may_collect, error)) return object;
   const bool was_full = cause && !accounts_.last().minor && !accounts_.last().abandoned;
   if (!may_collect) {
@@ -134,15 +141,45 @@ char* Collector::allocate_by_growing(std::uint32_t granules, std::uint64_t limit
   return nullptr;
 }
 
+/// By no more than that one object needs.
+char* Collector::allocate_by_growing_a_little(std::uint32_t granules,
+                                              std::uint64_t limit) noexcept {
+  Space& space = *heap_.space;
+  const std::uint64_t bytes = std::uint64_t{granules} << kGranuleShift;
+  const std::uint64_t wanted =
+      (space.capacity() + bytes + Arena::kStep - 1) / Arena::kStep * Arena::kStep;
+  if (wanted > limit || space.grow(wanted)) return nullptr;
+  return space.allocate(granules);
+}
+
+/// What is left to sweep may have a hole that is large enough. An incremental heap grows rather
+/// than that it searches all of it in one stop: each allocation goes on with that. Until all is
+/// searched objects of up to 64 KiB come to a part in thirty of the arena; larger ones have to keep
+/// within what a cycle may take.
+char* Collector::allocate_by_searching(std::uint32_t granules) noexcept {
+  Space& space = *heap_.space;
+  if (!heap_.options.incremental || !space.has_unsearched()) return nullptr;
+  const std::uint64_t limit = granules <= kMostInSteps ? heap_.options.heap_max : most_in_cycle();
+  if (char* object = allocate_by_growing_a_little(granules, limit)) return object;
+  while (space.has_unsearched()) {
+    if (char* object = space.allocate(granules)) return object;
+  }
+  return nullptr;
+}
+
 /// The heap grows beyond its budget rather than that it stops for a whole collection: only where it
 /// cannot, a cycle ends at once.
 char* Collector::allocate_in_cycle(std::uint32_t granules, bool may_begin, Error& error) noexcept {
   if (!heap_.options.incremental || forbidden_ != 0) return nullptr;
   Space& space = *heap_.space;
   if (!cycle_.is_marking()) {
-    if (!may_begin || space.capacity() >= most_in_cycle() || is_collecting_in_vain())
-      return nullptr;
+    if (!may_begin || is_collecting_in_vain()) return nullptr;
     if (cycle_.state() == Cycle::State::off) prepare_cycle();
+    if (space.capacity() >= most_in_cycle()) return nullptr;
+    // What is left is swept by the allocations that come, where these take less than they sweep.
+    if (!space.is_swept() && granules <= kMostInSteps) {
+      if (char* object = allocate_by_growing_a_little(granules, most_in_cycle())) return object;
+    }
     space.sweep_some(~std::uint32_t{0});
     begin_cycle(Cause::full);
   }

@@ -30,6 +30,7 @@ Result<std::unique_ptr<Space>> Space::create(const HeapOptions& options, const L
   std::unique_ptr<Space> space(new (std::nothrow)
                                    Space(std::move(*arena), std::move(*free_list), front));
   if (space == nullptr) return Error{.code = Errc::out_of_host_memory, .detail = "heap"};
+  if (options.incremental) space->most_searched_ = kSearched;
   const auto lines = static_cast<std::uint32_t>(options.heap_max >> (kGranuleShift + kLineShift));
   if (!space->quarantine_.create(options.zeal.quarantine, options.heap_max)) {
     return Error{.code = Errc::out_of_host_memory, .detail = "quarantine"};
@@ -58,11 +59,12 @@ char* Space::allocate(std::uint32_t granules) noexcept {
                                                          : allocate_large(granules);
 }
 
-/// Only when no hole fits is the rest swept: small objects are to find it.
+/// Only when no hole fits is the rest looked through: small objects are to find it.
 char* Space::allocate_large(std::uint32_t granules) noexcept {
   const std::uint32_t bytes = granules * kGranuleBytes;
   std::uint32_t index = free_list_.alloc_fast(bytes);
-  while (index == 0 && sweep_.file_long_runs(free_list_, front_->leaves)) {
+  for (std::uint32_t left = most_searched_; index == 0 && left != 0; --left) {
+    if (!sweep_.file_long_runs(free_list_, front_->leaves)) break;
     index = free_list_.alloc_fast(bytes);
   }
   if (index == 0) return nullptr;

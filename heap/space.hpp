@@ -142,6 +142,9 @@ class Space {
   [[nodiscard]] bool is_swept() const noexcept { return sweep_.done(); }
   /// Stretches of the sweep that are left at most.
   [[nodiscard]] std::uint32_t stretches_left() const noexcept { return sweep_.stretches_left(); }
+  /// Whether allocate(), which gave nothing, may find a hole in what is left to sweep: in an
+  /// incremental heap each call searches a part of it.
+  [[nodiscard]] bool has_unsearched() const noexcept { return sweep_.has_unsearched(free_list_); }
   /// Sweeps up to `stretches` of what is left. Returns is_swept(). O(1) each.
   bool sweep_some(std::uint32_t stretches) noexcept;
 
@@ -232,6 +235,8 @@ class Space {
 
   /// So many stretches are swept in vain before a run is used.
   static constexpr std::uint32_t kPatience = 16;
+  /// So many are searched for a hole by each allocation of an incremental heap, some 10 us each.
+  static constexpr std::uint32_t kSearched = 32;
 
   [[nodiscard]] std::uint32_t window_bytes() const noexcept;
   [[nodiscard]] std::uint64_t touched_end() const noexcept;
@@ -280,6 +285,7 @@ class Space {
   FreeList free_list_;
   BitTree young_lines_;  ///< Without room where the heap is not generational.
   std::uint64_t untouched_ = 0;
+  std::uint32_t most_searched_ = ~std::uint32_t{0};
   std::uint64_t handed_out_ = 0;
   static constexpr std::uint64_t kNoMark = ~std::uint64_t{0};
   std::uint64_t sample_at_ = kNoMark;

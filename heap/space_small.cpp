@@ -57,7 +57,7 @@ char* Space::allocate_small(std::uint32_t granules) noexcept {
     const bool has_more = sweep_.enter_next(free_list_);
     if (has_more && entered < kPatience) continue;
     if (char* object = allocate_from_list(granules)) return object;
-    if (!has_more) return nullptr;
+    if (!has_more || entered >= most_searched_) return nullptr;
   }
 }
 

@@ -250,4 +250,8 @@ bool Sweep::file_long_runs(FreeList& list, LeafBits& leaves) noexcept {
   return true;
 }
 
+bool Sweep::has_unsearched(const FreeList& list) const noexcept {
+  return !done() && next_stretch(list, std::max(ahead_, stretch_ + 1)) != kNoStretch;
+}
+
 }  // namespace besom::detail

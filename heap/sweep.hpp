@@ -76,6 +76,8 @@ class Sweep {
   /// Files the long runs in the next stretch that was not looked at; false when
   /// there is none.
   bool file_long_runs(FreeList& list, LeafBits& leaves) noexcept;
+  /// Whether there is one.
+  [[nodiscard]] bool has_unsearched(const FreeList& list) const noexcept;
 
  private:
   static constexpr std::uint32_t kNoStretch = ~std::uint32_t{0};

@@ -31,7 +31,7 @@ class Cycle {
   static constexpr std::uint64_t kMostSlices = 8;
   static constexpr std::uint64_t kBytesPerSlice = 2 << 10;
   static constexpr std::uint64_t kBytesOfRoom = 2;  ///< For each unit.
-  static constexpr std::uint64_t kMostStretches = 64;
+  static constexpr std::uint64_t kMostStretches = 32;
   static constexpr std::uint64_t kBytesPerStep = 32 << 10;
 
   explicit Cycle(std::uint32_t slice) noexcept : slice_(slice) {}

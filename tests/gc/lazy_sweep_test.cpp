@@ -209,4 +209,40 @@ TEST_CASE("Lazy sweep: who reads after external bytes fell due puts no collectio
   }
 }
 
+TEST_CASE("Lazy sweep: an incremental heap finds the hole that is left, wherever it lies",
+          "[gc][sweep][incremental]") {
+  HeapOptions options = exact_options(16 * kMiB);
+  options.growth = Growth::fixed();
+  options.heap_initial = options.heap_max;
+  options.incremental = true;
+  Kit kit(options);
+  const std::uint32_t count = 12 * kMiB / sizeof(Node);
+  Handle<RefArray<Node>> all = kit.heap.make(kit.refs, count);
+  std::uint32_t made = 0;
+  // No hole of 4 KiB but one, below the last objects.
+  while (made < count && kit.heap.stats().used < options.heap_max - 64 * kKiB) {
+    (*all)[made++] = kit.heap.allocate(kit.node);
+  }
+  for (std::uint32_t i = 0; i < made; ++i) {
+    const std::uint32_t from_end = made - i;
+    const bool is_in_hole = from_end > 2000 && from_end < 2000 + 64 * kKiB / sizeof(Node);
+    if (is_in_hole || i % 50 == 0) (*all)[i] = nullptr;
+  }
+  const std::uint64_t before = kit.heap.last_collection().number;
+  REQUIRE(kit.heap.allocate(kit.bytes, 20 * kKiB) != nullptr);
+  while (kit.heap.last_collection().number == before) REQUIRE(kit.heap.step(100'000));
+  const auto collections = [&kit] {
+    return kit.heap.stops(StopKind::begin).count + kit.heap.stops(StopKind::full).count;
+  };
+  const std::uint64_t seen = collections();
+  // What is at hand at the end goes first.
+  Handle<ByteArray> last;
+  for (int i = 0; i < 5; ++i) {
+    last = kit.heap.make(kit.bytes, 20 * kKiB);
+    REQUIRE(last);
+    CHECK(collections() == seen);  // no other is needed
+  }
+  CHECK(verify(kit.heap).ok());
+}
+
 }  // namespace besom::test
